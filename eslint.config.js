@@ -1,0 +1,104 @@
+import prettier from 'eslint-config-prettier'
+import { defineConfig, globalIgnores } from 'eslint/config'
+import tseslint from 'typescript-eslint'
+
+/** Rooms of the house that may not be entered from a given room (docs/architecture.md). */
+const forbid = (files, ...patterns) => ({
+  files,
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: patterns.map(([group, message]) => ({ group, message, allowTypeImports: false })),
+      },
+    ],
+  },
+})
+
+const adapters = [
+  ['**/sqlite.ts', '**/embedded.ts', '**/broker/nsq*.ts', '**/simulated*.ts'],
+  'only holdfast.ts names concrete adapters',
+]
+const drivers = [['better-sqlite3', 'nsqjs'], 'drivers stay inside their adapter']
+const express = [['express'], 'only src/api names Express']
+const environment = {
+  selector: "MemberExpression[object.name='process'][property.name='env']",
+  message: 'only config.ts reads the environment',
+}
+const clock = {
+  selector:
+    "CallExpression[callee.object.name='Date'][callee.property.name='now'], NewExpression[callee.name='Date'][arguments.length=0]",
+  message: 'only clock.ts reads the time',
+}
+
+export default defineConfig(
+  globalIgnores(['dist', 'data', 'out', 'coverage', 'node_modules']),
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: [] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      'max-depth': ['error', 3],
+      'max-params': ['error', 4],
+      'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', environment, clock], 'no-console': 'error' },
+  },
+  { files: ['src/config.ts', 'src/clock.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  {
+    files: [
+      '**/*.test.ts',
+      '**/*.contract.ts',
+      'src/testing/**',
+      'functional_test/**',
+      'scripts/**',
+    ],
+    rules: {
+      'max-lines-per-function': 'off',
+      'no-restricted-syntax': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  forbid(['src/*.ts'], adapters, drivers, express),
+  forbid(
+    ['src/domain/**'],
+    [['../*', '../**', '!./*', 'node:*'], 'domain imports nothing'],
+    drivers,
+    express,
+  ),
+  forbid(['src/api/**'], adapters, drivers, [
+    ['**/consumers/**', '**/cron/**'],
+    'api, consumers and cron meet in messages.ts and db/',
+  ]),
+  forbid(['src/consumers/**'], adapters, drivers, express, [
+    ['**/api/**', '**/cron/**'],
+    'api, consumers and cron meet in messages.ts and db/',
+  ]),
+  forbid(['src/cron/**'], adapters, drivers, express, [
+    ['**/api/**', '**/consumers/**'],
+    'api, consumers and cron meet in messages.ts and db/',
+  ]),
+  forbid(['src/db/**', 'src/broker/**', 'src/payments/**'], express, [
+    ['**/api/**', '**/consumers/**', '**/cron/**'],
+    'adapters know nobody above them',
+  ]),
+  forbid(['functional_test/**'], [['**/src/**', '../src/*'], 'black box: nothing from src']),
+  {
+    files: ['src/holdfast.ts', '**/*.test.ts', '**/*.contract.ts', 'src/testing/**'],
+    rules: { 'no-restricted-imports': 'off' },
+  },
+  prettier,
+)

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { readOptions, UsageError, type Options } from './options.ts'
+
+const noEnvironment = {}
+
+function read(commandLine: string, environment: Record<string, string> = noEnvironment): Options {
+  const options = readOptions(commandLine.split(' ').filter(Boolean), environment)
+  if (options.kind === 'help') throw new Error('asked for help')
+  return options
+}
+
+const hostTarget = {
+  kind: 'host',
+  origin: 'http://127.0.0.1:3000',
+  flashSaleId: 123,
+  productId: 456,
+  adminToken: 'secret',
+}
+
+describe('a host', () => {
+  test.each([
+    '-flashsale=123 -productID=456 -h http://127.0.0.1:3000 --admin-token secret',
+    '-flashsale 123 -productID 456 -h=http://127.0.0.1:3000/ -admin-token secret',
+    '--flash-sale=123 --product 456 --host http://127.0.0.1:3000 --admin-token=secret',
+    '-flash-sale=123 -product=456 -host 127.0.0.1:3000 -admin-token=secret',
+  ])('is described by %s', (commandLine) => {
+    expect(read(commandLine).target).toEqual(hostTarget)
+  })
+
+  test('takes the admin token of the environment unless one is given', () => {
+    const flags = '-flashsale=123 -productID=456 -h http://127.0.0.1:3000'
+    const environment = { ADMIN_TOKEN: 'from environment' }
+    expect(read(flags, environment).target).toMatchObject({ adminToken: 'from environment' })
+    expect(read(`${flags} --admin-token secret`, environment).target).toEqual(hostTarget)
+  })
+})
+
+test('without a host the program is started, with 500 bots for 50 units', () => {
+  expect(read('')).toMatchObject({
+    target: { kind: 'own server', stock: 50, holdSeconds: 5 },
+    bots: 500,
+    timeoutSeconds: 180,
+  })
+})
+
+test('many bots get a longer hold, so that winners reach the till', () => {
+  expect(read('--bots 10000').target).toMatchObject({ holdSeconds: 40 })
+})
+
+test('a seed is made up when none is given', () => {
+  expect(read('--seed 42').seed).toBe(42)
+  expect(read('').seed).toBeGreaterThanOrEqual(0)
+})
+
+test('help is help, whatever else is there', () => {
+  expect(readOptions(['--help', '--bots', 'many'], noEnvironment)).toEqual({ kind: 'help' })
+})
+
+describe('refused, with a reason', () => {
+  test.each([
+    ['--colour blue', /--colour/],
+    ['leftover', /leftover/],
+    ['--bots', /--bots/],
+    ['--bots 0', /--bots: expected a whole number from 1/],
+    ['--bots 1e3', /--bots/],
+    ['--bots=-5', /--bots/],
+    ['--stock 1.5', /--stock/],
+    ['--timeout never', /--timeout/],
+    ['-flashsale=1 -productID=1', /--flash-sale needs --host/],
+    ['-h http://127.0.0.1 --admin-token t', /--flash-sale and --product/],
+    ['-h http://127.0.0.1 -flashsale=1 -productID=1', /ADMIN_TOKEN/],
+    ['-h http://127.0.0.1 -flashsale=1 -productID=x --admin-token t', /--product/],
+    ['-h ftp://127.0.0.1 -flashsale=1 -productID=1 --admin-token t', /--host/],
+    ['-h http:// -flashsale=1 -productID=1 --admin-token t', /--host/],
+    ['-h http://127.0.0.1 -flashsale=1 -productID=1 --stock 5', /--stock/],
+  ])('%s', (commandLine, reason) => {
+    expect(() => read(commandLine)).toThrow(UsageError)
+    expect(() => read(commandLine)).toThrow(reason)
+  })
+})

@@ -1,0 +1,62 @@
+import { createRandom } from './random.ts'
+
+/** What a bot does once it has a unit, with how many in a hundred do it. */
+const personaWeights = {
+  pays: 40,
+  'declined-first': 12,
+  'slow-payer': 8,
+  'abandons-cart': 12,
+  'abandons-invoice': 10,
+  releases: 10,
+  'pays-twice': 8,
+} as const
+export type Persona = keyof typeof personaWeights
+export const personas = Object.keys(personaWeights) as Persona[]
+
+/** `twice`: the same key twice at once. `again`: the same key once more after the answer. */
+export type Clicks = 'once' | 'twice' | 'again'
+
+/** Everything about a bot that its seed decides. */
+export interface Character {
+  readonly persona: Persona
+  readonly clicks: Clicks
+  readonly quantity: number
+  /** Whether a refused bot comes back with the key that was refused or with a fresh one. */
+  readonly returnsWith: 'same key' | 'fresh key'
+}
+
+/** The same seed and bot always give the same character. */
+export function characterOf(seed: number, bot: number): Character {
+  const random = createRandom(seed, bot)
+  return {
+    persona: weighted(random.next()),
+    clicks: pick(random.next(), [
+      ['twice', 0.2],
+      ['again', 0.1],
+      ['once', 0.7],
+    ]),
+    quantity: pick(random.next(), [
+      [1, 0.85],
+      [2, 0.1],
+      [3, 0.05],
+    ]),
+    returnsWith: random.next() < 0.5 ? 'same key' : 'fresh key',
+  }
+}
+
+function weighted(drawn: number): Persona {
+  const total = personas.reduce((sum, persona) => sum + personaWeights[persona], 0)
+  return pick(
+    drawn,
+    personas.map((persona) => [persona, personaWeights[persona] / total]),
+  )
+}
+
+function pick<T>(drawn: number, shares: readonly (readonly [T, number])[]): T {
+  let upTo = 0
+  for (const [value, share] of shares) {
+    upTo += share
+    if (drawn < upTo) return value
+  }
+  return shares.at(-1)![0]
+}

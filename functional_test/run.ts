@@ -1,0 +1,51 @@
+import type { Client } from './client.ts'
+import type { History, Loss } from './history.ts'
+import type { Character } from './personas.ts'
+import type { Random } from './random.ts'
+
+/** What every step of a run shares. */
+export interface Run {
+  readonly shoppers: Client
+  readonly history: History
+  readonly flashSaleId: number
+  readonly productId: number
+  /** Begins every Idempotency-Key of this run. */
+  readonly id: string
+}
+
+/** One shopper with its own identity. */
+export interface Bot {
+  readonly index: number
+  readonly userId: number
+  readonly token: string
+  readonly character: Character
+  /** For pauses only: what a bot does is in its character. */
+  readonly random: Random
+}
+
+export const keyOf = (run: Run, bot: Bot, what: string): string =>
+  `${run.id}-bot${bot.index}-${what}`
+
+export function noteLoss(
+  run: Run,
+  reservationIds: readonly string[],
+  loss: Omit<Loss, 'reservationId'>,
+): void {
+  for (const reservationId of reservationIds) {
+    run.history.losses.push({
+      reservationId,
+      code: loss.code,
+      sentAt: loss.sentAt,
+      answeredAt: loss.answeredAt,
+    })
+  }
+}
+
+/** JSON with sorted keys, so that equal answers are equal strings. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, field: unknown) =>
+    typeof field === 'object' && field !== null && !Array.isArray(field)
+      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : field,
+  )
+}

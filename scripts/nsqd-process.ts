@@ -1,0 +1,272 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { findNsqBinary, type NsqBinary } from './nsqd-binary.ts'
+
+/** Real nsqd and nsqlookupd children for suites and `npm run nsqd`: loopback only, own data folder. */
+
+/**
+ * The flags we run nsqd with, wherever it runs; docker-compose.yml says the same and a test compares.
+ * Addresses and the data path come on top.
+ */
+export const nsqdFlags = {
+  'mem-queue-size': '20000',
+  'max-rdy-count': '2500',
+  'min-output-buffer-timeout': '1ms',
+  'max-channel-consumers': '1',
+  'msg-timeout': '10s',
+  'max-msg-timeout': '60s',
+  'log-level': 'warn',
+} as const satisfies Readonly<Record<string, string>>
+
+export interface NsqdOptions {
+  /** From `requireNsqd` or `findNsqBinary`. */
+  readonly binary: string
+  /** Free loopback ports when absent. */
+  readonly tcpPort?: number
+  readonly httpPort?: number
+  /** A temporary folder, removed by `dispose`, when absent. */
+  readonly dataPath?: string
+  /** On top of, or instead of, `nsqdFlags`; without the leading dashes. */
+  readonly flags?: Readonly<Record<string, string>>
+  /** Registers there, broadcasting 127.0.0.1. */
+  readonly lookupdTcpAddress?: string
+}
+
+/** One daemon that can be treated badly. Every method resolves when the effect is there. */
+export interface NsqProcess {
+  readonly tcpAddress: string
+  readonly httpAddress: string
+  readonly dataPath: string
+  readonly pid: number
+  /** SIGTERM: nsqd writes what it holds to disk. */
+  stop(): Promise<void>
+  /** SIGKILL: nsqd loses what is in memory. */
+  kill(): Promise<void>
+  /** SIGSTOP: connections stay open and nobody answers. */
+  pause(): Promise<void>
+  /** SIGCONT. */
+  resume(): void
+  /** Starts again on the same ports with the same data. */
+  restart(): Promise<void>
+  /** Ends it and removes a temporary data folder. */
+  dispose(): Promise<void>
+}
+
+const startTimeoutMs = 10_000
+const stopTimeoutMs = 5_000
+const portAttempts = 3
+/** The first lines say what is wrong; a page of usage follows. */
+const complaintLengthMax = 500
+
+/** Starts nsqd with our flags and waits until it answers. */
+export async function startNsqd(options: NsqdOptions): Promise<NsqProcess> {
+  const temporary = options.dataPath === undefined
+  const dataPath = options.dataPath ?? (await mkdtemp(join(tmpdir(), 'holdfast-nsqd-')))
+  await mkdir(dataPath, { recursive: true })
+  const flags: Record<string, string> = { ...nsqdFlags, 'data-path': dataPath, ...options.flags }
+  if (options.lookupdTcpAddress !== undefined) {
+    flags['lookupd-tcp-address'] = options.lookupdTcpAddress
+    flags['broadcast-address'] = '127.0.0.1'
+  }
+  const { tcpPort, httpPort } = options
+  return startOnPorts({ binary: options.binary, flags, dataPath, temporary }, tcpPort, httpPort)
+}
+
+/** Starts nsqlookupd and waits until it answers. */
+export async function startNsqlookupd(options: { readonly binary: string }): Promise<NsqProcess> {
+  const flags = { 'log-level': 'warn' }
+  return startOnPorts({ binary: options.binary, flags, dataPath: '', temporary: false })
+}
+
+/**
+ * The path of nsqd for a suite; undefined, after one loud line, when none can be had.
+ * @throws when `REQUIRE_NSQD=1` forbids skipping.
+ */
+export function requireNsqd(): Promise<string | undefined> {
+  return requireBinary('nsqd')
+}
+
+/** As `requireNsqd`, for nsqlookupd. */
+export function requireNsqlookupd(): Promise<string | undefined> {
+  return requireBinary('nsqlookupd')
+}
+
+async function requireBinary(name: NsqBinary): Promise<string | undefined> {
+  const said: string[] = []
+  const say = (line: string): void => {
+    said.push(line)
+  }
+  const path = await findNsqBinary(name, { environment: process.env, say })
+  if (path !== undefined) return path
+  const why = said.join('; ')
+  if (process.env['REQUIRE_NSQD'] === '1') {
+    throw new Error(`REQUIRE_NSQD=1 and ${name} cannot be had: ${why}`)
+  }
+  console.warn(`\n!!! SKIPPED, NOT TESTED: everything that needs a real ${name}. ${why} !!!\n`)
+  return undefined
+}
+
+/** `--name=value` in the order given. */
+export function flagArguments(flags: Readonly<Record<string, string>>): string[] {
+  return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+}
+
+interface Daemon {
+  readonly binary: string
+  readonly flags: Readonly<Record<string, string>>
+  readonly dataPath: string
+  readonly temporary: boolean
+}
+
+/** A port found free may be taken a moment later by another suite: try others. */
+async function startOnPorts(
+  daemon: Daemon,
+  tcpPort?: number,
+  httpPort?: number,
+): Promise<NsqProcess> {
+  const given = tcpPort !== undefined && httpPort !== undefined
+  for (let attempt = 1; ; attempt++) {
+    const addresses = {
+      tcpAddress: `127.0.0.1:${tcpPort ?? (await freePort())}`,
+      httpAddress: `127.0.0.1:${httpPort ?? (await freePort())}`,
+    }
+    try {
+      return await startDaemon(daemon, addresses)
+    } catch (error) {
+      if (given || attempt === portAttempts) throw error
+    }
+  }
+}
+
+interface Addresses {
+  readonly tcpAddress: string
+  readonly httpAddress: string
+}
+
+async function startDaemon(daemon: Daemon, addresses: Addresses): Promise<NsqProcess> {
+  const arguments_ = flagArguments({
+    ...daemon.flags,
+    'tcp-address': addresses.tcpAddress,
+    'http-address': addresses.httpAddress,
+  })
+  let child = await launch(daemon.binary, arguments_, addresses.httpAddress)
+
+  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (hasEnded(child)) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    // A stopped process does not see SIGTERM before it goes on.
+    if (signal === 'SIGTERM') child.kill('SIGCONT')
+    const killLater = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
+    await exited
+    clearTimeout(killLater)
+  }
+
+  return {
+    ...addresses,
+    dataPath: daemon.dataPath,
+    get pid() {
+      return child.pid ?? 0
+    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    async pause() {
+      child.kill('SIGSTOP')
+      // On a busy machine a thread of it may go on answering for a while.
+      while (!(await isStopped(child))) await pause(1)
+    },
+    resume: () => child.kill('SIGCONT'),
+    async restart() {
+      await end('SIGTERM')
+      child = await launch(daemon.binary, arguments_, addresses.httpAddress)
+    },
+    async dispose() {
+      await end('SIGKILL')
+      if (daemon.temporary) await rm(daemon.dataPath, { recursive: true, force: true })
+    },
+  }
+}
+
+async function launch(
+  binary: string,
+  arguments_: readonly string[],
+  httpAddress: string,
+): Promise<ChildProcess> {
+  const child = spawn(binary, arguments_, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString()).slice(0, complaintLengthMax)
+  })
+  child.once('error', (error) => {
+    complaint += error.message
+  })
+  endWithThisProcess(child)
+  const deadline = performance.now() + startTimeoutMs
+  while (!(await answersPing(httpAddress))) {
+    if (hasEnded(child)) throw new Error(`${binary} did not start: ${complaint.trim()}`)
+    if (performance.now() > deadline) {
+      child.kill('SIGKILL')
+      throw new Error(`${binary} did not answer within ${startTimeoutMs} ms: ${complaint.trim()}`)
+    }
+    await pause(10)
+  }
+  // Somebody else's may have answered while ours failed to bind.
+  if (hasEnded(child)) throw new Error(`${binary} did not start: ${complaint.trim()}`)
+  return child
+}
+
+/**
+ * A test worker may be killed hard, and then no exit handler of ours runs. A shell that reads from us
+ * sees the pipe close whatever we die of, and ends the daemon.
+ */
+export function endWithThisProcess(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  const script = 'read -r _; kill -9 "$0" 2>/dev/null'
+  const watchdog = spawn('sh', ['-c', script, String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Its own group: Ctrl-C must not end the watchdog before the watched.
+    detached: true,
+  })
+  watchdog.unref()
+  watchdog.once('error', () => undefined)
+  watchdog.stdin.once('error', () => undefined)
+  child.once('exit', () => watchdog.kill('SIGKILL'))
+}
+
+async function isStopped(child: ChildProcess): Promise<boolean> {
+  if (hasEnded(child)) throw new Error('it has ended and cannot be paused')
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(child.pid)])
+  return stdout.trim().startsWith('T')
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+}
+
+async function answersPing(httpAddress: string): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(500)
+    const response = await fetch(`http://${httpAddress}/ping`, { signal })
+    await response.arrayBuffer()
+    return response.ok
+  } catch {
+    return false
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}

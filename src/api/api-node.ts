@@ -1,0 +1,103 @@
+import type { Broker } from '../broker/broker.ts'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import type { AddToCartOutcome } from '../domain/reservation.ts'
+import type { NewId } from '../ids.ts'
+import type { Service } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+import type { AddToCartRouting, MessageCodec } from '../messages.ts'
+import type { Metrics } from '../metrics.ts'
+import type { PaymentSettlement } from '../payments/pay.ts'
+import type { AnnounceStockReleased } from '../stock-released.ts'
+import { createAddToCartHandler } from './add-to-cart.ts'
+import type { Authentication } from './authentication.ts'
+import { createFastLane, type FastLane } from './fast-lane.ts'
+import { createLateReplies } from './late-replies.ts'
+import { createLocalGate, type LocalGate } from './local-gate.ts'
+import { createPayHandler } from './pay.ts'
+import { createPendingReplies } from './pending-replies.ts'
+import { createPublisher } from './publisher.ts'
+import { createRateLimit } from './rate-limit.ts'
+import type { AnyRoute } from './route.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { cartRoutes } from './routes/cart.ts'
+import { flashSaleRoutes } from './routes/flash-sales.ts'
+import { invoiceRoutes } from './routes/invoices.ts'
+import { productRoutes } from './routes/products.ts'
+import { userRoutes } from './routes/users.ts'
+import { createSaleCatalog } from './sale-catalog.ts'
+
+/** Everything an API node has beside what every role has, put together. */
+export interface ApiNode {
+  readonly routes: readonly AnyRoute[]
+  readonly fastLane: FastLane
+  readonly gate: LocalGate
+  /** For the consumer of this node's result topic. */
+  readonly results: ResultReceiver
+  readonly services: readonly Service[]
+  readonly payments: Service
+}
+
+export interface ResultReceiver {
+  readonly nodeId: string
+  readonly settle: (requestId: string, outcome: AddToCartOutcome) => void
+}
+
+export interface ApiNodeOptions {
+  readonly config: ApiNodeConfig
+  readonly database: Database
+  readonly broker: Broker
+  readonly codec: MessageCodec
+  readonly metrics: Metrics
+  readonly settlement: PaymentSettlement
+  readonly announceStockReleased: AnnounceStockReleased
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly logger: Logger
+  readonly defer: (task: () => void) => void
+}
+
+export interface ApiNodeConfig {
+  readonly nodeId: string
+  readonly holdSeconds: number
+  readonly addToCartRouting: AddToCartRouting
+  readonly addToCartWaitMs: number
+  readonly addToCartMaxAgeMs: number
+  readonly addToCartUserRate: number
+  readonly pendingRepliesMax: number
+}
+
+export function createApiNode(options: ApiNodeOptions, authentication: Authentication): ApiNode {
+  const { config, clock, broker, defer } = options
+  const { nodeId, pendingRepliesMax } = config
+  const catalog = createSaleCatalog({ ...options, routing: config.addToCartRouting })
+  const gate = createLocalGate(clock)
+  const replyTimeoutMs = config.addToCartWaitMs
+  const pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs })
+  const lateReplies = createLateReplies({ ...options, maxAgeMs: config.addToCartMaxAgeMs })
+  const publisher = createPublisher(broker, defer)
+  const rateLimit = createRateLimit(config.addToCartUserRate, clock)
+  const shared = { ...options, catalog, lateReplies, rateLimit }
+  const addToCart = createAddToCartHandler({ ...shared, gate, pendingReplies, publisher, nodeId })
+  const payHandler = createPayHandler(options)
+  return {
+    routes: [
+      ...userRoutes({ ...options, authentication }),
+      ...flashSaleRoutes(options),
+      ...productRoutes(options),
+      ...cartRoutes({ ...shared, addToCart }),
+      ...invoiceRoutes({ ...options, payHandler }),
+      ...adminRoutes({ ...shared, holdSeconds: config.holdSeconds }),
+    ],
+    fastLane: createFastLane({ ...shared, addToCart, authentication }),
+    gate,
+    results: {
+      nodeId,
+      settle(requestId, outcome) {
+        if (!pendingReplies.settle(requestId, outcome)) lateReplies.arrived(requestId, outcome)
+      },
+    },
+    services: [pendingReplies, catalog],
+    payments: payHandler,
+  }
+}

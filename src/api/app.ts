@@ -1,0 +1,148 @@
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import helmet from 'helmet'
+import { pinoHttp } from 'pino-http'
+import { BrokerUnavailableError } from '../broker/broker.ts'
+import { DatabaseUnavailableError } from '../db/database.ts'
+import type { NewId } from '../ids.ts'
+import type { Logger } from '../logger.ts'
+import type { Authentication } from './authentication.ts'
+import { docsPage } from './docs-page.ts'
+import { createOpenApiDocument } from './openapi.ts'
+import { problem, ProblemError, type Reply } from './problem.ts'
+import { hasBody, readRequestId } from './request-context.ts'
+import { routeHandler, sendReply, type AnyRoute } from './route.ts'
+
+export interface AppOptions {
+  readonly routes: readonly AnyRoute[]
+  readonly authentication: Authentication
+  readonly logger: Logger
+  readonly newId: NewId
+  readonly version: string
+}
+
+export const bodyBytesMax = 16 * 1024
+
+/** The Express app: every route of the contract, not listening yet. */
+export function createApp({ routes, authentication, logger, newId, version }: AppOptions): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', 'simple')
+  app.use(requestId(newId))
+  app.use(requestLog(logger))
+  app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
+  app.use(mediaType)
+  app.use(express.json({ limit: bodyBytesMax, inflate: false }))
+  const document = createOpenApiDocument(routes, version)
+  app.get('/openapi.json', (_request, response) => {
+    response.json(document)
+  })
+  app.use(docsPage())
+  for (const route of routes) {
+    app[route.method](expressPath(route.path), routeHandler(route, authentication))
+  }
+  app.use(methodNotAllowed(routes))
+  app.use((_request, response) => {
+    sendReply(response, problem('not_found'))
+  })
+  app.use(errorHandler(logger))
+  return app
+}
+
+const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1')
+
+function requestId(newId: NewId): RequestHandler {
+  return (request, response, next) => {
+    request.id = readRequestId(request, newId)
+    response.set('x-request-id', request.id)
+    next()
+  }
+}
+
+/** Add-to-cart and health checks come too often for a line each. */
+const unloggedPaths = new Set(['/v1/cart/items', '/livez', '/readyz', '/metrics'])
+
+const pathOf = (url = ''): string => url.split('?')[0] ?? ''
+
+function requestLog(logger: Logger): RequestHandler {
+  return pinoHttp({
+    logger,
+    autoLogging: {
+      ignore: (request) => unloggedPaths.has(pathOf(request.url)),
+    },
+    customLogLevel: (_request, response) => (response.statusCode >= 500 ? 'warn' : 'debug'),
+    serializers: {
+      req: (request: { id: unknown; method: unknown; url: unknown }) => {
+        const { id, method, url } = request
+        return { id, method, url }
+      },
+      res: (response: { statusCode: unknown }) => ({ statusCode: response.statusCode }),
+    },
+  })
+}
+
+/** A body in anything but JSON would be silently ignored by the parser. */
+const mediaType: RequestHandler = (request, response, next) => {
+  if (hasBody(request) && request.is('application/json') === false) {
+    sendReply(response, problem('unsupported_media_type'))
+    return
+  }
+  next()
+}
+
+function methodNotAllowed(routes: readonly AnyRoute[]): RequestHandler {
+  const patterns = new Map<string, string[]>()
+  for (const { path, method } of routes) {
+    patterns.set(path, [...(patterns.get(path) ?? []), method.toUpperCase()])
+  }
+  const known = [...patterns].map(([path, methods]) => ({
+    pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}/?$`),
+    allow: methods.join(', '),
+  }))
+  return (request, response, next) => {
+    const match = known.find(({ pattern }) => pattern.test(request.path))
+    if (match === undefined) {
+      next()
+      return
+    }
+    response.set('allow', match.allow)
+    sendReply(response, problem('method_not_allowed'))
+  }
+}
+
+function errorHandler(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(error)
+      return
+    }
+    const reply = toProblem(error)
+    if (reply.status === 500) logger.error({ err: error, requestId: request.id }, 'request failed')
+    sendReply(response, reply)
+  }
+}
+
+/** Everything that can be thrown on the way, as a problem. What is not foreseen is ours: 500. */
+export function toProblem(error: unknown): Reply {
+  if (error instanceof ProblemError) return error.reply
+  if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
+  if (error instanceof BrokerUnavailableError) return problem('broker_unavailable')
+  return parserProblem(error) ?? problem('internal_error')
+}
+
+/** What Express and its body parser throw about a request that is wrong. */
+function parserProblem(error: unknown): Reply | undefined {
+  const { type, status } = error as { readonly type?: unknown; readonly status?: unknown }
+  switch (type) {
+    case 'entity.parse.failed':
+      return problem('malformed_json')
+    case 'entity.too.large':
+      return problem('body_too_large')
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return problem('unsupported_media_type')
+  }
+  return typeof status === 'number' && status >= 400 && status < 500
+    ? problem('bad_request')
+    : undefined
+}

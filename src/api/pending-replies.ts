@@ -1,0 +1,78 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { AddToCartOutcome } from '../domain/reservation.ts'
+import type { Service } from '../lifecycle.ts'
+
+/**
+ * Add-to-cart requests held open until their outcome arrives from the queue. Bounded: when full,
+ * nobody else may wait. When the reply is late, the request is answered `no_answer` (202), and
+ * `settle` says false when the outcome arrives after that.
+ */
+export interface PendingReplies extends Service {
+  /** Waits for the outcome of this request; undefined when too many are waiting already. */
+  expect(requestId: string): Promise<AddToCartOutcome | 'no_answer'> | undefined
+  /** Hands the outcome to whoever waits for this request; false when nobody does. */
+  settle(requestId: string, outcome: AddToCartOutcome): boolean
+  /** Stops waiting: the request was never sent. */
+  abandon(requestId: string): void
+  size(): number
+}
+
+export interface PendingRepliesOptions {
+  readonly clock: Clock
+  readonly pendingRepliesMax: number
+  readonly replyTimeoutMs: number
+}
+
+interface Waiting {
+  readonly deadline: number
+  readonly resolve: (outcome: AddToCartOutcome | 'no_answer') => void
+}
+
+/** One timer for all, not one each: at 10,000 waiting that is what fits into memory. */
+const expireEveryMs = 50
+
+export function createPendingReplies(options: PendingRepliesOptions): PendingReplies {
+  const { clock, pendingRepliesMax, replyTimeoutMs } = options
+  // All wait equally long, so the order of insertion is the order of the deadlines.
+  const waiting = new Map<string, Waiting>()
+  let cancel: Cancel = () => undefined
+
+  function expire(): void {
+    const now = clock.monotonic()
+    for (const [requestId, { deadline, resolve }] of waiting) {
+      if (deadline > now) return
+      waiting.delete(requestId)
+      resolve('no_answer')
+    }
+  }
+
+  return {
+    name: 'pending replies',
+    expect(requestId) {
+      if (waiting.size >= pendingRepliesMax) return undefined
+      const deadline = clock.monotonic() + replyTimeoutMs
+      return new Promise((resolve) => {
+        waiting.set(requestId, { deadline, resolve })
+      })
+    },
+    settle(requestId, outcome) {
+      const found = waiting.get(requestId)
+      if (found === undefined) return false
+      waiting.delete(requestId)
+      found.resolve(outcome)
+      return true
+    },
+    abandon: (requestId) => void waiting.delete(requestId),
+    size: () => waiting.size,
+    start() {
+      cancel = clock.every(Math.min(expireEveryMs, replyTimeoutMs), expire)
+      return Promise.resolve()
+    },
+    stop() {
+      cancel()
+      for (const { resolve } of waiting.values()) resolve('no_answer')
+      waiting.clear()
+      return Promise.resolve()
+    },
+  }
+}

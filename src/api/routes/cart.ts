@@ -1,0 +1,188 @@
+import { z } from 'zod'
+import type { Clock } from '../../clock.ts'
+import { checkOut, clearCart, readCart, removeFromCart } from '../../db/carts.ts'
+import type { Database } from '../../db/database.ts'
+import type { NewId } from '../../ids.ts'
+import type { AnnounceStockReleased } from '../../stock-released.ts'
+import { addToCartBody, type AddToCartHandler } from '../add-to-cart.ts'
+import type { LateReplies } from '../late-replies.ts'
+import { problem, ProblemError } from '../problem.ts'
+import type { RateLimit } from '../rate-limit.ts'
+import { defineRoute, json } from '../route.ts'
+import * as schemas from '../schemas.ts'
+import { cartView, invoiceView, reservationView } from '../views.ts'
+
+export interface CartRoutesOptions {
+  readonly database: Database
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly addToCart: AddToCartHandler
+  readonly rateLimit: RateLimit
+  readonly lateReplies: LateReplies
+  readonly announceStockReleased: AnnounceStockReleased
+}
+
+export function cartRoutes(options: CartRoutesOptions) {
+  return [
+    addItem(options),
+    requestStatus(options),
+    show(options),
+    removeItem(options),
+    clear(options),
+    checkout(options),
+  ]
+}
+
+function addItem({ addToCart, rateLimit }: CartRoutesOptions) {
+  return defineRoute({
+    method: 'post',
+    path: '/v1/cart/items',
+    access: 'shopper',
+    tag: 'cart',
+    summary: 'Add to cart: hold units of a product in a flash sale',
+    body: addToCartBody,
+    idempotent: true,
+    responses: {
+      201: { description: 'Held', schema: z.object({ reservation: schemas.reservation }) },
+      202: {
+        description: 'Not decided yet; ask the status URL',
+        schema: z.object({ status: z.literal('pending'), statusUrl: z.string() }),
+      },
+    },
+    problems: [
+      'sold_out',
+      'purchase_limit_reached',
+      'sale_not_open',
+      'product_not_in_sale',
+      'currency_mismatch',
+      'cart_full',
+      'idempotency_key_reused',
+      'rate_limited',
+      'overloaded',
+      'too_late',
+      'broker_unavailable',
+    ],
+    handle({ body, userId, idempotencyKey }) {
+      if (!rateLimit.take(userId)) return Promise.resolve(problem('rate_limited'))
+      return addToCart.handle({ ...body, userId, idempotencyKey })
+    },
+  })
+}
+
+function requestStatus({ lateReplies }: CartRoutesOptions) {
+  return defineRoute({
+    method: 'get',
+    path: '/v1/cart/requests/{requestId}',
+    access: 'shopper',
+    tag: 'cart',
+    summary: 'What became of an add-to-cart request that was answered 202',
+    params: schemas.requestParams,
+    responses: { 200: { description: 'The status', schema: schemas.requestStatus } },
+    problems: ['not_found'],
+    async handle({ params: { requestId }, userId }) {
+      const status = await lateReplies.status(userId, requestId)
+      switch (status?.kind) {
+        case undefined:
+          throw new ProblemError('not_found')
+        case 'pending':
+          return json(200, { requestId, status: 'pending' }, { 'retry-after': '1' })
+        case 'refused':
+          return json(200, { requestId, status: 'refused', code: status.refusal })
+        case 'held': {
+          const reservation = reservationView(status.reservation)
+          return json(200, { requestId, status: 'held', reservation })
+        }
+      }
+    },
+  })
+}
+
+function show({ database, clock }: CartRoutesOptions) {
+  return defineRoute({
+    method: 'get',
+    path: '/v1/cart',
+    access: 'shopper',
+    tag: 'cart',
+    summary: 'The live items of your cart',
+    responses: { 200: { description: 'The cart', schema: schemas.cart } },
+    async handle({ userId }) {
+      return json(200, cartView(await database.read(() => readCart(userId, clock.now()))))
+    },
+  })
+}
+
+function removeItem({ database, clock, announceStockReleased }: CartRoutesOptions) {
+  return defineRoute({
+    method: 'delete',
+    path: '/v1/cart/items/{reservationId}',
+    access: 'shopper',
+    tag: 'cart',
+    summary: 'Put one item back',
+    params: schemas.reservationParams,
+    responses: { 204: { description: 'Put back' } },
+    problems: ['not_found'],
+    async handle({ params, userId }) {
+      const productIds = await database.transaction(() =>
+        removeFromCart(userId, params.reservationId, clock.now()),
+      )
+      if (productIds === undefined) throw new ProblemError('not_found')
+      announceStockReleased(productIds)
+      return { status: 204 }
+    },
+  })
+}
+
+function clear({ database, clock, announceStockReleased }: CartRoutesOptions) {
+  return defineRoute({
+    method: 'delete',
+    path: '/v1/cart',
+    access: 'shopper',
+    tag: 'cart',
+    summary: 'Put everything back',
+    responses: { 204: { description: 'The cart is empty' } },
+    async handle({ userId }) {
+      announceStockReleased(await database.transaction(() => clearCart(userId, clock.now())))
+      return { status: 204 }
+    },
+  })
+}
+
+function checkout({ database, clock, newId }: CartRoutesOptions) {
+  return defineRoute({
+    method: 'post',
+    path: '/v1/checkout',
+    access: 'shopper',
+    tag: 'cart',
+    summary: 'Turn the cart into an invoice',
+    idempotent: true,
+    responses: {
+      201: { description: 'To be paid', schema: z.object({ invoice: schemas.invoice }) },
+    },
+    problems: ['cart_empty'],
+    async handle({ userId, idempotencyKey = newId() }) {
+      const order = { userId, idempotencyKey, invoiceId: newId(), now: clock.now() }
+      const result = await database.transaction(() => checkOut(order))
+      const headers = { 'idempotency-key': idempotencyKey }
+      if (result.kind === 'cart_empty') {
+        const reply = problem('cart_empty')
+        return { ...reply, headers: { ...reply.headers, ...headers } }
+      }
+      const { invoice } = result
+      if (result.kind === 'created') return json(201, { invoice: invoiceView(invoice) }, headers)
+      return json(
+        201,
+        { invoice: invoiceView(atCheckout(invoice)) },
+        {
+          ...headers,
+          'idempotency-replayed': 'true',
+        },
+      )
+    },
+  })
+}
+
+/** The invoice as it was first answered, whatever became of it since. */
+function atCheckout(invoice: Parameters<typeof invoiceView>[0] & { readonly holdSeconds: number }) {
+  const dueAt = invoice.createdAt + invoice.holdSeconds * 1000
+  return { ...invoice, status: 'unpaid' as const, dueAt, paidAt: null }
+}

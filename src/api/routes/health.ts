@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import type { Metrics } from '../../metrics.ts'
+import type { Readiness } from '../readiness.ts'
+import { defineRoute, json } from '../route.ts'
+
+export interface HealthRoutesOptions {
+  readonly readiness: Readiness
+  readonly metrics: Metrics
+}
+
+export function healthRoutes({ readiness, metrics }: HealthRoutesOptions) {
+  const live = defineRoute({
+    method: 'get',
+    path: '/livez',
+    access: 'anyone',
+    tag: 'operations',
+    summary: 'The event loop turns',
+    responses: { 200: { description: 'Alive', schema: z.object({ status: z.literal('alive') }) } },
+    handle: () => Promise.resolve(json(200, { status: 'alive' })),
+  })
+
+  const checks = z.record(z.string(), z.string())
+  const ready = defineRoute({
+    method: 'get',
+    path: '/readyz',
+    access: 'anyone',
+    tag: 'operations',
+    summary: 'Send traffic here: database, schema and broker answer, not shutting down',
+    responses: {
+      200: { description: 'Ready', schema: z.object({ status: z.literal('ready'), checks }) },
+      503: {
+        description: 'Not ready',
+        schema: z.object({ status: z.literal('not_ready'), checks }),
+      },
+    },
+    async handle() {
+      const report = await readiness.check()
+      if (report.ready) return json(200, { status: 'ready', checks: report.checks })
+      return json(503, { status: 'not_ready', checks: report.checks }, { 'retry-after': '1' })
+    },
+  })
+
+  const show = defineRoute({
+    method: 'get',
+    path: '/metrics',
+    access: 'anyone',
+    tag: 'operations',
+    summary: 'Metrics in the Prometheus text format',
+    responses: { 200: { description: 'Prometheus text' } },
+    async handle() {
+      const headers = { 'content-type': metrics.contentType }
+      return { status: 200, headers, text: await metrics.read() }
+    },
+  })
+
+  return [live, ready, show]
+}

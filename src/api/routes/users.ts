@@ -1,0 +1,80 @@
+import { setImmediate as nextTick } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Clock } from '../../clock.ts'
+import type { Database } from '../../db/database.ts'
+import { createUser, type User } from '../../db/users.ts'
+import type { NewId } from '../../ids.ts'
+import type { Authentication } from '../authentication.ts'
+import { ProblemError } from '../problem.ts'
+import { defineRoute, json } from '../route.ts'
+import * as schemas from '../schemas.ts'
+
+export interface UserRoutesOptions {
+  readonly database: Database
+  readonly authentication: Authentication
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+/** Small enough for one transaction and its tokens not to hold up anybody else. */
+const usersPerTransaction = 200
+
+export function userRoutes({ database, authentication, clock, newId }: UserRoutesOptions) {
+  const register = defineRoute({
+    method: 'post',
+    path: '/v1/users',
+    access: 'anyone',
+    tag: 'shoppers',
+    summary: 'Register and get a token',
+    body: schemas.newUser,
+    responses: {
+      201: {
+        description: 'Registered',
+        schema: z.object({ user: schemas.user, token: z.string() }),
+      },
+    },
+    problems: ['email_taken'],
+    async handle({ body }) {
+      const user = await database.transaction(() => createUser(body, clock.now()))
+      if (user === undefined) throw new ProblemError('email_taken')
+      return json(201, { user, token: authentication.issue(user.id) })
+    },
+  })
+
+  const registerBatch = defineRoute({
+    method: 'post',
+    path: '/v1/admin/users/batch',
+    access: 'admin',
+    tag: 'admin',
+    summary: 'Make many users at once, for tests with bots',
+    body: schemas.newUsers,
+    responses: {
+      201: {
+        description: 'Made',
+        schema: z.object({ users: z.array(z.object({ id: z.int(), token: z.string() })) }),
+      },
+    },
+    async handle({ body }) {
+      const users: { id: number; token: string }[] = []
+      while (users.length < body.count) {
+        const count = Math.min(usersPerTransaction, body.count - users.length)
+        const made = await database.transaction(() => createBots(count))
+        for (const { id } of made) users.push({ id, token: authentication.issue(id) })
+        await nextTick()
+      }
+      return json(201, { users })
+    },
+  })
+
+  function* createBots(count: number) {
+    const bots: User[] = []
+    while (bots.length < count) {
+      const bot = { name: 'Bot', email: `bot-${newId()}@bots.invalid` }
+      const user = yield* createUser(bot, clock.now())
+      if (user !== undefined) bots.push(user)
+    }
+    return bots
+  }
+
+  return [register, registerBatch]
+}

@@ -1,0 +1,235 @@
+import { z } from 'zod'
+import { flashSaleStatuses } from '../domain/flash-sale.ts'
+import { invoiceStatuses } from '../domain/invoice.ts'
+import { limits } from '../domain/limits.ts'
+import { paymentStatuses } from '../domain/payment.ts'
+import { refusals } from '../domain/refusal.ts'
+import { reservationStatuses } from '../domain/reservation.ts'
+import { problemCodes, type ProblemCode } from './problem.ts'
+
+/** The shapes of the REST contract, as docs/ and OpenAPI show them. */
+const rowId = z.int().positive()
+const minor = z.int().describe('Minor units of the currency: 1999 is 19.99')
+const currency = z.string().regex(/^[A-Z]{3}$/, 'three capital letters, ISO 4217')
+const timestamp = z.iso.datetime().describe('RFC 3339, UTC')
+const name = z.string().trim().min(1).max(limits.nameLengthMax)
+
+export const idParams = z.strictObject({
+  id: z.coerce
+    .number()
+    .int()
+    .positive()
+    .max(Number.MAX_SAFE_INTEGER)
+    .meta({ type: 'integer', minimum: 1 }),
+})
+export const uuidParams = z.strictObject({ id: z.uuid() })
+export const requestParams = z.strictObject({ requestId: z.uuid() })
+export const reservationParams = z.strictObject({ reservationId: z.uuid() })
+
+const limit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(limits.pageSizeMax)
+  .default(limits.pageSizeDefault)
+  .meta({ type: 'integer', minimum: 1, maximum: limits.pageSizeMax })
+const cursor = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]{1,100}$/)
+  .optional()
+  .describe('nextCursor of the page before')
+export const pageQuery = z.strictObject({ limit, cursor })
+export const invoicesQuery = z.strictObject({
+  productId: z.coerce.number().int().positive().optional().meta({ type: 'integer', minimum: 1 }),
+  status: z.enum(invoiceStatuses).optional(),
+  limit,
+  cursor,
+})
+
+export function page(item: z.ZodType) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+}
+
+export const user = z
+  .object({ id: rowId, name: z.string(), email: z.string() })
+  .meta({ id: 'User' })
+export const newUser = z.strictObject({
+  name,
+  email: z.email().max(limits.emailLengthMax),
+})
+export const newUsers = z.strictObject({ count: z.int().min(1).max(limits.usersPerBatchMax) })
+
+/** RFC 3339 with any offset, to epoch ms. */
+const instant = z.iso
+  .datetime({ offset: true })
+  .describe('RFC 3339, any offset')
+  .refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= limits.timestampMsMax, {
+    message: 'between 1970 and 2100',
+  })
+
+export const newFlashSale = z
+  .strictObject({
+    name,
+    startsAt: instant,
+    endsAt: instant,
+    holdSeconds: z.int().min(limits.holdSecondsMin).max(limits.holdSecondsMax).optional(),
+  })
+  .refine(({ startsAt, endsAt }) => Date.parse(startsAt) < Date.parse(endsAt), {
+    message: 'must be after startsAt',
+    path: ['endsAt'],
+  })
+
+export const newProduct = z.strictObject({
+  name,
+  priceMinor: z.int().min(0).max(limits.priceMinorMax),
+  currency,
+  stock: z.int().min(0).max(limits.stockMax),
+  shopId: rowId.optional(),
+})
+export const product = z
+  .object({
+    id: rowId,
+    shopId: rowId,
+    name: z.string(),
+    priceMinor: minor,
+    currency,
+    stock: z.int(),
+  })
+  .meta({ id: 'Product' })
+
+export const newProductInSale = z.strictObject({
+  productId: rowId,
+  salePriceMinor: z.int().min(0).max(limits.priceMinorMax).optional(),
+  purchaseLimit: z.int().min(1).max(limits.purchaseLimitMax).optional(),
+})
+export const productInSale = z
+  .object({
+    productId: rowId,
+    name: z.string(),
+    priceMinor: minor,
+    currency,
+    purchaseLimit: z.int().nullable(),
+    available: z.int(),
+  })
+  .meta({ id: 'ProductInSale' })
+
+export const flashSale = z
+  .object({
+    id: rowId,
+    name: z.string(),
+    status: z.enum(flashSaleStatuses),
+    startsAt: timestamp,
+    endsAt: timestamp,
+    holdSeconds: z.int(),
+    serverTime: timestamp,
+    products: z.array(productInSale),
+  })
+  .meta({ id: 'FlashSale' })
+
+export const adjustment = z.strictObject({
+  adjustBy: z
+    .int()
+    .min(-limits.stockMax)
+    .max(limits.stockMax)
+    .refine((units) => units !== 0, 'must not be 0'),
+  reason: z.string().trim().min(1).max(limits.reasonLengthMax),
+})
+export const stock = z
+  .object({
+    productId: rowId,
+    allotment: z.int(),
+    available: z.int(),
+    held: z.int(),
+    sold: z.int(),
+  })
+  .meta({ id: 'Stock' })
+
+export const reservation = z
+  .object({
+    id: z.uuid(),
+    productId: rowId,
+    quantity: z.int(),
+    unitPriceMinor: minor,
+    currency,
+    status: z.enum(reservationStatuses),
+    expiresAt: timestamp,
+  })
+  .meta({ id: 'Reservation' })
+
+export const cart = z
+  .object({
+    items: z.array(reservation),
+    totalMinor: minor,
+    currency: currency.nullable(),
+    expiresAt: timestamp.nullable(),
+  })
+  .meta({ id: 'Cart' })
+
+export const requestStatus = z
+  .object({
+    requestId: z.uuid(),
+    status: z.enum(['pending', 'held', 'refused']),
+    reservation: reservation.optional(),
+    code: z.enum(refusals).optional(),
+  })
+  .meta({ id: 'AddToCartRequestStatus' })
+
+export const invoice = z
+  .object({
+    id: z.uuid(),
+    userId: rowId,
+    status: z.enum(invoiceStatuses),
+    lines: z.array(
+      z.object({
+        reservationId: z.uuid(),
+        productId: rowId,
+        name: z.string(),
+        quantity: z.int(),
+        unitPriceMinor: minor,
+        lineTotalMinor: minor,
+      }),
+    ),
+    totalMinor: minor,
+    currency,
+    dueAt: timestamp,
+    createdAt: timestamp,
+    paidAt: timestamp.optional(),
+  })
+  .meta({ id: 'Invoice' })
+
+export const payBody = z.strictObject({ paymentMethod: z.string().min(1).max(100) })
+export const payment = z
+  .object({
+    id: z.uuid(),
+    status: z.enum(paymentStatuses),
+    amountMinor: minor,
+    currency,
+    declineCode: z.string().optional(),
+    createdAt: timestamp,
+  })
+  .meta({ id: 'Payment' })
+
+export const audit = z
+  .object({
+    holds: z.boolean(),
+    checkedAt: timestamp,
+    invariants: z.array(
+      z.object({
+        id: z.string(),
+        title: z.string(),
+        violations: z.int(),
+        examples: z.array(z.record(z.string(), z.unknown())),
+      }),
+    ),
+  })
+  .meta({ id: 'Audit' })
+
+export const problemBody = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(problemCodes as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string().optional(),
+  })
+  .meta({ id: 'Problem' })

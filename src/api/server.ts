@@ -1,0 +1,109 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Express } from 'express'
+import type { Clock } from '../clock.ts'
+import type { Service } from '../lifecycle.ts'
+import type { FastLane } from './fast-lane.ts'
+import { problem, type ProblemCode, type Reply } from './problem.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface HttpServer extends Service {
+  /** Where it listens, e.g. `http://127.0.0.1:3000`; only while started. */
+  url(): string
+}
+
+export interface HttpServerOptions {
+  readonly app: Express
+  /** Absent where no add-to-cart is served. */
+  readonly fastLane: FastLane | undefined
+  readonly readiness: Readiness
+  readonly clock: Clock
+  readonly host: string
+  readonly port: number
+}
+
+const headersTimeoutMs = 5_000
+const requestTimeoutMs = 15_000
+const connectionsMax = 20_000
+const closeIdleEveryMs = 50
+
+/**
+ * Listens and stops in order: not ready first, then no new connection, then the accepted requests are
+ * answered, then the idle connections are closed.
+ */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { app, fastLane, readiness, clock, host, port } = options
+  const serverOptions = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: 1_000,
+  }
+  const server = createServer(serverOptions, (request, response) => {
+    if (readiness.draining()) response.setHeader('connection', 'close')
+    if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
+  })
+  server.maxConnections = connectionsMax
+  server.on('clientError', refuseUnreadable)
+
+  return {
+    name: 'http server',
+    url: () => urlOf(server),
+    start: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ host, port, backlog: 4_096 }, () => {
+          server.off('error', reject)
+          resolve()
+        })
+      }),
+    stop: () =>
+      new Promise((resolve) => {
+        readiness.drain()
+        if (!server.listening) {
+          resolve()
+          return
+        }
+        // A connection turns idle when its last answer is out; until then it is waited for.
+        const cancel = clock.every(closeIdleEveryMs, () => {
+          server.closeIdleConnections()
+        })
+        server.close(() => {
+          cancel()
+          resolve()
+        })
+      }),
+  }
+}
+
+function serveWithExpress(app: Express, request: IncomingMessage, response: ServerResponse): void {
+  // Express's own type wants its extended request; it extends this very object.
+  const listener: (request: IncomingMessage, response: ServerResponse) => void = app
+  listener(request, response)
+}
+
+function urlOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+const unreadable: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+/** What is no HTTP at all, or comes too slowly, never reaches the app. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  socket.end(rawResponse(problem(unreadable[error.code ?? ''] ?? 'bad_request')))
+}
+
+function rawResponse({ status, headers, body }: Reply): string {
+  const text = JSON.stringify(body)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const length = Buffer.byteLength(text)
+  const head = `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: ${length}\r\n`
+  return `${head}${lines.join('')}\r\n${text}`
+}

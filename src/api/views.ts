@@ -1,0 +1,58 @@
+import type { FlashSaleRow } from '../db/flash-sales.ts'
+import { flashSaleStatus } from '../domain/flash-sale.ts'
+import type { Invoice } from '../domain/invoice.ts'
+import type { Payment } from '../domain/payment.ts'
+import type { Reservation } from '../domain/reservation.ts'
+
+/** How rows look on the wire: times become RFC 3339 UTC strings, everything else keeps its name. */
+const timestamp = (epochMs: number): string => new Date(epochMs).toISOString()
+
+export function reservationView(reservation: Reservation) {
+  const { id, productId, quantity, unitPriceMinor, currency, status, expiresAt } = reservation
+  const price = { unitPriceMinor, currency }
+  return { id, productId, quantity, ...price, status, expiresAt: timestamp(expiresAt) }
+}
+
+export function cartView(items: readonly Reservation[]) {
+  const [first] = items
+  const expiresAt = items.length === 0 ? null : Math.min(...items.map((item) => item.expiresAt))
+  return {
+    items: items.map(reservationView),
+    totalMinor: items.reduce((sum, item) => sum + item.quantity * item.unitPriceMinor, 0),
+    currency: first?.currency ?? null,
+    expiresAt: expiresAt === null ? null : timestamp(expiresAt),
+  }
+}
+
+export function invoiceView(invoice: Invoice) {
+  const { id, userId, status, lines, totalMinor, currency, dueAt, createdAt, paidAt } = invoice
+  return {
+    ...{ id, userId, status, lines, totalMinor, currency },
+    dueAt: timestamp(dueAt),
+    createdAt: timestamp(createdAt),
+    ...(paidAt !== null && { paidAt: timestamp(paidAt) }),
+  }
+}
+
+export function paymentView(payment: Payment) {
+  const { id, status, amountMinor, currency, declineCode, createdAt } = payment
+  return {
+    ...{ id, status, amountMinor, currency },
+    ...(declineCode !== null && { declineCode }),
+    createdAt: timestamp(createdAt),
+  }
+}
+
+export function flashSaleView(sale: FlashSaleRow, now: number) {
+  const { id, name, startsAt, endsAt, holdSeconds, products } = sale
+  return {
+    id,
+    name,
+    status: flashSaleStatus(sale, now),
+    startsAt: timestamp(startsAt),
+    endsAt: timestamp(endsAt),
+    holdSeconds,
+    serverTime: timestamp(now),
+    products,
+  }
+}

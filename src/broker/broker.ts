@@ -1,0 +1,90 @@
+import type { Service } from '../lifecycle.ts'
+
+/**
+ * The broker port, in NSQ's words and with NSQ's promises: at-least-once, unordered, bounded, and
+ * forgetful when killed. Callers see topics, channels, attempts, finish and requeue; connections,
+ * reconnecting and deadlines are hidden.
+ */
+export interface Broker extends Service {
+  /**
+   * Hands all bodies to the topic in one go. Resolves when the broker has queued them, which is not
+   * durable. Bodies are 1 byte to `messageBytesMax`.
+   * @throws BrokerUnavailableError when there is no answer: whether they were queued is unknown.
+   */
+  publish(topic: string, bodies: readonly Buffer[]): Promise<void>
+  /**
+   * Makes topic and channel if missing. A channel gets nothing published before it was made.
+   * @throws BrokerUnavailableError
+   */
+  createChannel(topic: string, channel: string): Promise<void>
+  /** Deletes the topic with its channels and whatever is queued. Deleting a missing one is fine. */
+  deleteTopic(topic: string): Promise<void>
+  /** Starts receiving; reconnects for ever until closed. */
+  subscribe(options: SubscribeOptions): Subscription
+  /** What is queued or in flight for a channel; undefined while nobody can say. */
+  depth(topic: string, channel: string): Promise<number | undefined>
+  /** Whether publishing is expected to work now, and if not why. */
+  status(): BrokerStatus
+}
+
+export interface SubscribeOptions {
+  readonly topic: string
+  readonly channel: string
+  /** Messages handed out and not finished yet, at most. */
+  readonly inFlightMax: number
+  /**
+   * Called once per message. The receiver must finish or requeue it; one that throws or does neither
+   * sees the message again after the broker's timeout.
+   */
+  readonly onMessage: (message: Message) => void
+}
+
+export interface Message {
+  readonly body: Buffer
+  /** 1 on the first delivery. */
+  readonly attempts: number
+  /** Done with it. Twice, or too late, is harmless. */
+  finish(): void
+  /** Deliver it again after `delayMs`, with `attempts` one higher. */
+  requeue(delayMs: number): void
+  /** Ask for more time before the broker's timeout. */
+  touch(): void
+}
+
+export interface Subscription {
+  /** Whether messages can arrive now. A hot standby is not connected. */
+  connected(): boolean
+  /** No further message; waits until all handed out are finished or `drainTimeoutMs` has passed. */
+  close(): Promise<void>
+}
+
+export type BrokerStatus =
+  { readonly ready: true } | { readonly ready: false; readonly reason: string }
+
+/** No answer from the broker: what was asked may or may not have happened. */
+export class BrokerUnavailableError extends Error {
+  override readonly name = 'BrokerUnavailableError'
+}
+
+/** nsqd closes the whole connection on a larger one, failing every pending publish. */
+export const messageBytesMax = 1024 * 1024
+
+const namePattern = /^[.a-zA-Z0-9_-]+(#ephemeral)?$/
+const nameLengthMax = 64
+
+/**
+ * Names are not validated by nsqjs and a newline in one is protocol injection.
+ * @throws RangeError
+ */
+export function assertName(name: string): void {
+  if (name.length > nameLengthMax || !namePattern.test(name)) {
+    throw new RangeError(`not a topic or channel name: ${JSON.stringify(name.slice(0, 80))}`)
+  }
+}
+
+/** @throws RangeError on an empty or oversized message. */
+export function assertBody(body: Buffer): void {
+  if (body.length === 0 || body.length > messageBytesMax) {
+    throw new RangeError(`message of ${body.length} bytes; 1 to ${messageBytesMax} are possible`)
+  }
+}

@@ -1,0 +1,38 @@
+/** Cancels a timer; calling it twice is harmless. */
+export type Cancel = () => void
+
+/** The only door to time. Tests bring their own. */
+export interface Clock {
+  /** Wall clock, epoch ms. May step. */
+  now(): number
+  /** Never steps; for ages and deadlines inside one process. ms */
+  monotonic(): number
+  /** Runs `task` once after `ms`. */
+  after(ms: number, task: () => void): Cancel
+  /** Runs `task` every `ms`. */
+  every(ms: number, task: () => void): Cancel
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, task) {
+    const timer = setTimeout(task, ms)
+    return () => {
+      clearTimeout(timer)
+    }
+  },
+  every(ms, task) {
+    const timer = setInterval(task, ms)
+    return () => {
+      clearInterval(timer)
+    }
+  },
+}
+
+/** Resolves after `ms` on the given clock. */
+export function wait(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve)
+  })
+}

@@ -1,0 +1,186 @@
+import { existsSync } from 'node:fs'
+import { z } from 'zod'
+import { limits } from './domain/limits.ts'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+
+/** `host:port,host:port`; an empty string is an empty list. */
+const addressList = z
+  .string()
+  .transform((list) => list.split(',').map((entry) => entry.trim()))
+  .transform((list) => list.filter((entry) => entry !== ''))
+  .pipe(z.array(z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, 'expected host:port')))
+
+/** `id:secret,id:secret`; the first signs, all of them verify. */
+const messageKeys = z
+  .string()
+  .transform((list) => list.split(',').map((entry) => entry.trim()))
+  .pipe(z.array(z.string().regex(/^[a-zA-Z0-9_-]{1,16}:.{16,}$/, 'expected id:secret')).max(8))
+  .transform((entries) =>
+    entries.map((entry) => {
+      const [id = '', ...secret] = entry.split(':')
+      return { id, secret: secret.join(':') }
+    }),
+  )
+
+const environmentSchema = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  ROLE: z.enum(['all', 'api', 'worker']).default('all'),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: port.default(3000),
+  DATABASE_PATH: z.string().min(1).default('data/holdfast.db'),
+  PAYMENT_SIMULATOR_PATH: z.string().min(1).default('data/payment-simulator.db'),
+  BROKER: z.enum(['embedded', 'nsq']).default('embedded'),
+  NSQD_TCP_ADDRESSES: addressList.default(['127.0.0.1:4150']),
+  NSQD_HTTP_ADDRESSES: addressList.default(['127.0.0.1:4151']),
+  NSQLOOKUPD_HTTP_ADDRESSES: addressList.default([]),
+  NODE_ID: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,32}$/, '1 to 32 of a-z A-Z 0-9 _ -')
+    .optional(),
+  ADMIN_TOKEN: z.string().optional(),
+  JWT_SECRET: z.string().optional(),
+  MESSAGE_KEYS: messageKeys.optional(),
+  HOLD_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(limits.holdSecondsMin)
+    .max(limits.holdSecondsMax)
+    .default(300),
+  ADD_TO_CART_WAIT_MS: milliseconds(1, 60_000).default(5000),
+  ADD_TO_CART_MAX_AGE_MS: milliseconds(1, 600_000).default(30_000),
+  ADD_TO_CART_ROUTING: z
+    .enum(['channel-per-product', 'topic-per-product'])
+    .default('channel-per-product'),
+  ADD_TO_CART_USER_RATE: z.coerce.number().min(0).max(10_000).default(0),
+  PENDING_REPLIES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(20_000),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+})
+
+export interface MessageKey {
+  readonly id: string
+  readonly secret: string
+}
+
+/** Everything that can be set from outside. Names and defaults: `.env.example`. */
+export interface Config {
+  readonly nodeEnv: 'development' | 'test' | 'production'
+  readonly role: 'all' | 'api' | 'worker'
+  readonly host: string
+  readonly port: number
+  readonly databasePath: string
+  readonly paymentSimulatorPath: string
+  readonly broker: 'embedded' | 'nsq'
+  readonly nsqdTcpAddresses: readonly string[]
+  readonly nsqdHttpAddresses: readonly string[]
+  readonly nsqlookupdHttpAddresses: readonly string[]
+  readonly nodeId: string
+  readonly adminToken: string
+  readonly jwtSecret: string
+  /** Sign and verify messages; the first signs. */
+  readonly messageKeys: readonly MessageKey[]
+  readonly holdSeconds: number
+  readonly addToCartWaitMs: number
+  readonly addToCartMaxAgeMs: number
+  readonly addToCartRouting: 'channel-per-product' | 'topic-per-product'
+  /** Requests per second and user; 0 is off. */
+  readonly addToCartUserRate: number
+  readonly pendingRepliesMax: number
+  readonly logLevel: string
+  /** Secrets that were made for this run because none was configured; to be printed once. */
+  readonly madeSecrets: readonly ('ADMIN_TOKEN' | 'JWT_SECRET')[]
+}
+
+/** The process's environment; what a `.env` file in the working directory adds does not override it. */
+export function readEnvironment(): Readonly<Record<string, string | undefined>> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  return process.env
+}
+
+/** The environment cannot be used; `message` says every reason, one per line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/**
+ * Reads the environment. `makeSecret` supplies what development may leave out.
+ * @throws ConfigError naming every variable that is wrong and every mix that cannot work.
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  makeSecret: () => string,
+): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const parsed = environmentSchema.safeParse(given)
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
+    )
+  }
+  const values = parsed.data
+  const problems = impossibleMixes(values)
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  const jwtSecret = values.JWT_SECRET ?? makeSecret()
+  const madeSecrets = (['ADMIN_TOKEN', 'JWT_SECRET'] as const).filter(
+    (name) => values[name] === undefined,
+  )
+  return Object.freeze({
+    nodeEnv: values.NODE_ENV,
+    role: values.ROLE,
+    host: values.HOST,
+    port: values.PORT,
+    databasePath: values.DATABASE_PATH,
+    paymentSimulatorPath: values.PAYMENT_SIMULATOR_PATH,
+    broker: values.BROKER,
+    nsqdTcpAddresses: values.NSQD_TCP_ADDRESSES,
+    nsqdHttpAddresses: values.NSQD_HTTP_ADDRESSES,
+    nsqlookupdHttpAddresses: values.NSQLOOKUPD_HTTP_ADDRESSES,
+    nodeId: values.NODE_ID ?? `${values.ROLE}-${makeSecret().slice(0, 10)}`,
+    adminToken: values.ADMIN_TOKEN ?? makeSecret(),
+    jwtSecret,
+    messageKeys: values.MESSAGE_KEYS ?? [{ id: 'dev', secret: `messages:${jwtSecret}` }],
+    holdSeconds: values.HOLD_SECONDS,
+    addToCartWaitMs: values.ADD_TO_CART_WAIT_MS,
+    addToCartMaxAgeMs: values.ADD_TO_CART_MAX_AGE_MS,
+    addToCartRouting: values.ADD_TO_CART_ROUTING,
+    addToCartUserRate: values.ADD_TO_CART_USER_RATE,
+    pendingRepliesMax: values.PENDING_REPLIES_MAX,
+    logLevel: values.LOG_LEVEL,
+    madeSecrets,
+  })
+}
+
+function impossibleMixes(values: z.infer<typeof environmentSchema>): string[] {
+  const problems: string[] = []
+  if (values.BROKER === 'embedded' && values.ROLE !== 'all') {
+    problems.push(
+      `BROKER=embedded lives inside one process, so ROLE=${values.ROLE} could never be reached: use BROKER=nsq, or ROLE=all`,
+    )
+  }
+  if (values.BROKER === 'nsq' && values.NSQD_TCP_ADDRESSES.length === 0) {
+    problems.push('NSQD_TCP_ADDRESSES: BROKER=nsq needs at least one')
+  }
+  if (values.NSQD_TCP_ADDRESSES.length !== values.NSQD_HTTP_ADDRESSES.length) {
+    problems.push(
+      'NSQD_TCP_ADDRESSES and NSQD_HTTP_ADDRESSES name the same nsqds in the same order',
+    )
+  }
+  if (values.NODE_ENV === 'production') problems.push(...missingSecrets(values))
+  return problems
+}
+
+const secretLengthMin = 32
+
+function missingSecrets(values: z.infer<typeof environmentSchema>): string[] {
+  const problems: string[] = []
+  for (const name of ['ADMIN_TOKEN', 'JWT_SECRET'] as const) {
+    if ((values[name] ?? '').length < secretLengthMin) {
+      problems.push(`${name}: production needs one of at least ${secretLengthMin} characters`)
+    }
+  }
+  if (values.BROKER === 'nsq' && values.MESSAGE_KEYS === undefined) {
+    problems.push('MESSAGE_KEYS: production needs them with BROKER=nsq')
+  }
+  return problems
+}

@@ -1,0 +1,79 @@
+import type { Broker } from '../broker/broker.ts'
+import type { Cancel, Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import { readAvailable } from '../db/reservations.ts'
+import type { Service } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+import type { Metrics } from '../metrics.ts'
+import type { ConsumedChannel } from './follow-sales.ts'
+import type { SoldOutGate } from './sold-out-gate.ts'
+
+/**
+ * Looks after sold-out products once a second, so that one lost `stock_released` cannot freeze a sale,
+ * and measures how far the consumers lag behind.
+ */
+export interface ProbeStock extends Service {
+  /** Opens the gate of every closed product that has enough stock again. */
+  probe(): Promise<void>
+}
+
+export interface ProbeStockOptions {
+  readonly database: Database
+  readonly broker: Broker
+  readonly gate: SoldOutGate
+  readonly channels: () => readonly ConsumedChannel[]
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+const probeEveryMs = 1_000
+
+export function createProbeStock(options: ProbeStockOptions): ProbeStock {
+  const { database, broker, gate, channels, clock, logger, metrics } = options
+  let cancel: Cancel = () => undefined
+  let running: Promise<void> | undefined
+
+  async function probe(): Promise<void> {
+    const closed = gate.closed()
+    metrics.gateClosedProducts.set(closed.size)
+    if (closed.size === 0) return
+    const stocks = await database.read(() => readAvailable([...closed.keys()]))
+    for (const { productId, available } of stocks) {
+      if (available >= (closed.get(productId) ?? Infinity)) gate.open(productId)
+    }
+  }
+
+  async function measureLag(): Promise<void> {
+    for (const { topic, channel } of channels()) {
+      const depth = await broker.depth(topic, channel)
+      if (depth !== undefined) metrics.queueLag.set({ topic, channel }, depth)
+    }
+  }
+
+  async function runOnce(): Promise<void> {
+    try {
+      await probe()
+      await measureLag()
+    } catch (error) {
+      logger.warn({ err: error }, 'probing sold-out products failed, will try again')
+    }
+  }
+
+  return {
+    name: 'stock probe',
+    probe,
+    start() {
+      cancel = clock.every(probeEveryMs, () => {
+        running ??= runOnce().finally(() => {
+          running = undefined
+        })
+      })
+      return Promise.resolve()
+    },
+    async stop() {
+      cancel()
+      await running
+    },
+  }
+}

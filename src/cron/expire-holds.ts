@@ -1,0 +1,55 @@
+import { forgetRequests } from '../db/add-to-cart-requests.ts'
+import type { Database, Script } from '../db/database.ts'
+import {
+  cancelInvoicesOfCancelled,
+  expireCartHolds,
+  expireInvoices,
+  releaseCancelledCartHolds,
+  type Swept,
+} from '../db/expiry.ts'
+import type { Clock } from '../clock.ts'
+import type { Metrics } from '../metrics.ts'
+import type { AnnounceStockReleased } from '../stock-released.ts'
+
+export interface ExpireHoldsOptions {
+  readonly database: Database
+  readonly announceStockReleased: AnnounceStockReleased
+  readonly clock: Clock
+  readonly metrics: Metrics
+}
+
+/** A batch holds the write lock for a few milliseconds; add-to-cart goes on between two. */
+const batchSizeMax = 200
+const batchesPerSweepMax = 50
+const requestsKeptMs = 3_600_000
+
+type Step = readonly [kind: string, script: (now: number, limit: number) => Script<Swept>]
+
+const steps: readonly Step[] = [
+  ['cart_hold_expired', expireCartHolds],
+  ['invoice_expired', expireInvoices],
+  ['cart_hold_released', releaseCancelledCartHolds],
+  ['invoice_cancelled', cancelInvoicesOfCancelled],
+]
+
+/**
+ * One sweep: what is unpaid and over goes back to stock, batch by batch, and the gates are told after
+ * each commit. It never touches an invoice that is being paid or was paid.
+ */
+export function createExpireHolds(options: ExpireHoldsOptions): () => Promise<void> {
+  const { database, announceStockReleased, clock, metrics } = options
+
+  async function sweep([kind, script]: Step): Promise<void> {
+    for (let batch = 0; batch < batchesPerSweepMax; batch += 1) {
+      const swept = await database.transaction(() => script(clock.now(), batchSizeMax))
+      announceStockReleased(swept.productIds)
+      metrics.sweptTotal.inc({ kind }, swept.ended)
+      if (swept.ended < batchSizeMax) return
+    }
+  }
+
+  return async () => {
+    for (const step of steps) await sweep(step)
+    await database.transaction(() => forgetRequests(clock.now() - requestsKeptMs, batchSizeMax))
+  }
+}

@@ -1,0 +1,53 @@
+import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import type { Service } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+import type { Metrics } from '../metrics.ts'
+import type { PaymentSettlement } from '../payments/pay.ts'
+import type { AnnounceStockReleased } from '../stock-released.ts'
+import { createAuditStock } from './audit-stock.ts'
+import { createExpireHolds } from './expire-holds.ts'
+import { createResolvePayments } from './resolve-payments.ts'
+import { createScheduler, type Job } from './scheduler.ts'
+
+export interface MaintenanceOptions {
+  readonly database: Database
+  readonly announceStockReleased: AnnounceStockReleased
+  readonly settlement: PaymentSettlement
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+const sweepName = 'expire holds'
+
+/** Everything that happens by the clock: expiry every second, open payments, the audit. */
+export function createMaintenance(options: MaintenanceOptions): Service {
+  const { clock, logger, metrics } = options
+  const jobs: readonly Job[] = [
+    {
+      name: sweepName,
+      schedule: '* * * * * *',
+      overdueMs: 2_000,
+      run: createExpireHolds(options),
+    },
+    {
+      name: 'resolve payments',
+      schedule: '*/5 * * * * *',
+      overdueMs: 10_000,
+      run: createResolvePayments(options),
+    },
+    {
+      name: 'audit stock',
+      schedule: '*/30 * * * * *',
+      overdueMs: 60_000,
+      run: createAuditStock(options),
+    },
+  ]
+  const scheduler = createScheduler({ jobs, clock, logger })
+  metrics.onCollect(() => {
+    const age = scheduler.age(sweepName)
+    if (age !== undefined) metrics.sweepAgeSeconds.set(age / 1000)
+  })
+  return scheduler
+}

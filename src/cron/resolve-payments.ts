@@ -1,0 +1,35 @@
+import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import { readUnsettled } from '../db/payments.ts'
+import type { Logger } from '../logger.ts'
+import type { PaymentSettlement } from '../payments/pay.ts'
+
+export interface ResolvePaymentsOptions {
+  readonly database: Database
+  readonly settlement: PaymentSettlement
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Longer than the slowest provider answer a handler waits for: its own attempt comes first. */
+const untouchedMs = 15_000
+const batchSizeMax = 50
+
+/**
+ * Takes up attempts nobody has moved for a while: the answer was lost, or the process that waited for
+ * it. The provider is asked what it knows; nothing is guessed.
+ */
+export function createResolvePayments(options: ResolvePaymentsOptions): () => Promise<void> {
+  const { database, settlement, clock, logger } = options
+  return async () => {
+    const untouchedSince = clock.now() - untouchedMs
+    const unsettled = await database.read(() => readUnsettled(untouchedSince, batchSizeMax))
+    for (const payment of unsettled) {
+      try {
+        await settlement.resolve(payment)
+      } catch (error) {
+        logger.warn({ err: error, paymentId: payment.id }, 'payment not resolved yet')
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import cron from 'node-cron'
+import type { Cancel, Clock } from '../clock.ts'
+import type { Service } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+
+export interface Job {
+  readonly name: string
+  /** Six fields, the first one seconds. */
+  readonly schedule: string
+  /** The watchdog runs the job when it has not run for this long, ms of the monotonic clock. */
+  readonly overdueMs: number
+  readonly run: () => Promise<void>
+}
+
+export interface Scheduler extends Service {
+  /** Since the last finished run, ms; undefined before the first. */
+  age(jobName: string): number | undefined
+}
+
+export interface SchedulerOptions {
+  readonly jobs: readonly Job[]
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+const watchdogEveryMs = 1_000
+
+/**
+ * Runs jobs by the wall clock, each at most once at a time. Cron libraries stop for the span of a
+ * backward clock step, so a watchdog on the monotonic clock runs what is overdue.
+ */
+export function createScheduler({ jobs, clock, logger }: SchedulerOptions): Scheduler {
+  const states = new Map(jobs.map((job) => [job.name, createJobState(job, clock, logger)]))
+  const cancels: Cancel[] = []
+
+  return {
+    name: 'cron',
+    age: (jobName) => states.get(jobName)?.age(),
+    start() {
+      for (const state of states.values()) {
+        const task = cron.schedule(state.job.schedule, state.runUnlessRunning)
+        cancels.push(() => void task.destroy())
+      }
+      const watch = (): void => {
+        for (const state of states.values()) state.runIfOverdue()
+      }
+      cancels.push(clock.every(watchdogEveryMs, watch))
+      return Promise.resolve()
+    },
+    async stop() {
+      for (const cancel of cancels.splice(0)) cancel()
+      await Promise.all([...states.values()].map((state) => state.finished()))
+    },
+  }
+}
+
+function createJobState(job: Job, clock: Clock, logger: Logger) {
+  let running: Promise<void> | undefined
+  let lastStart = clock.monotonic()
+  let lastEnd: number | undefined
+
+  async function runOnce(): Promise<void> {
+    lastStart = clock.monotonic()
+    try {
+      await job.run()
+      lastEnd = clock.monotonic()
+    } catch (error) {
+      logger.warn({ err: error, job: job.name }, 'job failed, will run again')
+    }
+  }
+
+  function runUnlessRunning(): void {
+    running ??= runOnce().finally(() => {
+      running = undefined
+    })
+  }
+
+  return {
+    job,
+    runUnlessRunning,
+    runIfOverdue() {
+      if (clock.monotonic() - lastStart >= job.overdueMs) runUnlessRunning()
+    },
+    age: () => (lastEnd === undefined ? undefined : clock.monotonic() - lastEnd),
+    finished: () => running ?? Promise.resolve(),
+  }
+}

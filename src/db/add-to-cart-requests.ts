@@ -1,0 +1,73 @@
+import type { Refusal } from '../domain/refusal.ts'
+import type { Reservation } from '../domain/reservation.ts'
+import { all, first, run, type Script } from './database.ts'
+
+/** Add-to-cart requests whose shopper was told 202, kept so that any node can say what became of them. */
+export interface UnansweredRequest {
+  readonly requestId: string
+  readonly userId: number
+}
+
+const insertRequest = `
+  insert into add_to_cart_requests (request_id, user_id, refusal, created_at)
+  values (?, ?, null, ?)
+  on conflict (request_id) do nothing`
+
+export function* recordUnanswered(
+  requests: readonly UnansweredRequest[],
+  now: number,
+): Script<void> {
+  for (const { requestId, userId } of requests) yield* run(insertRequest, requestId, userId, now)
+}
+
+const updateRefusal = `
+  update add_to_cart_requests set refusal = ?
+  where request_id = ? and refusal is null
+    and not exists (select 1 from reservations r where r.id = add_to_cart_requests.request_id)`
+
+/** Refusals that came after the 202. The first outcome stands. */
+export function* recordLateRefusals(
+  refusals: readonly { readonly requestId: string; readonly refusal: Refusal }[],
+): Script<void> {
+  for (const { requestId, refusal } of refusals) yield* run(updateRefusal, refusal, requestId)
+}
+
+export type RequestStatus =
+  | { readonly kind: 'held'; readonly reservation: Reservation }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'pending'; readonly createdAt: number }
+
+const selectReservation = `
+  select id, product_id as "productId", quantity, unit_price_minor as "unitPriceMinor", currency,
+    status, expires_at as "expiresAt"
+  from reservations where id = ? and user_id = ?`
+const selectRequest = `
+  select refusal, created_at as "createdAt" from add_to_cart_requests
+  where request_id = ? and user_id = ?`
+
+/** What the database knows of the user's own request; undefined when it never heard of it. */
+export function* readRequestStatus(
+  userId: number,
+  requestId: string,
+): Script<RequestStatus | undefined> {
+  const reservation = yield* first<Reservation>(selectReservation, requestId, userId)
+  if (reservation !== undefined) return { kind: 'held', reservation }
+  const request = yield* first<{ refusal: Refusal | null; createdAt: number }>(
+    selectRequest,
+    requestId,
+    userId,
+  )
+  if (request === undefined) return undefined
+  const { refusal, createdAt } = request
+  return refusal === null ? { kind: 'pending', createdAt } : { kind: 'refused', refusal }
+}
+
+const deleteOld = `
+  delete from add_to_cart_requests where request_id in (
+    select request_id from add_to_cart_requests where created_at <= ? order by created_at limit ?)
+  returning request_id`
+
+/** Forgets requests older than `before` (epoch ms), at most `limit`. Returns how many. */
+export function* forgetRequests(before: number, limit: number): Script<number> {
+  return (yield* all(deleteOld, before, limit)).length
+}

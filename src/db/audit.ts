@@ -1,0 +1,181 @@
+import { all, one, type Script } from './database.ts'
+
+/** One line of docs/guarantees.md, as a query for the rows that break it. */
+interface Invariant {
+  readonly id: string
+  readonly title: string
+  /** Gives a row per violation; the row is what an engineer needs to look further. */
+  readonly violations: string
+}
+
+export interface InvariantResult {
+  readonly id: string
+  readonly title: string
+  readonly violations: number
+  readonly examples: readonly Readonly<Record<string, unknown>>[]
+}
+
+const examplesMax = 10
+
+const invariants: readonly Invariant[] = [
+  {
+    id: 'I1',
+    title: 'available, held and sold are never negative',
+    violations: `
+      select product_id, available, held, sold from stock
+      where available < 0 or held < 0 or sold < 0`,
+  },
+  {
+    id: 'I2',
+    title: 'available + held + sold = allotment',
+    violations: `
+      select product_id, allotment, available, held, sold from stock
+      where available + held + sold <> allotment`,
+  },
+  {
+    id: 'I3',
+    title: 'held and sold are the sums of the held and sold reservations',
+    violations: `
+      with counted as (
+        select product_id,
+          sum(case when status = 'held' then quantity else 0 end) as held,
+          sum(case when status = 'sold' then quantity else 0 end) as sold
+        from reservations group by product_id)
+      select s.product_id, s.held, s.sold, c.held as counted_held, c.sold as counted_sold
+      from stock s left join counted c on c.product_id = s.product_id
+      where s.held <> coalesce(c.held, 0) or s.sold <> coalesce(c.sold, 0)`,
+  },
+  {
+    id: 'I4',
+    title: 'the counters are the sums of the ledger',
+    violations: `
+      with ledger as (
+        select product_id,
+          sum(case kind when 'allotted' then quantity else 0 end) as allotted,
+          sum(case kind when 'held' then quantity else 0 end) as held,
+          sum(case kind when 'sold' then quantity else 0 end) as sold,
+          sum(case when kind in ('released', 'expired') then quantity else 0 end) as returned
+        from stock_movements group by product_id)
+      select s.product_id, s.allotment, s.available, s.held, s.sold
+      from stock s left join ledger l on l.product_id = s.product_id
+      where s.allotment <> coalesce(l.allotted, 0)
+        or s.held <> coalesce(l.held - l.sold - l.returned, 0)
+        or s.sold <> coalesce(l.sold, 0)
+        or s.available <> coalesce(l.allotted - l.held + l.returned, 0)`,
+  },
+  {
+    id: 'I5',
+    title: 'no request has both a hold and a recorded refusal',
+    violations: `
+      select q.request_id, q.refusal, r.status
+      from add_to_cart_requests q join reservations r on r.id = q.request_id
+      where q.refusal is not null`,
+  },
+  {
+    id: 'I9',
+    title: 'paid invoices have sold reservations only, cancelled and expired ones none',
+    violations: `
+      select i.id as invoice_id, i.status as invoice_status, r.id as reservation_id, r.status
+      from invoices i join reservations r on r.invoice_id = i.id
+      where (i.status = 'paid' and r.status <> 'sold')
+        or (i.status <> 'paid' and r.status = 'sold')
+        or (i.status in ('unpaid', 'paying') and r.status <> 'held')
+        or (i.status in ('cancelled', 'expired') and r.status = 'held')`,
+  },
+  {
+    id: 'I10',
+    title: 'every hold has one beginning and, once over, one end in the ledger',
+    violations: `
+      select r.id as reservation_id, r.status, m.kind
+      from reservations r left join stock_movements m
+        on m.reservation_id = r.id and m.kind in ('released', 'expired', 'sold')
+      where (r.status = 'held' and m.id is not null)
+        or (r.status <> 'held' and (m.id is null or m.kind <> r.status or m.quantity <> r.quantity))
+      union all
+      select r.id, r.status, 'held'
+      from reservations r left join stock_movements m on m.reservation_id = r.id and m.kind = 'held'
+      where m.id is null or m.quantity <> r.quantity or m.product_id <> r.product_id`,
+  },
+  {
+    id: 'I11',
+    title: 'cart and invoice lines match their reservations',
+    violations: `
+      select l.reservation_id, 'cart' as line
+      from cart_details l join reservations r on r.id = l.reservation_id
+      where l.product_id <> r.product_id or l.quantity <> r.quantity or l.cart_id <> r.cart_id
+      union all
+      select l.reservation_id, 'invoice'
+      from invoice_details l join reservations r on r.id = l.reservation_id
+      where l.product_id <> r.product_id or l.quantity <> r.quantity
+        or r.invoice_id is null or l.invoice_id <> r.invoice_id
+      union all
+      select r.id, 'missing'
+      from reservations r left join invoice_details l on l.reservation_id = r.id
+      where r.invoice_id is not null and l.reservation_id is null`,
+  },
+  {
+    id: 'I12',
+    title: 'every paid invoice has one payment of its total, no other invoice a captured one',
+    violations: `
+      select i.id as invoice_id, i.status, i.total_minor, p.id as payment_id, p.amount_minor
+      from invoices i left join payments p
+        on p.invoice_id = i.id and p.status in ('authorized', 'captured')
+      where i.status = 'paid'
+        and (p.id is null or p.amount_minor <> i.total_minor or p.currency <> i.currency)
+      union all
+      select i.id, i.status, i.total_minor, p.id, p.amount_minor
+      from payments p join invoices i on i.id = p.invoice_id
+      where p.status = 'captured' and i.status <> 'paid'`,
+  },
+  {
+    id: 'I14',
+    title: 'nobody holds or bought more than the purchase limit of a product',
+    violations: `
+      select r.user_id, r.flash_sale_id, r.product_id, sum(r.quantity) as taken, d.purchase_limit
+      from reservations r join flash_sale_details d
+        on d.flash_sale_id = r.flash_sale_id and d.product_id = r.product_id
+      where r.status in ('held', 'sold') and d.purchase_limit is not null
+      group by r.user_id, r.flash_sale_id, r.product_id, d.purchase_limit
+      having sum(r.quantity) > d.purchase_limit`,
+  },
+  {
+    id: 'I15',
+    title: 'one active cart per user',
+    violations: `
+      select user_id, count(*) as carts from carts
+      where status = 'active' group by user_id having count(*) > 1`,
+  },
+  {
+    id: 'I16',
+    title: 'an invoice is the sum of its lines',
+    violations: `
+      select i.id as invoice_id, i.total_minor, coalesce(sum(l.line_total_minor), 0) as lines
+      from invoices i left join invoice_details l on l.invoice_id = i.id
+      group by i.id, i.total_minor
+      having i.total_minor <> coalesce(sum(l.line_total_minor), 0)`,
+  },
+]
+
+/** Checks every invariant the database can tell of, on one snapshot. */
+export function* auditInvariants(): Script<readonly InvariantResult[]> {
+  const results: InvariantResult[] = []
+  for (const { id, title, violations } of invariants) {
+    const { count } = yield* one<{ count: number }>(`select count(*) as count from (${violations})`)
+    const examples =
+      count === 0
+        ? []
+        : yield* all<Record<string, unknown>>(`select * from (${violations}) limit ${examplesMax}`)
+    results.push({ id, title, violations: count, examples })
+  }
+  return results
+}
+
+const countHolds = `
+  select coalesce(sum(held), 0) as held, coalesce(sum(available), 0) as available,
+    coalesce(sum(sold), 0) as sold
+  from stock`
+
+/** Units over all products, for the metrics. */
+export function* countUnits(): Script<{ held: number; available: number; sold: number }> {
+  return yield* one(countHolds)
+}

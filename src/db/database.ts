@@ -1,0 +1,73 @@
+/**
+ * The database port. A transaction is a generator that yields statements and knows no driver: the
+ * SQLite adapter drives it without ever awaiting inside, an asynchronous one may await each step.
+ */
+export type SqlValue = string | number | null
+export type Row = Readonly<Record<string, unknown>>
+
+export interface Statement {
+  readonly text: string
+  readonly values: readonly SqlValue[]
+}
+
+export type Script<T> = Generator<Statement, T, readonly Row[]>
+
+export interface Database {
+  /**
+   * Runs the script in one write transaction (`BEGIN IMMEDIATE`). It is durable when the promise
+   * resolves; when the script throws nothing of it remains.
+   * @throws DatabaseUnavailableError when the database is locked for too long, full or gone.
+   */
+  transaction<T>(script: () => Script<T>): Promise<T>
+  /** Runs the script on one consistent snapshot. Never waits for a writer. */
+  read<T>(script: () => Script<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** The database cannot be used right now; nothing was written. Worth another try later. */
+export class DatabaseUnavailableError extends Error {
+  override readonly name = 'DatabaseUnavailableError'
+}
+
+/** Runs a statement and returns its rows; the caller names their shape beside the SQL. */
+export function* all<T>(text: string, ...values: readonly SqlValue[]): Script<readonly T[]> {
+  return (yield { text, values }) as readonly T[]
+}
+
+/** The first row, if any. */
+export function* first<T>(text: string, ...values: readonly SqlValue[]): Script<T | undefined> {
+  const rows = (yield { text, values }) as readonly T[]
+  return rows[0]
+}
+
+/** The only row of a statement that always gives one, such as an aggregate or an insert's `returning`. */
+export function* one<T>(text: string, ...values: readonly SqlValue[]): Script<T> {
+  const row = yield* first<T>(text, ...values)
+  if (row === undefined) throw new Error(`statement gave no row: ${text}`)
+  return row
+}
+
+/** Runs a statement whose rows nobody needs. */
+export function* run(text: string, ...values: readonly SqlValue[]): Script<void> {
+  yield { text, values }
+}
+
+/**
+ * `?, ?, ?` for an `in (…)` list, rounded up to a power of two so that the number of distinct
+ * statements stays small; `item` is `(?, ?)` for rows of two. Pass the values through `padded`.
+ */
+export function placeholders(count: number, item = '?'): string {
+  return Array.from({ length: paddedLength(count) }, () => item).join(', ')
+}
+
+/** The values for `placeholders`, the last row of `width` values repeated to fill up. */
+export function padded(values: readonly SqlValue[], width = 1): SqlValue[] {
+  const filled = [...values]
+  const length = paddedLength(values.length / width) * width
+  while (filled.length < length) filled.push(...values.slice(-width))
+  return filled
+}
+
+function paddedLength(count: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(count, 1)))
+}

@@ -1,0 +1,183 @@
+import type { FlashSaleState } from '../domain/flash-sale.ts'
+import { all, first, one, padded, placeholders, run, type Script } from './database.ts'
+
+export interface FlashSaleRow {
+  readonly id: number
+  readonly name: string
+  readonly state: FlashSaleState
+  /** Epoch ms. */
+  readonly startsAt: number
+  readonly endsAt: number
+  readonly holdSeconds: number
+  readonly products: readonly ProductInSale[]
+}
+
+export interface ProductInSale {
+  readonly productId: number
+  readonly name: string
+  /** Minor units of `currency`. */
+  readonly priceMinor: number
+  readonly currency: string
+  readonly purchaseLimit: number | null
+  readonly available: number
+}
+
+const insertSale = `
+  insert into flash_sales (name, starts_at, ends_at, hold_seconds, created_at)
+  values (?, ?, ?, ?, ?)
+  returning id`
+
+export interface NewFlashSale {
+  readonly name: string
+  readonly startsAt: number
+  readonly endsAt: number
+  readonly holdSeconds: number
+  readonly now: number
+}
+
+export function* createFlashSale(sale: NewFlashSale): Script<FlashSaleRow> {
+  const { name, startsAt, endsAt, holdSeconds, now } = sale
+  const { id } = yield* one<{ id: number }>(insertSale, name, startsAt, endsAt, holdSeconds, now)
+  return { id, name, state: 'open', startsAt, endsAt, holdSeconds, products: [] }
+}
+
+const saleColumns = `
+  id, name, state, starts_at as "startsAt", ends_at as "endsAt", hold_seconds as "holdSeconds"`
+
+const selectSale = `select ${saleColumns} from flash_sales where id = ?`
+
+export function* findFlashSale(id: number): Script<FlashSaleRow | undefined> {
+  const sales = yield* all<Omit<FlashSaleRow, 'products'>>(selectSale, id)
+  const [sale] = yield* withProducts(sales)
+  return sale
+}
+
+const selectSales = `select ${saleColumns} from flash_sales where id < ? order by id desc limit ?`
+
+/** Newest first; `before` is the last id of the page before. */
+export function* listFlashSales(page: {
+  readonly before: number
+  readonly limit: number
+}): Script<readonly FlashSaleRow[]> {
+  return yield* withProducts(
+    yield* all<Omit<FlashSaleRow, 'products'>>(selectSales, page.before, page.limit),
+  )
+}
+
+const selectUnfinished = `
+  select ${saleColumns} from flash_sales
+  where ends_at > ? and state <> 'cancelled'
+  order by id`
+
+/** Every sale that is running or still to come: what catalog and consumers follow. */
+export function* readUnfinishedSales(endsAfter: number): Script<readonly FlashSaleRow[]> {
+  return yield* withProducts(
+    yield* all<Omit<FlashSaleRow, 'products'>>(selectUnfinished, endsAfter),
+  )
+}
+
+const selectProducts = (count: number) => `
+  select d.flash_sale_id as "flashSaleId", d.product_id as "productId", p.name,
+    d.price_minor as "priceMinor", p.currency, d.purchase_limit as "purchaseLimit", s.available
+  from flash_sale_details d
+  join products p on p.id = d.product_id
+  join stock s on s.product_id = d.product_id
+  where d.flash_sale_id in (${placeholders(count)})
+  order by d.flash_sale_id, d.product_id`
+
+function* withProducts(
+  sales: readonly Omit<FlashSaleRow, 'products'>[],
+): Script<readonly FlashSaleRow[]> {
+  if (sales.length === 0) return []
+  const ids = padded(sales.map(({ id }) => id))
+  const rows = yield* all<ProductInSale & { flashSaleId: number }>(
+    selectProducts(sales.length),
+    ...ids,
+  )
+  const products = new Map<number, ProductInSale[]>(sales.map(({ id }) => [id, []]))
+  for (const { flashSaleId, ...product } of rows) products.get(flashSaleId)?.push(product)
+  return sales.map((sale) => ({ ...sale, products: products.get(sale.id) ?? [] }))
+}
+
+const updateState = {
+  paused: `
+    update flash_sales set state = 'paused'
+    where id = ? and state in ('open', 'paused') and ends_at > ? returning id`,
+  open: `
+    update flash_sales set state = 'open'
+    where id = ? and state in ('open', 'paused') and ends_at > ? returning id`,
+  cancelled: `
+    update flash_sales set state = 'cancelled'
+    where id = ? and state in ('open', 'paused', 'cancelled') and ends_at > ? returning id`,
+} satisfies Record<FlashSaleState, string>
+
+export type StateChange =
+  | { readonly kind: 'changed'; readonly sale: FlashSaleRow }
+  | { readonly kind: 'not_found' | 'over' }
+
+/** Pauses, resumes or cancels; `over` when the sale has ended or was cancelled. Repeating is fine. */
+export function* changeFlashSaleState(
+  id: number,
+  state: FlashSaleState,
+  now: number,
+): Script<StateChange> {
+  const changed = yield* first(updateState[state], id, now)
+  const sale = yield* findFlashSale(id)
+  if (sale === undefined) return { kind: 'not_found' }
+  return changed === undefined ? { kind: 'over' } : { kind: 'changed', sale }
+}
+
+export interface AddProduct {
+  readonly flashSaleId: number
+  readonly productId: number
+  /** The product's own price unless given. */
+  readonly salePriceMinor: number | undefined
+  readonly purchaseLimit: number | undefined
+  readonly now: number
+}
+
+export type AddProductResult =
+  | { readonly kind: 'added'; readonly sale: FlashSaleRow; readonly product: ProductInSale }
+  | {
+      readonly kind:
+        | 'sale_not_found'
+        | 'product_not_found'
+        | 'over'
+        | 'full'
+        | 'already_in_sale'
+        | 'in_another_sale'
+    }
+
+const selectPrice = `select price_minor as "priceMinor" from products where id = ?`
+const selectOverlapping = `
+  select s.id from flash_sale_details d
+  join flash_sales s on s.id = d.flash_sale_id
+  where d.product_id = ? and s.id <> ? and s.state <> 'cancelled'
+    and s.starts_at < ? and s.ends_at > ?
+  limit 1`
+const insertProductInSale = `
+  insert into flash_sale_details (flash_sale_id, product_id, price_minor, purchase_limit, created_at)
+  values (?, ?, ?, ?, ?)`
+
+/** A product is in one sale at a time: it has one consumer. */
+export function* addProductToSale(add: AddProduct, productsMax: number): Script<AddProductResult> {
+  const { flashSaleId, productId, now } = add
+  const sale = yield* findFlashSale(flashSaleId)
+  if (sale === undefined) return { kind: 'sale_not_found' }
+  if (sale.state === 'cancelled' || sale.endsAt <= now) return { kind: 'over' }
+  const price = yield* first<{ priceMinor: number }>(selectPrice, productId)
+  if (price === undefined) return { kind: 'product_not_found' }
+  if (sale.products.some((each) => each.productId === productId)) return { kind: 'already_in_sale' }
+  if (sale.products.length >= productsMax) return { kind: 'full' }
+  const other = yield* first(selectOverlapping, productId, flashSaleId, sale.endsAt, sale.startsAt)
+  if (other !== undefined) return { kind: 'in_another_sale' }
+  const priceMinor = add.salePriceMinor ?? price.priceMinor
+  yield* run(
+    insertProductInSale,
+    ...[flashSaleId, productId, priceMinor, add.purchaseLimit ?? null, now],
+  )
+  const changed = yield* findFlashSale(flashSaleId)
+  const product = changed?.products.find((each) => each.productId === productId)
+  if (changed === undefined || product === undefined) throw new Error('the product was not added')
+  return { kind: 'added', sale: changed, product }
+}

@@ -1,0 +1,111 @@
+import type { Invoice, InvoiceLine, InvoiceStatus } from '../domain/invoice.ts'
+import { all, first, padded, placeholders, type Script, type SqlValue } from './database.ts'
+import { endInvoicedHolds } from './expiry.ts'
+
+/** An invoice as stored; `holdSeconds` tells the due date it had at checkout. */
+export interface InvoiceRow extends Invoice {
+  readonly holdSeconds: number
+}
+
+type Head = Omit<InvoiceRow, 'lines'>
+
+const invoiceColumns = `
+  i.id, i.user_id as "userId", i.status, i.total_minor as "totalMinor", i.currency,
+  i.hold_seconds as "holdSeconds", i.due_at as "dueAt", i.created_at as "createdAt",
+  i.paid_at as "paidAt"`
+
+const selectInvoice = `select ${invoiceColumns} from invoices i where i.id = ? and i.user_id = ?`
+
+/** The user's own invoice; undefined when there is none or it is somebody else's. */
+export function* readInvoice(userId: number, invoiceId: string): Script<InvoiceRow | undefined> {
+  const head = yield* first<Head>(selectInvoice, invoiceId, userId)
+  if (head === undefined) return undefined
+  const [invoice] = yield* withLines([head])
+  return invoice
+}
+
+const selectOfUser = `
+  select ${invoiceColumns} from invoices i
+  where i.user_id = ? and i.id < ?
+  order by i.id desc limit ?`
+
+/** Newest first. `before` is the last id of the page before. */
+export function* listInvoicesOfUser(
+  userId: number,
+  page: { readonly before: string; readonly limit: number },
+): Script<readonly InvoiceRow[]> {
+  return yield* withLines(yield* all<Head>(selectOfUser, userId, page.before, page.limit))
+}
+
+export interface InvoiceFilter {
+  readonly productId: number | undefined
+  readonly status: InvoiceStatus | undefined
+  /** Only ids after this one; empty for the first page. */
+  readonly after: string
+  readonly limit: number
+}
+
+/** Oldest first, whoever's they are. */
+export function* listInvoices(filter: InvoiceFilter): Script<readonly InvoiceRow[]> {
+  const conditions = ['i.id > ?']
+  const values: SqlValue[] = [filter.after]
+  if (filter.productId !== undefined) {
+    conditions.push(
+      'exists (select 1 from invoice_details d where d.product_id = ? and d.invoice_id = i.id)',
+    )
+    values.push(filter.productId)
+  }
+  if (filter.status !== undefined) {
+    conditions.push('i.status = ?')
+    values.push(filter.status)
+  }
+  const text = `
+    select ${invoiceColumns} from invoices i
+    where ${conditions.join(' and ')}
+    order by i.id limit ?`
+  return yield* withLines(yield* all<Head>(text, ...values, filter.limit))
+}
+
+const selectLines = (count: number) => `
+  select invoice_id as "invoiceId", reservation_id as "reservationId", product_id as "productId",
+    name, quantity, unit_price_minor as "unitPriceMinor", line_total_minor as "lineTotalMinor"
+  from invoice_details
+  where invoice_id in (${placeholders(count)})
+  order by invoice_id, reservation_id`
+
+function* withLines(heads: readonly Head[]): Script<readonly InvoiceRow[]> {
+  if (heads.length === 0) return []
+  const ids = padded(heads.map(({ id }) => id))
+  const rows = yield* all<InvoiceLine & { invoiceId: string }>(selectLines(heads.length), ...ids)
+  const lines = new Map<string, InvoiceLine[]>(heads.map(({ id }) => [id, []]))
+  for (const { invoiceId, ...line } of rows) lines.get(invoiceId)?.push(line)
+  return heads.map((head) => ({ ...head, lines: lines.get(head.id) ?? [] }))
+}
+
+const cancelUnpaid = `
+  update invoices set status = 'cancelled', ended_at = ?
+  where id = ? and user_id = ? and status = 'unpaid'
+  returning id`
+
+export type CancelResult =
+  | {
+      readonly kind: 'cancelled'
+      readonly invoice: InvoiceRow
+      readonly productIds: readonly number[]
+    }
+  | { readonly kind: 'not_unpaid'; readonly invoice: InvoiceRow }
+  | { readonly kind: 'not_found' }
+
+/** `unpaid → cancelled` by its owner; the units go back to stock. */
+export function* cancelInvoice(
+  userId: number,
+  invoiceId: string,
+  now: number,
+): Script<CancelResult> {
+  const cancelled = yield* all<{ id: string }>(cancelUnpaid, now, invoiceId, userId)
+  const { productIds } = yield* endInvoicedHolds(cancelled, 'released', now)
+  const invoice = yield* readInvoice(userId, invoiceId)
+  if (invoice === undefined) return { kind: 'not_found' }
+  if (cancelled.length === 0) return { kind: 'not_unpaid', invoice }
+  return { kind: 'cancelled', invoice, productIds }
+}

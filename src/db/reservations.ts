@@ -1,0 +1,381 @@
+import { flashSaleStatus, type FlashSaleState } from '../domain/flash-sale.ts'
+import { limits } from '../domain/limits.ts'
+import type { Refusal } from '../domain/refusal.ts'
+import type { AddToCartOutcome, Reservation } from '../domain/reservation.ts'
+import { all, first, padded, placeholders, run, type Script } from './database.ts'
+
+/**
+ * Add-to-cart against the database: the one place where stock is taken.
+ * Receives a batch of requests, gives one outcome each, in the same order. It tells nobody anything:
+ * outcomes are true only after the transaction around this script has committed.
+ */
+export interface ReserveRequest {
+  /** Becomes the id of the reservation. */
+  readonly requestId: string
+  readonly userId: number
+  readonly idempotencyKey: string
+  readonly flashSaleId: number
+  readonly productId: number
+  readonly quantity: number
+  /**
+   * Set when this request may repeat a recorded outcome but never take stock: it was redelivered, is
+   * too old, or came while the gate was closed. This is its refusal when nothing is recorded.
+   */
+  readonly refuseUnlessRecorded: Refusal | undefined
+}
+
+export interface ReserveContext {
+  /** Epoch ms. */
+  readonly now: number
+  readonly newId: () => string
+}
+
+/** The number of statements grows with the winners, not with the losers. */
+export function* reserveBatch(
+  requests: readonly ReserveRequest[],
+  context: ReserveContext,
+): Script<readonly AddToCartOutcome[]> {
+  const recorded = yield* readRecorded(requests)
+  const outcomes = new Map<number, AddToCartOutcome>()
+  for (const group of groupByProduct(requests)) {
+    const undecided: number[] = []
+    for (const index of group) {
+      const outcome = yield* settledBefore(at(requests, index), recorded, context.now)
+      if (outcome === undefined) undecided.push(index)
+      else outcomes.set(index, outcome)
+    }
+    if (undecided.length === 0) continue
+    const product = yield* openProduct(
+      undecided.map((index) => at(requests, index)),
+      context,
+    )
+    for (const index of undecided) {
+      const request = at(requests, index)
+      const outcome = recallHold(request, recorded) ?? (yield* reserve(request, product, context))
+      if (outcome.kind === 'held') remember(request, outcome.reservation, recorded)
+      outcomes.set(index, outcome)
+    }
+  }
+  return requests.map((_, index) => {
+    const outcome = outcomes.get(index)
+    if (outcome === undefined) throw new Error('a request has no outcome')
+    return outcome
+  })
+}
+
+function at(requests: readonly ReserveRequest[], index: number): ReserveRequest {
+  const request = requests[index]
+  if (request === undefined) throw new RangeError(`no request ${index}`)
+  return request
+}
+
+/**
+ * Indexes by sale and product, in the order of arrival, the groups sorted by product: two batches
+ * that take the same rows in different orders would deadlock where rows are locked one by one.
+ */
+function groupByProduct(requests: readonly ReserveRequest[]): number[][] {
+  const groups = new Map<string, number[]>()
+  for (const [index, { flashSaleId, productId }] of requests.entries()) {
+    const key = `${productId}/${flashSaleId}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [index])
+    else group.push(index)
+  }
+  const productOf = (group: readonly number[]): number => at(requests, group[0] ?? 0).productId
+  return [...groups.values()].sort((a, b) => productOf(a) - productOf(b))
+}
+
+// ---- what was decided before -------------------------------------------------------------------
+
+interface RecordedHold {
+  readonly reservation: Reservation
+  readonly userId: number
+  readonly idempotencyKey: string
+  readonly flashSaleId: number
+}
+
+interface Recorded {
+  readonly holds: Map<string, RecordedHold>
+  readonly refusals: Map<string, Refusal>
+}
+
+const keyOf = (shopper: { readonly userId: number; readonly idempotencyKey: string }): string =>
+  `${shopper.userId}/${shopper.idempotencyKey}`
+
+function* readRecorded(requests: readonly ReserveRequest[]): Script<Recorded> {
+  const holds = yield* findHolds(requests)
+  const refusals = yield* all<{ requestId: string; refusal: Refusal }>(
+    selectRefusals(requests.length),
+    ...padded(requests.map(({ requestId }) => requestId)),
+  )
+  return {
+    holds: new Map(holds.map((hold) => [keyOf(hold), hold])),
+    refusals: new Map(refusals.map(({ requestId, refusal }) => [requestId, refusal])),
+  }
+}
+
+const selectRefusals = (count: number) => `
+  select request_id as "requestId", refusal
+  from add_to_cart_requests
+  where refusal is not null and request_id in (${placeholders(count)})`
+
+const reservationColumns = `
+  id, user_id as "userId", idempotency_key as "idempotencyKey", flash_sale_id as "flashSaleId",
+  product_id as "productId", quantity, unit_price_minor as "unitPriceMinor", currency,
+  expires_at as "expiresAt"`
+
+const selectHolds = (count: number) => `
+  select ${reservationColumns}
+  from reservations
+  where (user_id, idempotency_key) in (values ${placeholders(count, '(?, ?)')})`
+
+type HoldRow = Omit<Reservation, 'status'> & Omit<RecordedHold, 'reservation'>
+
+function* findHolds(
+  keys: readonly { readonly userId: number; readonly idempotencyKey: string }[],
+): Script<readonly RecordedHold[]> {
+  const values = keys.flatMap(({ userId, idempotencyKey }) => [userId, idempotencyKey])
+  const rows = yield* all<HoldRow>(selectHolds(keys.length), ...padded(values, 2))
+  return rows.map(({ userId, idempotencyKey, flashSaleId, ...reservation }) => ({
+    userId,
+    idempotencyKey,
+    flashSaleId,
+    // As it was first told: the same key gets the same answer, whatever became of the hold since.
+    reservation: { ...reservation, status: 'held' },
+  }))
+}
+
+/** The recorded outcome, or the refusal of a request that may not take stock. */
+function* settledBefore(
+  request: ReserveRequest,
+  recorded: Recorded,
+  now: number,
+): Script<AddToCartOutcome | undefined> {
+  const hold = recallHold(request, recorded)
+  if (hold !== undefined) return hold
+  const refusal = recorded.refusals.get(request.requestId) ?? request.refuseUnlessRecorded
+  if (refusal === undefined) return undefined
+  if (refusal === 'too_late') yield* recordRefusal(request, refusal, now)
+  return refused(refusal)
+}
+
+function recallHold(request: ReserveRequest, recorded: Recorded): AddToCartOutcome | undefined {
+  const hold = recorded.holds.get(keyOf(request))
+  return hold === undefined ? undefined : repeatHold(hold, request)
+}
+
+function repeatHold(hold: RecordedHold, request: Wish): AddToCartOutcome {
+  const same =
+    hold.flashSaleId === request.flashSaleId &&
+    hold.reservation.productId === request.productId &&
+    hold.reservation.quantity === request.quantity
+  if (!same) return refused('idempotency_key_reused')
+  return { kind: 'held', reservation: hold.reservation, replayed: true }
+}
+
+function remember(request: ReserveRequest, reservation: Reservation, recorded: Recorded): void {
+  const { userId, idempotencyKey, flashSaleId } = request
+  recorded.holds.set(keyOf(request), { reservation, userId, idempotencyKey, flashSaleId })
+}
+
+const upsertRefusal = `
+  insert into add_to_cart_requests (request_id, user_id, refusal, created_at)
+  values (?, ?, ?, ?)
+  on conflict (request_id) do update
+  set refusal = coalesce(add_to_cart_requests.refusal, excluded.refusal)`
+
+/**
+ * Makes a refusal final. Another consumer may still have the first delivery of a redelivered message
+ * in its hands (stopped, then continued); it must not give what was refused here.
+ */
+function* recordRefusal(request: ReserveRequest, refusal: Refusal, now: number): Script<void> {
+  yield* run(upsertRefusal, request.requestId, request.userId, refusal, now)
+}
+
+// ---- taking stock ------------------------------------------------------------------------------
+
+interface Terms {
+  readonly state: FlashSaleState
+  readonly startsAt: number
+  readonly endsAt: number
+  readonly holdSeconds: number
+  readonly priceMinor: number
+  readonly currency: string
+  readonly purchaseLimit: number | null
+}
+
+interface Shopper {
+  readonly userId: number
+  /** Units of this product held or bought. */
+  taken: number
+  cartId: string | null
+  cartLines: number
+  cartCurrency: string | null
+}
+
+interface OpenProduct {
+  readonly terms: Terms | undefined
+  readonly shoppers: ReadonlyMap<number, Shopper>
+  /** The smallest quantity found to be more than what is left. */
+  soldOutFrom: number
+}
+
+const selectTerms = `
+  select s.state, s.starts_at as "startsAt", s.ends_at as "endsAt", s.hold_seconds as "holdSeconds",
+    d.price_minor as "priceMinor", p.currency, d.purchase_limit as "purchaseLimit"
+  from flash_sale_details d
+  join flash_sales s on s.id = d.flash_sale_id
+  join products p on p.id = d.product_id
+  where d.flash_sale_id = ? and d.product_id = ?`
+
+const selectShoppers = (count: number) => `
+  select u.id as "userId",
+    (select coalesce(sum(r.quantity), 0) from reservations r
+     where r.user_id = u.id and r.product_id = ? and r.status in ('held', 'sold')) as taken,
+    c.id as "cartId",
+    (select count(*) from cart_details l where l.cart_id = c.id) as "cartLines",
+    (select r.currency from cart_details l join reservations r on r.id = l.reservation_id
+     where l.cart_id = c.id limit 1) as "cartCurrency"
+  from users u
+  left join carts c on c.user_id = u.id and c.status = 'active'
+  where u.id in (${placeholders(count)})`
+
+function* openProduct(
+  requests: readonly ReserveRequest[],
+  context: ReserveContext,
+): Script<OpenProduct> {
+  const { flashSaleId, productId } = at(requests, 0)
+  const terms = yield* first<Terms>(selectTerms, flashSaleId, productId)
+  const open = terms !== undefined && flashSaleStatus(terms, context.now) === 'active'
+  const userIds = open ? [...new Set(requests.map(({ userId }) => userId))] : []
+  const shoppers =
+    userIds.length === 0
+      ? []
+      : yield* all<Shopper>(selectShoppers(userIds.length), productId, ...padded(userIds))
+  return {
+    terms,
+    shoppers: new Map(shoppers.map((shopper) => [shopper.userId, { ...shopper }])),
+    soldOutFrom: Infinity,
+  }
+}
+
+const takeStock = `
+  update stock set available = available - ?, held = held + ?
+  where product_id = ? and available >= ?
+  returning product_id`
+
+function* reserve(
+  request: ReserveRequest,
+  product: OpenProduct,
+  context: ReserveContext,
+): Script<AddToCartOutcome> {
+  const { terms, shoppers } = product
+  const { quantity, productId } = request
+  if (terms === undefined) return refused('product_not_in_sale')
+  if (flashSaleStatus(terms, context.now) !== 'active') return refused('sale_not_open')
+  const shopper = shoppers.get(request.userId)
+  if (shopper === undefined) return refused('unknown_user')
+  const refusal = refuseShopper(shopper, terms, quantity)
+  if (refusal !== undefined) return refused(refusal)
+  if (quantity >= product.soldOutFrom) return refused('sold_out')
+  const taken = yield* first(takeStock, quantity, quantity, productId, quantity)
+  if (taken === undefined) {
+    product.soldOutFrom = quantity
+    return refused('sold_out')
+  }
+  const reservation = yield* recordHold({ request, terms, shopper }, context)
+  return { kind: 'held', reservation, replayed: false }
+}
+
+function refuseShopper(shopper: Shopper, terms: Terms, quantity: number): Refusal | undefined {
+  if (terms.purchaseLimit !== null && shopper.taken + quantity > terms.purchaseLimit) {
+    return 'purchase_limit_reached'
+  }
+  if (shopper.cartCurrency !== null && shopper.cartCurrency !== terms.currency) {
+    return 'currency_mismatch'
+  }
+  return shopper.cartLines >= limits.cartLinesMax ? 'cart_full' : undefined
+}
+
+interface Winner {
+  readonly request: ReserveRequest
+  readonly terms: Terms
+  readonly shopper: Shopper
+}
+
+const insertCart = `
+  insert into carts (id, user_id, status, created_at) values (?, ?, 'active', ?)`
+const insertReservation = `
+  insert into reservations (id, user_id, idempotency_key, flash_sale_id, product_id, cart_id,
+    quantity, unit_price_minor, currency, status, created_at, expires_at)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?)`
+const insertCartDetail = `
+  insert into cart_details (reservation_id, cart_id, product_id, quantity, created_at)
+  values (?, ?, ?, ?, ?)`
+const insertHeldMovement = `
+  insert into stock_movements (product_id, reservation_id, kind, quantity, created_at)
+  values (?, ?, 'held', ?, ?)`
+
+function* recordHold(winner: Winner, { now, newId }: ReserveContext): Script<Reservation> {
+  const { request, terms, shopper } = winner
+  const { requestId: id, userId, idempotencyKey, flashSaleId, productId, quantity } = request
+  const { priceMinor, currency } = terms
+  const expiresAt = now + terms.holdSeconds * 1000
+  if (shopper.cartId === null) {
+    shopper.cartId = newId()
+    yield* run(insertCart, shopper.cartId, userId, now)
+  }
+  const { cartId } = shopper
+  yield* run(
+    insertReservation,
+    ...[id, userId, idempotencyKey, flashSaleId, productId, cartId],
+    ...[quantity, priceMinor, currency, now, expiresAt],
+  )
+  yield* run(insertCartDetail, id, cartId, productId, quantity, now)
+  yield* run(insertHeldMovement, productId, id, quantity, now)
+  shopper.taken += quantity
+  shopper.cartLines += 1
+  shopper.cartCurrency = currency
+  return {
+    id,
+    productId,
+    quantity,
+    unitPriceMinor: priceMinor,
+    currency,
+    status: 'held',
+    expiresAt,
+  }
+}
+
+function refused(refusal: Refusal): AddToCartOutcome {
+  return { kind: 'refused', refusal }
+}
+
+// ---- reading -----------------------------------------------------------------------------------
+
+export interface Wish {
+  readonly flashSaleId: number
+  readonly productId: number
+  readonly quantity: number
+}
+
+/** What the same shopper was told for the same key before; undefined when nothing is recorded. */
+export function* findRecordedHold(
+  shopper: { readonly userId: number; readonly idempotencyKey: string },
+  wish: Wish,
+): Script<AddToCartOutcome | undefined> {
+  const [hold] = yield* findHolds([shopper])
+  return hold === undefined ? undefined : repeatHold(hold, wish)
+}
+
+const selectAvailable = (count: number) => `
+  select product_id as "productId", available
+  from stock
+  where product_id in (${placeholders(count)})`
+
+/** Units that may be taken now, by product. */
+export function* readAvailable(
+  productIds: readonly number[],
+): Script<readonly { readonly productId: number; readonly available: number }[]> {
+  return yield* all(selectAvailable(productIds.length), ...padded(productIds))
+}

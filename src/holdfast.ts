@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { createApiNode } from './api/api-node.ts'
+import { createApp } from './api/app.ts'
+import { createAuthentication } from './api/authentication.ts'
+import { createReadiness, type ReadinessCheck } from './api/readiness.ts'
+import { healthRoutes } from './api/routes/health.ts'
+import { createHttpServer } from './api/server.ts'
+import type { Broker } from './broker/broker.ts'
+import { createEmbeddedBroker } from './broker/embedded.ts'
+import { createTopicJanitor } from './broker/nsq-janitor.ts'
+import { createNsqBroker } from './broker/nsq.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import { createStockReleasedConsumer } from './consumers/stock-released.ts'
+import { createAddToCartResultConsumer } from './consumers/add-to-cart-result.ts'
+import { createSellingConsumers } from './consumers/selling.ts'
+import { createMaintenance } from './cron/maintenance.ts'
+import type { Database } from './db/database.ts'
+import { migrate, migrationStatus, readMigrations } from './db/migrate.ts'
+import { openSqlite } from './db/sqlite.ts'
+import type { NewId } from './ids.ts'
+import { createLifecycle, type Service } from './lifecycle.ts'
+import type { Logger } from './logger.ts'
+import {
+  addToCartResultTopicPrefix,
+  createPlainCodec,
+  createSignedCodec,
+  type MessageCodec,
+} from './messages.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { createParking, type Park } from './parking.ts'
+import { createPaymentSettlement, type PaymentSettlement } from './payments/pay.ts'
+import { createSimulatedProvider } from './payments/simulated.ts'
+import { createStockReleasedPublisher, type AnnounceStockReleased } from './stock-released.ts'
+
+/** The composition root: the only file that names concrete adapters. Nothing here decides anything. */
+export interface Holdfast extends Service {
+  /** Where it listens; only while started. */
+  url(): string
+}
+
+export interface Surroundings {
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly random: () => number
+  readonly logger: Logger
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
+}
+
+/** What every role has. */
+export interface Foundation extends Surroundings {
+  readonly config: Config
+  readonly database: Database
+  readonly broker: Broker
+  readonly codec: MessageCodec
+  readonly park: Park
+  readonly metrics: Metrics
+  readonly settlement: PaymentSettlement
+  readonly announceStockReleased: AnnounceStockReleased
+}
+
+/** A service may take this long to stop; shoppers held open wait 5 s at most. */
+const stopTimeoutMs = 6_000
+
+/**
+ * Puts the program together for the configured role.
+ * @throws DatabaseUnavailableError when the database file cannot be opened.
+ */
+export function createHoldfast(config: Config, surroundings: Surroundings): Holdfast {
+  const { clock, logger, random } = surroundings
+  const database = openSqlite({ path: config.databasePath, clock, random })
+  const broker = createBroker(config, surroundings)
+  const provider = createSimulatedProvider({ path: config.paymentSimulatorPath, clock })
+  const foundation = lay(config, surroundings, { database, broker, provider })
+
+  const sells = config.role !== 'api'
+  const serves = config.role !== 'worker'
+  const selling = sells ? createSellingConsumers(foundation) : undefined
+  const maintenance = sells ? createMaintenance(foundation) : undefined
+  const authentication = createAuthentication({ ...config, database, clock })
+  const apiNode = serves ? createApiNode(foundation, authentication) : undefined
+  const results = apiNode && createAddToCartResultConsumer({ ...foundation, ...apiNode.results })
+  const released = createStockReleasedConsumer({
+    ...foundation,
+    nodeId: config.nodeId,
+    onReleased(productId) {
+      selling?.gate.open(productId)
+      apiNode?.gate.open(productId)
+    },
+  })
+
+  const readiness = createReadiness({
+    ...baseChecks(foundation),
+    ...(results && { results: () => (results.connected() ? 'ok' : 'no result channel yet') }),
+  })
+  const health = healthRoutes({ readiness, metrics: foundation.metrics })
+  const routes = [...(apiNode?.routes ?? []), ...health]
+  const app = createApp({ ...surroundings, routes, authentication, version: readVersion() })
+  const { fastLane } = apiNode ?? { fastLane: undefined }
+  const server = createHttpServer({ ...config, app, fastLane, readiness, clock })
+
+  const services = [
+    databaseService(database, clock, logger),
+    provider,
+    broker,
+    ...(apiNode?.services ?? []),
+    results,
+    released,
+    ...(selling?.services ?? []),
+    sells && config.broker === 'nsq' ? janitor(config, surroundings) : undefined,
+    maintenance,
+    apiNode?.payments,
+    server,
+  ].filter((service) => service !== undefined)
+  const lifecycle = createLifecycle({ services, clock, logger, stopTimeoutMs })
+  return { ...lifecycle, name: 'holdfast', url: () => server.url() }
+}
+
+function lay(
+  config: Config,
+  surroundings: Surroundings,
+  adapters: Pick<Foundation, 'database' | 'broker'> & {
+    readonly provider: Parameters<typeof createPaymentSettlement>[0]['provider']
+  },
+): Foundation {
+  const { clock, logger } = surroundings
+  const { database, broker, provider } = adapters
+  const metrics = createMetrics()
+  const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
+  return {
+    ...surroundings,
+    ...{ config, database, broker, codec, metrics },
+    park: createParking({ broker, metrics, logger, now: () => clock.now() }),
+    settlement: createPaymentSettlement({ database, provider, clock, logger }),
+    announceStockReleased: createStockReleasedPublisher(broker, codec, logger),
+  }
+}
+
+function createBroker(config: Config, { clock, logger, random, defer }: Surroundings): Broker {
+  if (config.broker === 'embedded') return createEmbeddedBroker({ clock, logger, random, defer })
+  return createNsqBroker({
+    tcpAddresses: config.nsqdTcpAddresses,
+    httpAddresses: config.nsqdHttpAddresses,
+    lookupdHttpAddresses: config.nsqlookupdHttpAddresses,
+    ...{ clock, logger, random },
+  })
+}
+
+const janitorEveryMs = 30_000
+
+function janitor(config: Config, { clock, logger }: Surroundings): Service {
+  return createTopicJanitor({
+    httpAddresses: config.nsqdHttpAddresses,
+    prefix: addToCartResultTopicPrefix,
+    everyMs: janitorEveryMs,
+    ...{ clock, logger },
+  })
+}
+
+/** Where the schema of this program lies, in `src` as in `dist`. */
+export const migrationsFolder = fileURLToPath(new URL('../migrations/sqlite', import.meta.url))
+
+function databaseService(database: Database, clock: Clock, logger: Logger): Service {
+  return {
+    name: 'database',
+    async start() {
+      const applied = await migrate(database, readMigrations(migrationsFolder), clock.now())
+      if (applied.length > 0) logger.info({ applied }, 'database migrated')
+    },
+    stop: () => database.close(),
+  }
+}
+
+function baseChecks({ database, broker }: Foundation): Readonly<Record<string, ReadinessCheck>> {
+  const migrations = readMigrations(migrationsFolder)
+  return {
+    async database() {
+      const { pending } = await migrationStatus(database, migrations)
+      return pending.length === 0 ? 'ok' : `migrations pending: ${pending.join(', ')}`
+    },
+    broker() {
+      const status = broker.status()
+      return status.ready ? 'ok' : status.reason
+    },
+  }
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}

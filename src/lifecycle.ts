@@ -1,0 +1,70 @@
+import type { Clock } from './clock.ts'
+import type { Logger } from './logger.ts'
+
+/**
+ * The start and stop contract. `start` resolves when the service works (or supervises its own
+ * reconnecting); `stop` waits for what is in flight. Both are idempotent.
+ */
+export interface Service {
+  readonly name: string
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface LifecycleOptions {
+  readonly services: readonly Service[]
+  readonly clock: Clock
+  readonly logger: Logger
+  /** How long one service may take to stop before the next is stopped anyway. */
+  readonly stopTimeoutMs: number
+}
+
+/** Starts in order, unwinding what has started when one fails; stops in reverse order. */
+export function createLifecycle(options: LifecycleOptions): Service {
+  const started: Service[] = []
+  let stopping: Promise<void> | undefined
+
+  async function start(): Promise<void> {
+    for (const service of options.services) {
+      try {
+        started.push(service)
+        await service.start()
+      } catch (error) {
+        options.logger.error({ err: error, service: service.name }, 'service did not start')
+        await stop()
+        throw error
+      }
+    }
+  }
+
+  function stop(): Promise<void> {
+    stopping ??= stopAll()
+    return stopping
+  }
+
+  async function stopAll(): Promise<void> {
+    for (let service = started.pop(); service !== undefined; service = started.pop()) {
+      await stopWithDeadline(service, options)
+    }
+  }
+
+  return { name: 'lifecycle', start, stop }
+}
+
+async function stopWithDeadline(service: Service, options: LifecycleOptions): Promise<void> {
+  const { clock, logger, stopTimeoutMs } = options
+  let cancel = (): void => undefined
+  const deadline = new Promise<'late'>((resolve) => {
+    cancel = clock.after(stopTimeoutMs, () => {
+      resolve('late')
+    })
+  })
+  try {
+    const result = await Promise.race([service.stop(), deadline])
+    if (result === 'late') logger.error({ service: service.name }, 'service took too long to stop')
+  } catch (error) {
+    logger.error({ err: error, service: service.name }, 'service did not stop cleanly')
+  } finally {
+    cancel()
+  }
+}

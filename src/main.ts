@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto'
+import { systemClock } from './clock.ts'
+import { ConfigError, loadConfig, readEnvironment, type Config } from './config.ts'
+import { createHoldfast, type Holdfast } from './holdfast.ts'
+import { newUuid } from './ids.ts'
+import { createLogger, type Logger } from './logger.ts'
+
+/** The process: environment in, signals to an orderly stop, exit codes. */
+const stopDeadlineMs = 9_500
+
+async function main(): Promise<void> {
+  const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
+  const logger = createLogger(config.logLevel, { role: config.role, node: config.nodeId })
+  const holdfast = createHoldfast(config, {
+    clock: systemClock,
+    newId: newUuid,
+    random: Math.random,
+    logger,
+    defer: setImmediate,
+  })
+  stopOnSignals(holdfast, logger)
+  await holdfast.start()
+  say(banner(config, holdfast.url()))
+}
+
+function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
+  let stopping = false
+  const stop = (signal: string): void => {
+    if (stopping) return
+    stopping = true
+    logger.info({ signal }, 'stopping')
+    systemClock.after(stopDeadlineMs, () => {
+      logger.error('stopping took too long')
+      process.exit(1)
+    })
+    void holdfast.stop().then(() => {
+      logger.info('stopped')
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function banner(config: Config, url: string): string {
+  const lines = [`Holdfast listens on ${url} (role ${config.role}, broker ${config.broker})`]
+  if (config.role !== 'worker') lines.push(`API documentation:  ${url}/docs`)
+  if (config.madeSecrets.includes('ADMIN_TOKEN') && config.role !== 'worker') {
+    lines.push(`Admin token, made for this run:  ${config.adminToken}`)
+  }
+  if (config.madeSecrets.includes('JWT_SECRET')) {
+    lines.push('JWT_SECRET was made for this run: shoppers’ tokens end with it')
+  }
+  if (config.role !== 'worker') lines.push(`Try:  curl -s ${url}/v1/flash-sales`)
+  return lines.join('\n')
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+try {
+  await main()
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error)
+  const hint = error instanceof ConfigError ? 'The environment cannot be used' : 'Could not start'
+  process.stderr.write(`${hint}:\n${reason}\n`)
+  process.exit(1)
+}

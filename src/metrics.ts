@@ -1,0 +1,103 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+/** Everything `/metrics` shows. One per process, handed to whoever has something to count. */
+export function createMetrics() {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const collectors: (() => void)[] = []
+  return {
+    ...queueMetrics([registry]),
+    ...stockMetrics([registry]),
+    /** Called before every reading, for gauges that are only known then. */
+    onCollect(collect: () => void): void {
+      collectors.push(collect)
+    },
+    /** The Prometheus text. */
+    read(): Promise<string> {
+      for (const collect of collectors) collect()
+      return registry.metrics()
+    },
+    contentType: registry.contentType,
+  }
+}
+
+function queueMetrics(registers: Registry[]) {
+  return {
+    addToCartOutcomes: new Counter({
+      name: 'holdfast_add_to_cart_outcomes_total',
+      help: 'Add-to-cart requests answered by this node, by what they were told',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    addToCartSeconds: new Histogram({
+      name: 'holdfast_add_to_cart_duration_seconds',
+      help: 'From the parsed add-to-cart request to its answer',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    pendingReplies: new Gauge({
+      name: 'holdfast_pending_replies',
+      help: 'Add-to-cart requests held open, waiting for their outcome',
+      registers,
+    }),
+    reserveBatchSize: new Histogram({
+      name: 'holdfast_reserve_batch_size',
+      help: 'Requests decided in one transaction',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+      registers,
+    }),
+    reserveRequests: new Counter({
+      name: 'holdfast_reserve_requests_total',
+      help: 'Requests decided by this consumer, by outcome and by whether the database was asked',
+      labelNames: ['outcome', 'asked'],
+      registers,
+    }),
+    unreadableMessages: new Counter({
+      name: 'holdfast_messages_unreadable_total',
+      help: 'Messages that were corrupt, forged or of an unknown version, and parked',
+      labelNames: ['type', 'reason'],
+      registers,
+    }),
+    queueLag: new Gauge({
+      name: 'holdfast_queue_lag_messages',
+      help: 'Add-to-cart messages queued or in flight',
+      labelNames: ['topic', 'channel'],
+      registers,
+    }),
+  }
+}
+
+function stockMetrics(registers: Registry[]) {
+  return {
+    gateClosedProducts: new Gauge({
+      name: 'holdfast_gate_closed_products',
+      help: 'Products whose sold-out gate is closed in this consumer',
+      registers,
+    }),
+    sweepAgeSeconds: new Gauge({
+      name: 'holdfast_sweep_age_seconds',
+      help: 'Since the last finished sweep of expired holds',
+      registers,
+    }),
+    sweptTotal: new Counter({
+      name: 'holdfast_swept_total',
+      help: 'Holds and invoices ended by the sweep',
+      labelNames: ['kind'],
+      registers,
+    }),
+    units: new Gauge({
+      name: 'holdfast_units',
+      help: 'Units of stock over all products',
+      labelNames: ['state'],
+      registers,
+    }),
+    invariantViolations: new Gauge({
+      name: 'holdfast_invariant_violations',
+      help: 'Rows breaking an invariant at the last audit; anything but 0 needs a human',
+      labelNames: ['invariant'],
+      registers,
+    }),
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>

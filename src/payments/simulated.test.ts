@@ -1,0 +1,326 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
+import { testPaymentProvider } from './provider.contract.ts'
+import { ProviderUnavailableError, type PaymentOrder } from './provider.ts'
+import { openLedgerFile } from './simulated-ledger.ts'
+import { createSimulatedProvider, testMethods, type SimulatedProvider } from './simulated.ts'
+
+let folder: string
+let path: string
+let clock: FakeClock
+let opened: { close(): unknown }[]
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-payments-'))
+  path = join(folder, 'made', 'on demand', 'ledger.db')
+  clock = createFakeClock()
+  opened = []
+})
+
+afterEach(async () => {
+  for (const resource of opened.reverse()) await resource.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function startProvider(slowMs?: number): Promise<SimulatedProvider> {
+  const provider = createSimulatedProvider({
+    path,
+    clock,
+    ...(slowMs === undefined ? {} : { slowMs }),
+  })
+  opened.push({ close: () => provider.stop() })
+  await provider.start()
+  return provider
+}
+
+/** The file as another process sees it. */
+function openBeside(): Database.Database {
+  const database = new Database(path)
+  opened.push(database)
+  return database
+}
+
+function order(paymentId: string, method = 'pm_ok'): PaymentOrder {
+  return {
+    paymentId,
+    invoiceId: `invoice of ${paymentId}`,
+    amountMinor: 500,
+    currency: 'EUR',
+    method,
+  }
+}
+
+function operations(database: Database.Database): unknown {
+  const text = `select payment_id || ' ' || operation || ' ' || result from operations`
+  return database.prepare(text).pluck().all()
+}
+
+testPaymentProvider('simulated provider', async () => ({
+  provider: await startProvider(),
+  methods: { authorizes: 'pm_ok', declines: 'pm_declined' },
+  close: () => Promise.resolve(),
+}))
+
+describe('test methods', () => {
+  it.each([
+    ['pm_ok', { kind: 'authorized' }],
+    ['pm_declined', { kind: 'declined', code: 'card_declined' }],
+    ['pm_insufficient_funds', { kind: 'declined', code: 'insufficient_funds' }],
+    ['pm_of_somebody_else', { kind: 'declined', code: 'unknown_payment_method' }],
+    ['constructor', { kind: 'declined', code: 'unknown_payment_method' }],
+    ['', { kind: 'declined', code: 'unknown_payment_method' }],
+  ])('%o is answered with %o', async (method, answer) => {
+    const provider = await startProvider()
+    expect(await provider.authorize(order('a', method))).toEqual(answer)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('are all listed', () => {
+    expect([...testMethods.keys()]).toEqual([
+      'pm_ok',
+      'pm_declined',
+      'pm_insufficient_funds',
+      'pm_slow',
+    ])
+  })
+})
+
+describe('pm_slow', () => {
+  it('is on record only after the wait', async () => {
+    const provider = await startProvider()
+    const answer = provider.authorize(order('slow', 'pm_slow'))
+    clock.advance(2_999)
+    expect(await provider.find('slow')).toBeUndefined()
+    clock.advance(1)
+    expect(await answer).toEqual({ kind: 'authorized' })
+    expect(await provider.find('slow')).toMatchObject({ status: 'authorized' })
+  })
+
+  it('waits as long as it is told', async () => {
+    const provider = await startProvider(40)
+    const answer = provider.authorize(order('slow', 'pm_slow'))
+    clock.advance(40)
+    expect(await answer).toEqual({ kind: 'authorized' })
+  })
+
+  it('never authorises what was voided meanwhile', async () => {
+    const provider = await startProvider()
+    const answer = provider.authorize(order('slow', 'pm_slow'))
+    clock.advance(1_000)
+    await provider.void('slow')
+    clock.advance(2_000)
+    expect(await answer).toEqual({ kind: 'declined', code: 'voided' })
+    await expect(provider.capture('slow')).rejects.toThrow('not authorised')
+    expect((await provider.readLedger()).captured).toEqual([])
+  })
+
+  it('is waited for by stop, and is on record afterwards', async () => {
+    const provider = await startProvider()
+    const answer = provider.authorize(order('slow', 'pm_slow'))
+    const stopped = provider.stop()
+    await expect(provider.find('slow')).rejects.toThrow(ProviderUnavailableError)
+    clock.advance(3_000)
+    await stopped
+    expect(await answer).toEqual({ kind: 'authorized' })
+    expect(await (await startProvider()).find('slow')).toMatchObject({ status: 'authorized' })
+  })
+})
+
+describe('start and stop', () => {
+  it('may be called twice', async () => {
+    const provider = await startProvider()
+    await provider.start()
+    await Promise.all([provider.stop(), provider.stop()])
+    await provider.stop()
+    await expect(provider.start()).rejects.toThrow('final')
+  })
+
+  it('leave no answer outside of them', async () => {
+    const provider = createSimulatedProvider({ path, clock })
+    await expect(provider.authorize(order('a'))).rejects.toThrow(ProviderUnavailableError)
+    await provider.stop()
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+  })
+
+  it('keep the ledger', async () => {
+    const before = await startProvider()
+    await before.authorize(order('paid'))
+    await before.capture('paid')
+    await before.authorize(order('no', 'pm_declined'))
+    await before.void('given up')
+    await before.stop()
+
+    const after = await startProvider()
+    expect(await after.find('paid')).toMatchObject({ status: 'captured', amountMinor: 500 })
+    expect(await after.authorize(order('no'))).toEqual({ kind: 'declined', code: 'card_declined' })
+    expect(await after.authorize(order('given up'))).toEqual({ kind: 'declined', code: 'voided' })
+    await expect(after.void('paid')).rejects.toThrow('captured')
+  })
+
+  it('refuse a file that belongs to somebody else or to a newer program', async () => {
+    await (await startProvider()).stop()
+    const beside = openBeside()
+    beside.pragma('application_id = 7')
+    await expect(startProvider()).rejects.toThrow('not the ledger')
+    beside.pragma('user_version = 2')
+    await expect(startProvider()).rejects.toThrow('schema 2')
+  })
+})
+
+describe('several processes on one file', () => {
+  it('authorise the same id once', async () => {
+    const [first, second] = await Promise.all([startProvider(), startProvider()])
+    const answers = await Promise.all([first.authorize(order('a')), second.authorize(order('a'))])
+    expect(answers).toEqual([{ kind: 'authorized' }, { kind: 'authorized' }])
+    expect(operations(openBeside())).toEqual(['a authorize authorized', 'a authorize unchanged'])
+  })
+
+  it('capture the same payment once', async () => {
+    const [first, second] = await Promise.all([startProvider(), startProvider()])
+    await first.authorize(order('a'))
+    await Promise.all([first.capture('a'), second.capture('a')])
+    expect(operations(openBeside())).toEqual([
+      'a authorize authorized',
+      'a capture captured',
+      'a capture unchanged',
+    ])
+  })
+
+  it('wait for each other without blocking', async () => {
+    const provider = await startProvider()
+    const beside = openBeside()
+    beside.exec('begin immediate')
+    const answer = provider.authorize(order('a'))
+    beside.exec('commit')
+    clock.advance(10)
+    expect(await answer).toEqual({ kind: 'authorized' })
+  })
+
+  it('get no answer when one of them never lets go, and nothing is written', async () => {
+    const provider = await startProvider()
+    const beside = openBeside()
+    beside.exec('begin immediate')
+    const answer = provider.authorize(order('a'))
+    clock.advance(2_000)
+    await expect(answer).rejects.toThrow(ProviderUnavailableError)
+    beside.exec('commit')
+    expect(await provider.find('a')).toBeUndefined()
+  })
+
+  it('can read while one of them writes', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a'))
+    openBeside().exec('begin immediate')
+    expect(await provider.find('a')).toMatchObject({ status: 'authorized' })
+  })
+})
+
+describe('the ledger', () => {
+  it('writes through to the disk: synchronous is still FULL after a read', async () => {
+    const file = await openLedgerFile({ path, clock })
+    opened.push(file)
+    const read = await file.read(({ all }) => [
+      all('select count(*) as payments from payments'),
+      all('pragma synchronous'),
+      all('pragma journal_mode'),
+    ])
+    expect(read).toEqual([[{ payments: 0 }], [{ synchronous: 2 }], [{ journal_mode: 'wal' }]])
+  })
+
+  it('keeps nothing of a write that fails half way', async () => {
+    const file = await openLedgerFile({ path, clock })
+    opened.push(file)
+    const failing = file.write(({ run }) => {
+      run(`insert into operations values (null, 'a', 'void', 'voided', 1)`)
+      throw new Error('half way')
+    })
+    await expect(failing).rejects.toThrow('half way')
+    expect(operations(openBeside())).toEqual([])
+  })
+
+  it('on a full disk gives no answer and keeps nothing', async () => {
+    const file = await openLedgerFile({ path, clock })
+    opened.push(file)
+    const failing = file.write(({ all, run }) => {
+      all('pragma max_page_count = 1')
+      run(`
+        with recursive counted (n) as (select 1 union all select n + 1 from counted where n < 1000)
+        insert into operations select null, 'payment ' || n, 'void', 'voided', 1 from counted`)
+    })
+    await expect(failing).rejects.toThrow(ProviderUnavailableError)
+    expect(operations(openBeside())).toEqual([])
+  })
+
+  it('shows an audit what was captured, and nothing else', async () => {
+    const provider = await startProvider()
+    for (const paymentId of ['b', 'a', 'c']) await provider.authorize(order(paymentId))
+    await provider.authorize({ ...order('d'), currency: 'USD', amountMinor: 7 })
+    for (const paymentId of ['b', 'a', 'd']) await provider.capture(paymentId)
+    await provider.void('c')
+
+    const page = await provider.readLedger()
+    expect(page.captured.map(({ paymentId }) => paymentId)).toEqual(['a', 'b', 'd'])
+    expect(page.captured[0]).toEqual({
+      paymentId: 'a',
+      invoiceId: 'invoice of a',
+      amountMinor: 500,
+      currency: 'EUR',
+    })
+    expect(page.capturedTotals).toEqual([
+      { currency: 'EUR', payments: 2, amountMinor: 1_000 },
+      { currency: 'USD', payments: 1, amountMinor: 7 },
+    ])
+    expect(page.next).toBeUndefined()
+    expect((await provider.readLedger('a')).captured).toHaveLength(2)
+  })
+
+  it('remembers every attempt to void a payment that was captured', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a'))
+    await provider.capture('a')
+    expect((await provider.readLedger()).voidsOfCaptured).toBe(0)
+    await expect(provider.void('a')).rejects.toThrow('captured')
+    expect((await provider.readLedger()).voidsOfCaptured).toBe(1)
+  })
+
+  it('logs what was refused too', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a'))
+    await expect(provider.authorize({ ...order('a'), amountMinor: 1 })).rejects.toThrow('amount')
+    await expect(provider.capture('unknown')).rejects.toThrow('not authorised')
+    expect(operations(openBeside())).toEqual([
+      'a authorize authorized',
+      'a authorize refused',
+      'unknown capture refused',
+    ])
+  })
+
+  it.each([
+    [`update operations set result = 'unchanged'`, 'append-only'],
+    [`delete from operations`, 'append-only'],
+    [`replace into operations values (1, 'a', 'void', 'voided', 1)`, 'append-only'],
+    [`insert into operations values (null, 'a', 'refund', 'refunded', 1)`, 'CHECK'],
+    [`insert into operations values (null, 'a', 'capture', 'captured', 1)`, 'UNIQUE'],
+    [`update payments set status = 'voided'`, 'final'],
+    [`update payments set status = 'authorized'`, 'final'],
+    [`delete from payments`, 'never deleted'],
+  ])('lets nobody %s', async (text, reason) => {
+    const provider = await startProvider()
+    await provider.authorize(order('a'))
+    await provider.capture('a')
+    const beside = openBeside()
+    expect(() => beside.exec(text)).toThrow(reason)
+    expect(operations(beside)).toEqual(['a authorize authorized', 'a capture captured'])
+  })
+
+  it('lets nobody change what was ordered', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a'))
+    const beside = openBeside()
+    expect(() => beside.exec('update payments set amount_minor = 1')).toThrow('never changes')
+  })
+})

@@ -1,0 +1,40 @@
+/** A small JSON client for tests; what came back is kept as it was. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The body as JSON; undefined when it is empty. */
+  readonly body: Body
+}
+
+/** Tests look into bodies freely; expectations say what must be there. */
+export type Body = Readonly<Record<string, never>>
+
+export interface CallOptions {
+  readonly token?: string | undefined
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export type Call = (method: string, path: string, options?: CallOptions) => Promise<Answer>
+
+export function createCall(url: string): Call {
+  return async (method, path, { token, body, headers } = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: (text.startsWith('{') ? JSON.parse(text) : undefined) as Body,
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+const processSuites = ['src/**/*.process.test.ts', 'functional_test/**/*.process.test.ts']
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{src,scripts,functional_test}/**/*.test.ts'],
+          exclude: processSuites,
+          testTimeout: 15_000,
+        },
+      },
+      {
+        // Real processes and a real nsqd: one file at a time, or two cores starve each other.
+        test: {
+          name: 'process',
+          include: processSuites,
+          fileParallelism: false,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+    ],
+  },
+})
