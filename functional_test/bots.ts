@@ -34,6 +34,9 @@ export async function createBots(
       token: adminToken,
       body: { count: wanted },
     })
+    if (reply?.status === 401 || reply?.status === 403) {
+      throw new SetupError('the admin token was refused: give the one of that host', reply)
+    }
     const made = usersSchema.safeParse(reply?.body)
     if (reply?.status !== 201 || !made.success || made.data.users.length !== wanted) {
       throw new SetupError(`POST /v1/admin/users/batch did not make ${wanted} users`, reply)

@@ -105,12 +105,28 @@ export interface MessageBodies {
   stock_released: StockReleased
 }
 
+const productIdField = Buffer.from('"productId":')
+const digit = { zero: 48, nine: 57, comma: 44 }
+
 /**
  * Whether the body is a request for another product, found out without parsing it: with a channel
- * per product, each consumer sees the requests of the whole sale.
+ * per product, each consumer sees the requests of the whole sale. What is cut off or garbled there
+ * is not, so that somebody counts it.
  */
 export function isForOtherProduct(body: Buffer, productId: number): boolean {
-  return body.includes('"productId":') && !body.includes(`"productId":${productId},`)
+  const field = body.indexOf(productIdField)
+  if (field === -1) return false
+  let found = 0
+  let at = field + productIdField.length
+  for (let byte = body[at]; isDigit(byte); byte = body[at]) {
+    found = found * 10 + byte - digit.zero
+    at += 1
+  }
+  return body[at] === digit.comma && found !== productId
+}
+
+function isDigit(byte: number | undefined): byte is number {
+  return byte !== undefined && byte >= digit.zero && byte <= digit.nine
 }
 
 export type UnreadableReason =

@@ -151,6 +151,7 @@ async function askQueue(
 ): Promise<Reply> {
   const { pendingReplies, publisher, codec, clock, nodeId, gate, lateReplies } = options
   const { requestId, userId, flashSaleId, productId, quantity } = request
+  const sentAt = clock.now()
   const pending = pendingReplies.expect(requestId)
   if (pending === undefined) return problem('overloaded')
   const body = codec.seal('add_to_cart', topic, {
@@ -161,7 +162,7 @@ async function askQueue(
     productId,
     quantity,
     nodeId,
-    sentAt: clock.now(),
+    sentAt,
   })
   const published = publisher.publish(topic, body)
   // The outcome may overtake the broker's confirmation; a failure of it ends the waiting.
@@ -172,7 +173,7 @@ async function askQueue(
     },
   )
   if (outcome === 'no_answer') {
-    await lateReplies.unanswered({ requestId, userId })
+    await lateReplies.unanswered({ requestId, userId, sentAt })
     return pendingReply(requestId)
   }
   if (outcome.kind === 'refused' && outcome.refusal === 'sold_out') gate.close(productId, quantity)

@@ -48,7 +48,7 @@ interface Unanswered extends UnansweredRequest {
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
   const { database, clock, logger, defer, maxAgeMs } = options
   /** Bridges a database that cannot be written right now. */
-  const remembered = new LRUCache<string, { userId: number; createdAt: number }>({
+  const remembered = new LRUCache<string, UnansweredRequest>({
     max: rememberedMax,
     ttl: maxAgeMs + graceMs,
   })
@@ -61,7 +61,7 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
 
   async function record(batch: readonly Unanswered[]): Promise<void> {
     try {
-      await database.transaction(() => recordUnanswered(batch, clock.now()))
+      await database.transaction(() => recordUnanswered(batch))
     } catch (error) {
       logger.warn({ err: error, requests: batch.length }, 'unanswered requests not recorded')
     }
@@ -79,10 +79,10 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
   }
 
   return {
-    unanswered: ({ requestId, userId }) =>
+    unanswered: (request) =>
       new Promise((recorded) => {
-        remembered.set(requestId, { userId, createdAt: clock.now() })
-        unanswered.add({ requestId, userId, recorded })
+        remembered.set(request.requestId, request)
+        unanswered.add({ ...request, recorded })
       }),
     arrived(requestId, outcome) {
       if (outcome.kind === 'held' || !remembered.has(requestId)) return
@@ -92,10 +92,9 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
       const status = await database.read(() => readRequestStatus(userId, requestId))
       const own = remembered.get(requestId)
       const known =
-        status ??
-        (own?.userId === userId ? { kind: 'pending', createdAt: own.createdAt } : undefined)
+        status ?? (own?.userId === userId ? { kind: 'pending', sentAt: own.sentAt } : undefined)
       if (known?.kind !== 'pending') return known
-      const over = clock.now() - known.createdAt > maxAgeMs + graceMs
+      const over = clock.now() - known.sentAt > maxAgeMs + graceMs
       return over ? { kind: 'refused', refusal: 'too_late' } : known
     },
   }

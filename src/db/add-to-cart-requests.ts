@@ -6,6 +6,8 @@ import { all, first, run, type Script } from './database.ts'
 export interface UnansweredRequest {
   readonly requestId: string
   readonly userId: number
+  /** The stamp its message carries, epoch ms. */
+  readonly sentAt: number
 }
 
 const insertRequest = `
@@ -13,11 +15,10 @@ const insertRequest = `
   values (?, ?, null, ?)
   on conflict (request_id) do nothing`
 
-export function* recordUnanswered(
-  requests: readonly UnansweredRequest[],
-  now: number,
-): Script<void> {
-  for (const { requestId, userId } of requests) yield* run(insertRequest, requestId, userId, now)
+export function* recordUnanswered(requests: readonly UnansweredRequest[]): Script<void> {
+  for (const { requestId, userId, sentAt } of requests) {
+    yield* run(insertRequest, requestId, userId, sentAt)
+  }
 }
 
 const updateRefusal = `
@@ -35,14 +36,14 @@ export function* recordLateRefusals(
 export type RequestStatus =
   | { readonly kind: 'held'; readonly reservation: Reservation }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  | { readonly kind: 'pending'; readonly createdAt: number }
+  | { readonly kind: 'pending'; readonly sentAt: number }
 
 const selectReservation = `
   select id, product_id as "productId", quantity, unit_price_minor as "unitPriceMinor", currency,
     status, expires_at as "expiresAt"
   from reservations where id = ? and user_id = ?`
 const selectRequest = `
-  select refusal, created_at as "createdAt" from add_to_cart_requests
+  select refusal, created_at as "sentAt" from add_to_cart_requests
   where request_id = ? and user_id = ?`
 
 /** What the database knows of the user's own request; undefined when it never heard of it. */
@@ -52,14 +53,14 @@ export function* readRequestStatus(
 ): Script<RequestStatus | undefined> {
   const reservation = yield* first<Reservation>(selectReservation, requestId, userId)
   if (reservation !== undefined) return { kind: 'held', reservation }
-  const request = yield* first<{ refusal: Refusal | null; createdAt: number }>(
+  const request = yield* first<{ refusal: Refusal | null; sentAt: number }>(
     selectRequest,
     requestId,
     userId,
   )
   if (request === undefined) return undefined
-  const { refusal, createdAt } = request
-  return refusal === null ? { kind: 'pending', createdAt } : { kind: 'refused', refusal }
+  const { refusal, sentAt } = request
+  return refusal === null ? { kind: 'pending', sentAt } : { kind: 'refused', refusal }
 }
 
 const deleteOld = `

@@ -1,7 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-const everyMs = 5
-
 /**
  * Waits for something that gives no signal: a real process, mostly.
  * @throws when it does not come true within `ms`.
@@ -10,6 +8,7 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   ms: number,
   what = 'the condition',
+  everyMs = 5,
 ): Promise<void> {
   const deadline = performance.now() + ms
   while (!(await condition())) {

@@ -1,0 +1,188 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { requireNsqd, startNsqd } from '../scripts/nsqd-process.ts'
+import { createSignedCodec } from './messages.ts'
+import { addToCart, buy, tally } from './testing/buyers.ts'
+import { startCluster, type Cluster } from './testing/cluster.ts'
+import { expectAuditClean, readStock } from './testing/expectations.ts'
+import { createSale, createShoppers } from './testing/sale.ts'
+import { startProcess, untilReady, type TestProcess } from './testing/start-process.ts'
+import { createTemporaryFolder } from './testing/temporary-folder.ts'
+import { until } from './testing/until.ts'
+
+const nsqdBinary = await requireNsqd()
+const binary = nsqdBinary ?? ''
+const readyWithinMs = 2_000
+
+/** Faults of the broker, GUARANTEES F5, F6 and F18, with real processes and a real nsqd. */
+describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
+  const stops: (() => Promise<void>)[] = []
+
+  afterEach(async () => {
+    for (const stop of stops.splice(0).reverse()) await stop()
+  })
+
+  async function start(): Promise<Cluster> {
+    const environment = { ADD_TO_CART_WAIT_MS: '1000', ADD_TO_CART_MAX_AGE_MS: '4000' }
+    const cluster = await startCluster({ nsqdBinary: binary, environment })
+    stops.push(() => cluster.stop())
+    return cluster
+  }
+
+  it('F6: absent at start, the node is alive, not ready, refuses with 503 and is ready within 2 s of its coming', async () => {
+    const before = await startNsqd({ binary })
+    const { tcpAddress, httpAddress } = before
+    await before.stop()
+    const folder = createTemporaryFolder()
+    const environment = {
+      BROKER: 'nsq',
+      NSQD_TCP_ADDRESSES: tcpAddress,
+      NSQD_HTTP_ADDRESSES: httpAddress,
+      DATABASE_PATH: `${folder.path}/holdfast.db`,
+      PAYMENT_SIMULATOR_PATH: `${folder.path}/payment-simulator.db`,
+    }
+    const node: TestProcess = await startProcess(environment)
+    stops.push(async () => {
+      await node.stop()
+      folder.remove()
+    })
+    expect((await node.call('GET', '/livez')).status).toBe(200)
+    expect((await node.call('GET', '/readyz')).status).toBe(503)
+    const sale = await createSale(node.call, { stock: 5 })
+    const [shopper] = await createShoppers(node.call, 1)
+    const refused = await addToCart(node.call, sale, shopper!)
+    expect(refused.status).toBe(503)
+    expect(refused.headers.get('content-type')).toBe('application/problem+json')
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+
+    const port = (address: string): number => Number(address.split(':')[1])
+    const tcpPort = port(tcpAddress)
+    const nsqd = await startNsqd({ binary, tcpPort, httpPort: port(httpAddress) })
+    stops.push(() => nsqd.dispose())
+    await untilReady(node, readyWithinMs)
+    expect((await buy(node.call, sale, shopper!)).outcome).toBe('held')
+  })
+
+  it('F5: killed and restarted under load, it answers 202 or 503 meanwhile and oversells or leaks nothing', async () => {
+    const cluster = await start()
+    const [api] = cluster.apis
+    const { call } = api!
+    const units = 100
+    const sale = await createSale(call, { stock: units })
+    const shoppers = await createShoppers(call, 300)
+    const half = shoppers.slice(0, 150).map((shopper) => buy(call, sale, shopper))
+    await until(async () => (await readStock(call, sale.productId)).held > 0, 10_000, 'first holds')
+    await cluster.nsqd.kill()
+    const rest = shoppers.slice(150).map((shopper) => buy(call, sale, shopper))
+    await cluster.nsqd.restart()
+    await untilReady(api!, readyWithinMs)
+    const attempts = await Promise.all([...half, ...rest])
+    const statuses = new Set(attempts.map(({ first }) => first.status))
+    expect([...statuses].filter((status) => ![201, 202, 409, 503].includes(status))).toEqual([])
+    const { held, available } = await readStock(call, sale.productId)
+    const told = tally(attempts)
+    expect(told['held'] ?? 0).toBeLessThanOrEqual(held)
+    expect(held + available).toBe(units)
+    const reservations = cluster.query(`select id from reservations where status = 'held'`)
+    const ids = new Set(reservations.map(({ id }) => id))
+    for (const attempt of attempts) {
+      if (attempt.outcome === 'held') expect(ids).toContain(attempt.reservationId)
+    }
+    await expectAuditClean(call)
+  })
+})
+
+describe.skipIf(nsqdBinary === undefined)('when somebody writes nonsense to the topics', () => {
+  it('F18: it changes nothing, is counted and parked, and the consumers go on', async () => {
+    const cluster = await startCluster({ nsqdBinary: binary })
+    try {
+      const { call } = cluster.apis[0]!
+      const sale = await createSale(call, { stock: 5 })
+      const [shopper] = await createShoppers(call, 1)
+      expect((await buy(call, sale, shopper!)).outcome).toBe('held')
+      const before = databaseDump(cluster)
+      const topic = `add_to_cart.sale-${sale.flashSaleId}`
+      const garbage = nonsense(topic, { ...sale, userId: shopper!.id })
+      for (const body of garbage) {
+        await publish(cluster, topic, body)
+        await publish(cluster, 'stock_released', body)
+        await publish(cluster, `add_to_cart_result.${await nodeId(cluster)}#ephemeral`, body)
+      }
+      const unreadable = async (): Promise<number> =>
+        counter(await cluster.workers[0]!.call('GET', '/metrics').then(({ text }) => text))
+      await until(async () => (await unreadable()) >= garbage.length * 2, 10_000, 'the count')
+      await until(async () => (await parked(cluster)) >= garbage.length, 10_000, 'the parking')
+      expect(databaseDump(cluster)).toEqual(before)
+      const key = 'still-selling'
+      expect((await buy(call, sale, shopper!, { key })).outcome).toBe('held')
+      await expectAuditClean(call)
+    } finally {
+      await cluster.stop()
+    }
+  })
+})
+
+/** Corrupt, truncated, binary, huge, forged, replayed elsewhere, of an unknown version or key. */
+function nonsense(topic: string, wish: { flashSaleId: number; productId: number; userId: number }) {
+  const message = {
+    requestId: '0197a1b2-0000-7000-8000-000000000001',
+    idempotencyKey: 'forged',
+    quantity: 1,
+    nodeId: 'node',
+    sentAt: 1_900_000_000_000,
+    ...wish,
+  }
+  const forger = createSignedCodec([{ id: 'dev', secret: 'not the secret of this house' }])
+  const stranger = createSignedCodec([{ id: 'other', secret: 'not the secret of this house' }])
+  const forged = forger.seal('add_to_cart', topic, message)
+  return [
+    Buffer.from('{"productId":'),
+    Buffer.from([0, 255, 254, 0, 10, 13, 0]),
+    Buffer.alloc(1024 * 1024 - 1, 'x'),
+    forged,
+    forged.subarray(0, forged.length - 20),
+    stranger.seal('add_to_cart', topic, message),
+    Buffer.from(forged.toString().replace(/^h1\./, 'h9.')),
+    Buffer.from(JSON.stringify(message)),
+  ]
+}
+
+async function publish(cluster: Cluster, topic: string, body: Buffer): Promise<void> {
+  const url = `http://${cluster.nsqd.httpAddress}/pub?topic=${encodeURIComponent(topic)}`
+  const response = await fetch(url, { method: 'POST', body: new Uint8Array(body) })
+  expect(response.status).toBe(200)
+}
+
+interface Stats {
+  readonly topics: readonly { topic_name: string; message_count: number }[]
+}
+
+async function stats(cluster: Cluster): Promise<Stats['topics']> {
+  const response = await fetch(`http://${cluster.nsqd.httpAddress}/stats?format=json`)
+  return ((await response.json()) as Stats).topics
+}
+
+async function parked(cluster: Cluster): Promise<number> {
+  const topics = await stats(cluster)
+  return topics.find(({ topic_name }) => topic_name === 'parked_messages')?.message_count ?? 0
+}
+
+/** The API node's name, from its result topic. */
+async function nodeId(cluster: Cluster): Promise<string> {
+  for (const { topic_name } of await stats(cluster)) {
+    const match = /^add_to_cart_result\.(.*)#ephemeral$/.exec(topic_name)
+    if (match?.[1] !== undefined) return match[1]
+  }
+  throw new Error('no result topic')
+}
+
+function counter(metrics: string): number {
+  const lines = metrics
+    .split('\n')
+    .filter((line) => line.startsWith('holdfast_messages_unreadable'))
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}
+
+function databaseDump(cluster: Cluster): unknown {
+  const tables = cluster.query(`select name from sqlite_schema where type = 'table' order by name`)
+  return tables.map(({ name }) => [name, cluster.query(`select * from ${String(name)}`)])
+}

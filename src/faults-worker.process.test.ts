@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { requireNsqd } from '../scripts/nsqd-process.ts'
+import { addToCart, buy, tally, type Attempt } from './testing/buyers.ts'
+import { startCluster, type Cluster, type ClusterOptions } from './testing/cluster.ts'
+import { expectAuditClean, readStock } from './testing/expectations.ts'
+import type { Call } from './testing/http.ts'
+import { createSale, createShoppers, type TestSale } from './testing/sale.ts'
+import { untilReady, type TestProcess } from './testing/start-process.ts'
+import { until } from './testing/until.ts'
+
+const nsqdBinary = await requireNsqd()
+const buyers = 40
+const units = 10
+
+/** Faults of the worker, GUARANTEES F1, F2, F10 and F14, with real processes and a real nsqd. */
+describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
+  let cluster: Cluster
+  let api: TestProcess
+  let call: Call
+  let sale: TestSale
+
+  async function start(options: Omit<ClusterOptions, 'nsqdBinary'> = {}): Promise<void> {
+    cluster = await startCluster({ nsqdBinary: nsqdBinary ?? '', ...options })
+    api = cluster.apis[0]!
+    call = api.call
+  }
+
+  /** Add-to-cart requests under way, their messages in the hands of a worker that cannot commit. */
+  async function requestsInFlight(): Promise<readonly Promise<Attempt>[]> {
+    const shoppers = await createShoppers(call, buyers)
+    const unlock = cluster.lockDatabase()
+    const attempts = shoppers.map((shopper) => buy(call, sale, shopper))
+    await until(() => inFlight(cluster, buyers), 10_000, 'the messages reaching the worker')
+    unlockLater = unlock
+    return attempts
+  }
+
+  let unlockLater: () => void = () => undefined
+
+  beforeEach(() => {
+    unlockLater = () => undefined
+  })
+
+  afterEach(async () => {
+    await cluster.stop()
+  })
+
+  it('F1: before its commit, nothing has moved and every request ends held once, refused or pending', async () => {
+    await start()
+    sale = await createSale(call, { stock: units })
+    await until(() => hasConsumer(cluster), 10_000, 'the consumer')
+    const attempts = await requestsInFlight()
+    await cluster.workers[0]!.kill()
+    unlockLater()
+    expect(await readStock(call, sale.productId)).toMatchObject({ available: units, held: 0 })
+    await cluster.startWorker()
+    const counts = tally(await Promise.all(attempts))
+    const { held } = await readStock(call, sale.productId)
+    expect(counts['held'] ?? 0).toBe(held)
+    expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(buyers)
+    expect(held).toBeLessThanOrEqual(units)
+    await expectAuditClean(call)
+  })
+
+  it('F2: after its commit and before the reply, the hold exists once and the same key gets it', async () => {
+    await start({ environment: { ADD_TO_CART_WAIT_MS: '1500' } })
+    sale = await createSale(call, { stock: units })
+    await until(() => hasConsumer(cluster), 10_000, 'the consumer')
+    const [shopper] = await createShoppers(call, 1)
+    const key = 'my-one-and-only-key'
+    const unlock = cluster.lockDatabase()
+    const first = addToCart(call, sale, shopper!, { key })
+    await until(() => inFlight(cluster, 1), 10_000, 'the message reaching the worker')
+    await cluster.nsqd.pause()
+    unlock()
+    await until(() => heldRows(cluster) === 1, 5_000, 'the commit')
+    await cluster.workers[0]!.kill()
+    cluster.nsqd.resume()
+    expect([202, 503]).toContain((await first).status)
+    await cluster.startWorker()
+    await untilReady(api)
+    const retry = await buy(call, sale, shopper!, { key })
+    expect(retry.outcome).toBe('held')
+    expect(retry.reservationId).toBe(cluster.query('select id from reservations')[0]?.['id'])
+    expect(heldRows(cluster)).toBe(1)
+    await expectAuditClean(call)
+  })
+
+  it('F10: a second worker stands by and takes over within seconds', async () => {
+    await start({ workers: 2 })
+    sale = await createSale(call, { stock: units })
+    await until(() => hasConsumer(cluster), 10_000, 'the consumer')
+    const shoppers = await createShoppers(call, 4)
+    expect((await buy(call, sale, shoppers[0]!)).outcome).toBe('held')
+    expect((await buy(call, sale, shoppers[1]!)).outcome).toBe('held')
+    // Whichever of the two consumes: after one kill each, one that started later has taken over.
+    await cluster.workers[0]!.kill()
+    expect((await buy(call, sale, shoppers[2]!, { key: 'after-one-kill' })).outcome).toBe('held')
+    await cluster.startWorker()
+    await cluster.workers[1]!.kill()
+    expect((await buy(call, sale, shoppers[3]!, { key: 'after-two-kills' })).outcome).toBe('held')
+    expect(await readStock(call, sale.productId)).toMatchObject({ held: 4 })
+    await expectAuditClean(call)
+  })
+
+  it('F10: with the limit lifted two workers sell one product together and never oversell', async () => {
+    await start({ workers: 2, nsqdFlags: { 'max-channel-consumers': '0' } })
+    sale = await createSale(call, { stock: units })
+    await until(() => consumers(cluster).then((count) => count === 2), 10_000, 'both consumers')
+    const shoppers = await createShoppers(call, 200)
+    const attempts = await Promise.all(shoppers.map((shopper) => buy(call, sale, shopper)))
+    expect(tally(attempts)).toEqual({ held: units, sold_out: 200 - units })
+    expect(await readStock(call, sale.productId)).toMatchObject({ available: 0, held: units })
+    await expectAuditClean(call)
+  })
+
+  it('F14: two sweepers, one killed half way, end each hold once', async () => {
+    const holds = 300
+    await start({ workers: 2 })
+    sale = await createSale(call, { stock: holds, holdSeconds: 4 })
+    await until(() => hasConsumer(cluster), 10_000, 'the consumer')
+    const shoppers = await createShoppers(call, holds)
+    const attempts = await Promise.all(shoppers.map((shopper) => buy(call, sale, shopper)))
+    expect(tally(attempts)).toEqual({ held: holds })
+    await until(() => heldRows(cluster) < holds, 15_000, 'the first expiry')
+    await cluster.workers[0]!.kill()
+    await until(() => heldRows(cluster) === 0, 15_000, 'the expiry of all')
+    const endings = cluster.query(`select kind, count(*) as count from stock_movements
+      where reservation_id is not null group by kind order by kind`)
+    expect(endings).toEqual([
+      { kind: 'expired', count: holds },
+      { kind: 'held', count: holds },
+    ])
+    expect(await readStock(call, sale.productId)).toMatchObject({ available: holds, held: 0 })
+    await expectAuditClean(call)
+  })
+})
+
+function heldRows(cluster: Cluster): number {
+  const [row] = cluster.query(`select count(*) as count from reservations where status = 'held'`)
+  return Number(row?.['count'])
+}
+
+interface Stats {
+  readonly topics: readonly {
+    readonly topic_name: string
+    readonly channels: readonly {
+      readonly in_flight_count: number
+      readonly client_count: number
+    }[]
+  }[]
+}
+
+async function channels(cluster: Cluster) {
+  const response = await fetch(`http://${cluster.nsqd.httpAddress}/stats?format=json`)
+  const { topics } = (await response.json()) as Stats
+  return topics
+    .filter((topic) => topic.topic_name.startsWith('add_to_cart.'))
+    .flatMap((topic) => topic.channels)
+}
+
+async function inFlight(cluster: Cluster, count: number): Promise<boolean> {
+  const found = await channels(cluster)
+  return found.reduce((sum, channel) => sum + channel.in_flight_count, 0) >= count
+}
+
+async function consumers(cluster: Cluster): Promise<number> {
+  const found = await channels(cluster)
+  return found.reduce((sum, channel) => sum + channel.client_count, 0)
+}
+
+const hasConsumer = async (cluster: Cluster): Promise<boolean> => (await consumers(cluster)) > 0
