@@ -23,6 +23,7 @@ const messageKeys = z
       return { id, secret: secret.join(':') }
     }),
   )
+  .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'every id once')
 
 const environmentSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),

@@ -22,10 +22,15 @@ export interface LifecycleOptions {
 /** Starts in order, unwinding what has started when one fails; stops in reverse order. */
 export function createLifecycle(options: LifecycleOptions): Service {
   const started: Service[] = []
+  let starting: Promise<void> | undefined
   let stopping: Promise<void> | undefined
 
-  async function start(): Promise<void> {
+  async function startAll(): Promise<void> {
     for (const service of options.services) {
+      if (stopping !== undefined) {
+        await stopping
+        throw new Error('stopped while starting')
+      }
       try {
         started.push(service)
         await service.start()
@@ -48,7 +53,7 @@ export function createLifecycle(options: LifecycleOptions): Service {
     }
   }
 
-  return { name: 'lifecycle', start, stop }
+  return { name: 'lifecycle', start: () => (starting ??= startAll()), stop }
 }
 
 async function stopWithDeadline(service: Service, options: LifecycleOptions): Promise<void> {

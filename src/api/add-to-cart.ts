@@ -85,7 +85,7 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
     const wish = `${flashSaleId}/${productId}/${quantity}`
     const other = inFlight.get(key)
     if (other !== undefined) {
-      if (other.wish !== wish) return problem('idempotency_key_reused')
+      if (other.wish !== wish) return withKey(problem('idempotency_key_reused'), idempotencyKey)
       return replayed(await other.reply)
     }
     const reply = once(request)
@@ -100,11 +100,14 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
   async function once(request: AddToCartRequest): Promise<Reply> {
     const requestId = newId()
     const reply = await decide({ ...request, requestId }, options)
-    const idempotencyKey = request.idempotencyKey ?? requestId
-    return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
+    return withKey(reply, request.idempotencyKey ?? requestId)
   }
 
   return { handle }
+}
+
+function withKey(reply: Reply, idempotencyKey: string): Reply {
+  return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
 }
 
 async function decide(request: Try, options: AddToCartHandlerOptions): Promise<Reply> {

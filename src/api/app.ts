@@ -6,11 +6,11 @@ import { DatabaseUnavailableError } from '../db/database.ts'
 import type { NewId } from '../ids.ts'
 import type { Logger } from '../logger.ts'
 import type { Authentication } from './authentication.ts'
-import { docsPage } from './docs-page.ts'
+import { docsAssets, docsRoutes } from './docs-page.ts'
 import { createOpenApiDocument } from './openapi.ts'
 import { problem, ProblemError, type Reply } from './problem.ts'
 import { hasBody, readRequestId } from './request-context.ts'
-import { routeHandler, sendReply, type AnyRoute } from './route.ts'
+import { routeHandler, sendReply, type AnyRoute, type RouteReply } from './route.ts'
 
 export interface AppOptions {
   readonly routes: readonly AnyRoute[]
@@ -33,15 +33,13 @@ export function createApp({ routes, authentication, logger, newId, version }: Ap
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
   app.use(mediaType)
   app.use(express.json({ limit: bodyBytesMax, inflate: false }))
-  const document = createOpenApiDocument(routes, version)
-  app.get('/openapi.json', (_request, response) => {
-    response.json(document)
-  })
-  app.use(docsPage())
-  for (const route of routes) {
+  app.use(docsAssets())
+  const all = [...routes, ...docsRoutes(() => document)]
+  const document = createOpenApiDocument(all, version)
+  for (const route of all) {
     app[route.method](expressPath(route.path), routeHandler(route, authentication))
   }
-  app.use(methodNotAllowed(routes))
+  app.use(methodNotAllowed(all))
   app.use((_request, response) => {
     sendReply(response, problem('not_found'))
   })
@@ -90,10 +88,12 @@ const mediaType: RequestHandler = (request, response, next) => {
   next()
 }
 
+/** OPTIONS is told what a path takes; any other method it does not take is refused, saying the same. */
 function methodNotAllowed(routes: readonly AnyRoute[]): RequestHandler {
   const patterns = new Map<string, string[]>()
   for (const { path, method } of routes) {
-    patterns.set(path, [...(patterns.get(path) ?? []), method.toUpperCase()])
+    const methods = method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]
+    patterns.set(path, [...(patterns.get(path) ?? ['OPTIONS']), ...methods])
   }
   const known = [...patterns].map(([path, methods]) => ({
     pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}/?$`),
@@ -106,7 +106,9 @@ function methodNotAllowed(routes: readonly AnyRoute[]): RequestHandler {
       return
     }
     response.set('allow', match.allow)
-    sendReply(response, problem('method_not_allowed'))
+    const isQuestion = request.method === 'OPTIONS'
+    const answer: RouteReply = isQuestion ? { status: 204 } : problem('method_not_allowed')
+    sendReply(response, answer)
   }
 }
 
@@ -132,7 +134,7 @@ export function toProblem(error: unknown): Reply {
 
 /** What Express and its body parser throw about a request that is wrong. */
 function parserProblem(error: unknown): Reply | undefined {
-  const { type, status } = error as { readonly type?: unknown; readonly status?: unknown }
+  const { type, status } = (error ?? {}) as { readonly type?: unknown; readonly status?: unknown }
   switch (type) {
     case 'entity.parse.failed':
       return problem('malformed_json')

@@ -1,5 +1,6 @@
 import express, { Router } from 'express'
 import { getAbsoluteFSPath } from 'swagger-ui-dist'
+import { defineRoute, json, type AnyRoute } from './route.ts'
 
 const page = `<!doctype html>
 <html lang="en">
@@ -20,12 +21,34 @@ const page = `<!doctype html>
 const start = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null })
 `
 
-/** The API's documentation for people; everything it needs is served from here. */
-export function docsPage(): Router {
+/** The API's documentation for programs and people. */
+export function docsRoutes(document: () => unknown): readonly AnyRoute[] {
+  const html = { 'content-type': 'text/html; charset=utf-8' }
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/openapi.json',
+      access: 'anyone',
+      tag: 'operations',
+      summary: 'This document',
+      responses: { 200: { description: 'OpenAPI 3.1' } },
+      handle: () => Promise.resolve(json(200, document())),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/docs',
+      access: 'anyone',
+      tag: 'operations',
+      summary: 'This document as a page to read and try',
+      responses: { 200: { description: 'HTML' } },
+      handle: () => Promise.resolve({ status: 200, headers: html, text: page }),
+    }),
+  ]
+}
+
+/** Everything the page needs is served from here. */
+export function docsAssets(): Router {
   const router = Router()
-  router.get('/docs', (_request, response) => {
-    response.type('html').send(page)
-  })
   router.get('/docs/start.js', (_request, response) => {
     response.type('js').send(start)
   })

@@ -35,7 +35,7 @@ export function createFastLane(options: FastLaneOptions): FastLane {
     try {
       send(response, await answer(request, options))
     } catch (error) {
-      if (response.destroyed) return
+      if (error === clientGone || response.destroyed) return
       const reply = toProblem(error)
       if (reply.status === 500) logger.error({ err: error }, 'add to cart failed')
       send(response, reply)
@@ -82,6 +82,7 @@ function keyHeader(request: IncomingMessage): string | undefined {
   return Array.isArray(header) ? header.join(', ') : header
 }
 
+const utf8 = new TextDecoder()
 const plainJson = /^application\/json(; ?charset=utf-8)?$/i
 
 /** Anything unusual about the body is left to Express and its parser. */
@@ -89,7 +90,10 @@ function isPlainJson({ headers }: IncomingMessage): boolean {
   return plainJson.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined
 }
 
-/** The body as text; undefined when it is larger than allowed. */
+/** Nobody is there to be answered. */
+const clientGone = new Error('the client went away')
+
+/** The body as text, without a byte order mark; undefined when it is larger than allowed. */
 function readBody(request: IncomingMessage): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = []
@@ -100,17 +104,20 @@ function readBody(request: IncomingMessage): Promise<string | undefined> {
       else chunks = []
     })
     request.on('end', () => {
-      resolve(length > bodyBytesMax ? undefined : Buffer.concat(chunks).toString('utf8'))
+      resolve(length > bodyBytesMax ? undefined : utf8.decode(Buffer.concat(chunks)))
     })
-    request.on('error', reject)
+    request.on('error', () => {
+      reject(clientGone)
+    })
     request.on('close', () => {
-      reject(new Error('the client went away'))
+      reject(clientGone)
     })
   })
 }
 
-/** Undefined when it is not an object or array in JSON. */
+/** Undefined when it is not an object or array in JSON. As in Express, nothing at all is `{}`. */
 function parseJson(text: string): unknown {
+  if (text === '') return {}
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? value : undefined
@@ -123,6 +130,7 @@ function send(response: ServerResponse, reply: Reply): void {
   const text = JSON.stringify(reply.body)
   response.writeHead(reply.status, {
     'content-type': 'application/json',
+    'cache-control': 'no-store',
     ...reply.headers,
     'content-length': Buffer.byteLength(text),
   })

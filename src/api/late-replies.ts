@@ -40,62 +40,78 @@ const batchSizeMax = 1_000
 const rememberedMax = 50_000
 /** A batch that was begun in time may still commit a little later. */
 const graceMs = 10_000
+/** The 202 does not wait longer than this to be written down; this node knows it meanwhile. */
+const recordedWithinMs = 1_000
 
-interface Unanswered extends UnansweredRequest {
-  readonly recorded: () => void
+interface Remembered extends UnansweredRequest {
+  readonly refusal?: Refusal
+  /** The earlier request of the same key, whose hold this one was answered with. */
+  readonly heldAs?: string
 }
+
+type Note =
+  | { readonly kind: 'unanswered'; readonly request: UnansweredRequest; readonly done: () => void }
+  | { readonly kind: 'refused'; readonly requestId: string; readonly refusal: Refusal }
 
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
   const { database, clock, logger, defer, maxAgeMs } = options
   /** Bridges a database that cannot be written right now. */
-  const remembered = new LRUCache<string, UnansweredRequest>({
+  const remembered = new LRUCache<string, Remembered>({
     max: rememberedMax,
     ttl: maxAgeMs + graceMs,
   })
-  const unanswered = createBatcher<Unanswered>({ run: record, batchSizeMax, defer })
-  const refusals = createBatcher<{ requestId: string; refusal: Refusal }>({
-    run: recordRefusals,
-    batchSizeMax,
-    defer,
-  })
+  // One queue for both kinds: a refusal is never written before its request is.
+  const notes = createBatcher<Note>({ run: record, batchSizeMax, defer })
 
-  async function record(batch: readonly Unanswered[]): Promise<void> {
+  async function record(batch: readonly Note[]): Promise<void> {
+    const unanswered = batch.filter((note) => note.kind === 'unanswered')
+    const refused = batch.filter((note) => note.kind === 'refused')
     try {
-      await database.transaction(() => recordUnanswered(batch))
+      await database.transaction(function* () {
+        yield* recordUnanswered(unanswered.map(({ request }) => request))
+        yield* recordLateRefusals(refused)
+      })
     } catch (error) {
-      logger.warn({ err: error, requests: batch.length }, 'unanswered requests not recorded')
+      logger.warn({ err: error, requests: batch.length }, 'late replies not recorded')
     }
-    for (const { recorded } of batch) recorded()
+    for (const { done } of unanswered) done()
   }
 
-  async function recordRefusals(
-    batch: readonly { requestId: string; refusal: Refusal }[],
-  ): Promise<void> {
-    try {
-      await database.transaction(() => recordLateRefusals(batch))
-    } catch (error) {
-      logger.warn({ err: error, requests: batch.length }, 'late refusals not recorded')
-    }
+  function unanswered(request: UnansweredRequest): Promise<void> {
+    remembered.set(request.requestId, request)
+    return new Promise((resolve) => {
+      const cancel = clock.after(recordedWithinMs, resolve)
+      const done = (): void => {
+        cancel()
+        resolve()
+      }
+      notes.add({ kind: 'unanswered', request, done })
+    })
   }
 
-  return {
-    unanswered: (request) =>
-      new Promise((recorded) => {
-        remembered.set(request.requestId, request)
-        unanswered.add({ ...request, recorded })
-      }),
-    arrived(requestId, outcome) {
-      if (outcome.kind === 'held' || !remembered.has(requestId)) return
-      refusals.add({ requestId, refusal: outcome.refusal })
-    },
-    async status(userId, requestId) {
-      const status = await database.read(() => readRequestStatus(userId, requestId))
-      const own = remembered.get(requestId)
-      const known =
-        status ?? (own?.userId === userId ? { kind: 'pending', sentAt: own.sentAt } : undefined)
-      if (known?.kind !== 'pending') return known
-      const over = clock.now() - known.sentAt > maxAgeMs + graceMs
-      return over ? { kind: 'refused', refusal: 'too_late' } : known
-    },
+  function arrived(requestId: string, outcome: AddToCartOutcome): void {
+    const own = remembered.get(requestId)
+    if (own === undefined) return
+    if (outcome.kind === 'held') {
+      // A hold of its own is found by its id; one of an earlier request with the same key is not.
+      remembered.set(requestId, { ...own, heldAs: outcome.reservation.id })
+      return
+    }
+    const { refusal } = outcome
+    remembered.set(requestId, { ...own, refusal })
+    notes.add({ kind: 'refused', requestId, refusal })
   }
+
+  async function status(userId: number, requestId: string): Promise<RequestStatus | undefined> {
+    const found = remembered.get(requestId)
+    const own = found?.userId === userId ? found : undefined
+    const written = await database.read(() => readRequestStatus(userId, own?.heldAs ?? requestId))
+    const known = written ?? (own && { kind: 'pending', sentAt: own.sentAt })
+    if (known?.kind !== 'pending') return known
+    if (own?.refusal !== undefined) return { kind: 'refused', refusal: own.refusal }
+    const over = clock.now() - known.sentAt > maxAgeMs + graceMs
+    return over ? { kind: 'refused', refusal: 'too_late' } : known
+  }
+
+  return { unanswered, arrived, status }
 }

@@ -48,7 +48,7 @@ function operation(route: AnyRoute): ZodOpenApiOperationObject {
 
 /** `postCartItems`, `getInvoicesById`: unique because method and path are. */
 function operationId({ method, path }: AnyRoute): string {
-  const words = path.replace('/v1', '').split('/').filter(Boolean)
+  const words = path.replace('/v1', '').split(/[/.]/).filter(Boolean)
   const named = words.map((word) => word.replace(/^\{(.*)\}$/, 'by-$1'))
   return [method, ...named].join('-').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
@@ -91,7 +91,7 @@ function commonProblems({ access, params, query, body }: AnyRoute): ProblemCode[
   }
   if (access !== 'anyone') common.push('unauthenticated')
   if (access === 'admin') common.push('forbidden')
-  common.push('database_unavailable', 'draining')
+  common.push('database_unavailable')
   return common
 }
 

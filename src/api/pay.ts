@@ -1,4 +1,4 @@
-import { wait, type Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { beginPayment, type BeginPayment } from '../db/payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
@@ -90,8 +90,14 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
   async function answer({ invoice, payment }: Settled): Promise<RouteReply> {
     const settling = underWay.get(payment.id)
     if (settling === undefined) return present(invoice, payment)
-    const timeout = wait(clock, replyTimeoutMs).then(() => undefined)
+    let cancel: Cancel = () => undefined
+    const timeout = new Promise<undefined>((resolve) => {
+      cancel = clock.after(replyTimeoutMs, () => {
+        resolve(undefined)
+      })
+    })
     const settled = await Promise.race([settling, timeout])
+    cancel()
     return settled === undefined
       ? present(invoice, payment)
       : present(settled.invoice, settled.payment)

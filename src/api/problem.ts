@@ -55,7 +55,6 @@ const kinds = {
     retryAfter: 1,
   },
   database_unavailable: { status: 503, title: 'The database did not answer', retryAfter: 1 },
-  draining: { status: 503, title: 'This node is shutting down', retryAfter: 1 },
 } satisfies Record<string, ProblemKind>
 
 export type ProblemCode = keyof typeof kinds

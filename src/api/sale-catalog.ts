@@ -51,7 +51,7 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
 
   async function refresh(): Promise<void> {
     // A refresh under way may have read before the change it is called for.
-    await refreshing
+    await refreshing?.catch(() => undefined)
     refreshing ??= readSales().finally(() => {
       refreshing = undefined
     })

@@ -12,38 +12,39 @@ const rowId = z.int().positive()
 const minor = z.int().describe('Minor units of the currency: 1999 is 19.99')
 const currency = z.string().regex(/^[A-Z]{3}$/, 'three capital letters, ISO 4217')
 const timestamp = z.iso.datetime().describe('RFC 3339, UTC')
-const name = z.string().trim().min(1).max(limits.nameLengthMax)
+/** Neither control characters, which the database counts otherwise, nor halves of surrogate pairs. */
+const plainText = /^[^\p{Cc}\p{Cs}]*$/u
+const name = z.string().trim().min(1).max(limits.nameLengthMax).regex(plainText, 'plain text only')
 
-export const idParams = z.strictObject({
-  id: z.coerce
-    .number()
-    .int()
-    .positive()
-    .max(Number.MAX_SAFE_INTEGER)
-    .meta({ type: 'integer', minimum: 1 }),
-})
+/** A number as a path or a query carries it; `Number` alone would also take `0x10`, `1e1` and blanks. */
+const digits = z.string().regex(/^\d{1,16}$/, 'digits only')
+const idText = digits
+  .transform(Number)
+  .pipe(z.int().positive())
+  .meta({ type: 'integer', minimum: 1 })
+
+export const idParams = z.strictObject({ id: idText })
 export const uuidParams = z.strictObject({ id: z.uuid() })
 export const requestParams = z.strictObject({ requestId: z.uuid() })
 export const reservationParams = z.strictObject({ reservationId: z.uuid() })
 
-const limit = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .max(limits.pageSizeMax)
+const limit = digits
+  .transform(Number)
+  .pipe(z.int().min(1).max(limits.pageSizeMax))
   .default(limits.pageSizeDefault)
   .meta({ type: 'integer', minimum: 1, maximum: limits.pageSizeMax })
-const cursor = z
-  .string()
-  .regex(/^[a-zA-Z0-9_-]{1,100}$/)
-  .optional()
-  .describe('nextCursor of the page before')
-export const pageQuery = z.strictObject({ limit, cursor })
-export const invoicesQuery = z.strictObject({
-  productId: z.coerce.number().int().positive().optional().meta({ type: 'integer', minimum: 1 }),
+const nextCursor = 'nextCursor of the page before'
+const invoiceCursor = z.uuid().optional().describe(nextCursor)
+export const flashSalesQuery = z.strictObject({
+  limit,
+  cursor: idText.optional().describe(nextCursor),
+})
+export const invoicesQuery = z.strictObject({ limit, cursor: invoiceCursor })
+export const allInvoicesQuery = z.strictObject({
+  productId: idText.optional(),
   status: z.enum(invoiceStatuses).optional(),
   limit,
-  cursor,
+  cursor: invoiceCursor,
 })
 
 export function page(item: z.ZodType) {
@@ -132,7 +133,7 @@ export const adjustment = z.strictObject({
     .min(-limits.stockMax)
     .max(limits.stockMax)
     .refine((units) => units !== 0, 'must not be 0'),
-  reason: z.string().trim().min(1).max(limits.reasonLengthMax),
+  reason: z.string().trim().min(1).max(limits.reasonLengthMax).regex(plainText, 'plain text only'),
 })
 export const stock = z
   .object({
@@ -197,7 +198,9 @@ export const invoice = z
   })
   .meta({ id: 'Invoice' })
 
-export const payBody = z.strictObject({ paymentMethod: z.string().min(1).max(100) })
+export const payBody = z.strictObject({
+  paymentMethod: z.string().regex(/^[\x21-\x7e]{1,100}$/, '1 to 100 visible ASCII characters'),
+})
 export const payment = z
   .object({
     id: z.uuid(),

@@ -20,10 +20,13 @@ export interface HttpServerOptions {
   readonly clock: Clock
   readonly host: string
   readonly port: number
+  /** For the headers of one request to arrive. 5000 unless given. */
+  readonly headersTimeoutMs?: number
+  /** For all of one request to arrive. 15000 unless given. */
+  readonly requestTimeoutMs?: number
 }
 
-const headersTimeoutMs = 5_000
-const requestTimeoutMs = 15_000
+const timeoutsCheckedEveryMs = 500
 const connectionsMax = 20_000
 const closeIdleEveryMs = 50
 
@@ -33,17 +36,25 @@ const closeIdleEveryMs = 50
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, fastLane, readiness, clock, host, port } = options
+  const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000 } = options
   const serverOptions = {
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: Math.min(timeoutsCheckedEveryMs, headersTimeoutMs),
+    // Node would refuse it with an empty answer; `serve` does it with a problem.
+    requireHostHeader: false,
   }
-  const server = createServer(serverOptions, (request, response) => {
-    if (readiness.draining()) response.setHeader('connection', 'close')
-    if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
-  })
+  const server = createServer(serverOptions, serve)
   server.maxConnections = connectionsMax
   server.on('clientError', refuseUnreadable)
+  // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
+  server.on('checkExpectation', serve)
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    if (readiness.draining()) response.setHeader('connection', 'close')
+    if (lacksHost(request)) refuse(response)
+    else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
+  }
 
   return {
     name: 'http server',
@@ -73,6 +84,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         })
       }),
   }
+}
+
+function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === '1.1'
+}
+
+function refuse(response: ServerResponse): void {
+  const { status, headers, body } = problem('bad_request', 'a Host header is needed')
+  response.writeHead(status, { ...headers, connection: 'close' }).end(JSON.stringify(body))
 }
 
 function serveWithExpress(app: Express, request: IncomingMessage, response: ServerResponse): void {

@@ -21,7 +21,7 @@ import { createNsqBroker, type NsqBrokerOptions } from './nsq.ts'
 
 const silent = createLogger('silent', {})
 const nsqdPath = await requireNsqd()
-const nsqlookupdPath = await requireNsqlookupd()
+const nsqlookupdPath = nsqdPath === undefined ? undefined : await requireNsqlookupd()
 /** The promise of the design: ready within 2 s of nsqd's coming. */
 const readyMs = 2_000
 const soonMs = 5_000

@@ -17,8 +17,9 @@ import { openNsqSubscription } from './nsq-subscription.ts'
 import { createNsqWriter } from './nsq-writer.ts'
 
 /**
- * The broker port over nsqd, through nsqjs. What nsqjs and nsqd do to one is written down, with
- * numbers, in docs/operations.md; each rule's reason stands beside its line in the nsq-*.ts files.
+ * The broker port over nsqd, through nsqjs. Publishing is nsq-writer.ts (which nsqd), nsq-link.ts (one
+ * connection) and nsq-outbox.ts (what is unanswered); receiving is nsq-subscription.ts (which nsqds)
+ * and nsq-reader.ts (one connection); topics and channels are nsq-channels.ts over nsq-http.ts.
  */
 
 export interface NsqBrokerOptions {

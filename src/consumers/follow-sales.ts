@@ -1,4 +1,4 @@
-import type { Broker, Subscription } from '../broker/broker.ts'
+import type { Broker } from '../broker/broker.ts'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { readUnfinishedSales } from '../db/flash-sales.ts'
@@ -7,12 +7,25 @@ import type { Logger } from '../logger.ts'
 import { addToCartChannel, addToCartTopic, type AddToCartRouting } from '../messages.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AddToCartConsumer } from './add-to-cart.ts'
+import {
+  channelKey,
+  createOpenChannels,
+  type OpenChannel,
+  type ProductChannel,
+} from './open-channels.ts'
 import type { SoldOutGate } from './sold-out-gate.ts'
 
 /**
  * Opens a consumer for every product of every sale that runs or is about to, and closes it when the
  * sale is over.
  */
+export interface FollowSales extends Service {
+  /** Follows once, now. */
+  follow(): Promise<void>
+  /** What is consumed now. */
+  channels(): readonly ProductChannel[]
+}
+
 export interface FollowSalesOptions {
   readonly database: Database
   readonly broker: Broker
@@ -22,36 +35,16 @@ export interface FollowSalesOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly routing: AddToCartRouting
-  /** How long after its end a sale's requests are still answered, ms. */
+  /** How long a sale that is over is still consumed, ms. API nodes hear of it a little later. */
   readonly graceMs: number
 }
 
 const followEveryMs = 250
 const opensBeforeStartMs = 60_000
-/** Enough for batches of some hundreds while one transaction runs. */
-const inFlightMax = 500
-
-export interface ConsumedChannel {
-  readonly topic: string
-  readonly channel: string
-}
-
-interface OpenConsumer extends ConsumedChannel {
-  readonly productId: number
-  readonly subscription: Subscription
-}
-
-export interface FollowSales extends Service {
-  /** Follows once, now. */
-  follow(): Promise<void>
-  /** Topics and channels consumed now. */
-  channels(): readonly ConsumedChannel[]
-}
 
 export function createFollowSales(options: FollowSalesOptions): FollowSales {
-  const { database, broker, consumer, gate, clock, logger, metrics, routing } = options
-  const open = new Map<string, OpenConsumer>()
-  const finishedTopics = createFinishedTopics(broker)
+  const { database, gate, clock, logger, routing, graceMs } = options
+  const channels = createOpenChannels(options)
   let cancel: Cancel = () => undefined
   let following: Promise<void> | undefined
 
@@ -63,40 +56,34 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
   }
 
   async function followOnce(): Promise<void> {
-    const now = clock.now()
-    const sales = await database.read(() => readUnfinishedSales(now - options.graceMs))
-    const wanted = new Set<string>()
-    for (const sale of sales) {
-      if (sale.startsAt - opensBeforeStartMs > now) continue
-      for (const { productId } of sale.products) {
-        const topic = addToCartTopic(routing, sale.id, productId)
-        const channel = addToCartChannel(routing, productId)
-        wanted.add(`${topic}/${channel}`)
-        if (!open.has(`${topic}/${channel}`)) openConsumer(topic, channel, productId)
-      }
+    const wanted = await readWanted()
+    for (const channel of wanted) if (!channels.has(channel)) channels.open(channel)
+    const wantedKeys = new Set(wanted.map(channelKey))
+    for (const channel of channels.all()) {
+      if (!isOver(channel, wantedKeys.has(channelKey(channel)))) continue
+      channels.close(channel)
+      gate.forget(channel.productId)
     }
-    for (const [key, each] of open) if (!wanted.has(key)) await closeConsumer(key, each)
-    await finishedTopics.delete(new Set([...open.values()].map(({ topic }) => topic)))
+    await channels.deleteFinishedTopics()
   }
 
-  function openConsumer(topic: string, channel: string, productId: number): void {
-    const subscription = broker.subscribe({
-      topic,
-      channel,
-      inFlightMax,
-      onMessage: (message) => {
-        consumer.receive(topic, productId, message)
-      },
-    })
-    open.set(`${topic}/${channel}`, { productId, topic, channel, subscription })
+  async function readWanted(): Promise<readonly ProductChannel[]> {
+    const now = clock.now()
+    const sales = await database.read(() => readUnfinishedSales(now))
+    const soon = sales.filter(({ startsAt }) => startsAt - opensBeforeStartMs <= now)
+    return soon.flatMap(({ id, products }) =>
+      products.map(({ productId }) => ({
+        topic: addToCartTopic(routing, id, productId),
+        channel: addToCartChannel(routing, productId),
+        productId,
+      })),
+    )
   }
 
-  async function closeConsumer(key: string, each: OpenConsumer): Promise<void> {
-    open.delete(key)
-    gate.forget(each.productId)
-    metrics.queueLag.remove({ topic: each.topic, channel: each.channel })
-    await each.subscription.close()
-    finishedTopics.add(each.topic)
+  function isOver(channel: OpenChannel, wanted: boolean): boolean {
+    channel.unwantedSince = wanted ? undefined : (channel.unwantedSince ?? clock.monotonic())
+    if (channel.unwantedSince === undefined) return false
+    return clock.monotonic() - channel.unwantedSince >= graceMs
   }
 
   const followQuietly = (): Promise<void> =>
@@ -107,7 +94,7 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
   return {
     name: 'add-to-cart consumers',
     follow,
-    channels: () => [...open.values()],
+    channels: () => channels.all(),
     start() {
       cancel = clock.every(followEveryMs, () => void followQuietly())
       return followQuietly()
@@ -115,25 +102,7 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
     async stop() {
       cancel()
       await following?.catch(() => undefined)
-      const closing = [...open.values()].map(({ subscription }) => subscription.close())
-      open.clear()
-      await Promise.all([...closing, consumer.stop()])
-    },
-  }
-}
-
-/** Topics of sales that are over, deleted as soon as nothing consumes them and the broker answers. */
-function createFinishedTopics(broker: Broker) {
-  const finished = new Set<string>()
-  return {
-    add(topic: string): void {
-      finished.add(topic)
-    },
-    async delete(inUse: ReadonlySet<string>): Promise<void> {
-      for (const topic of finished) {
-        if (!inUse.has(topic)) await broker.deleteTopic(topic)
-        finished.delete(topic)
-      }
+      await channels.stop()
     },
   }
 }

@@ -5,7 +5,7 @@ import { readAvailable } from '../db/reservations.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
-import type { ConsumedChannel } from './follow-sales.ts'
+import type { ProductChannel } from './open-channels.ts'
 import type { SoldOutGate } from './sold-out-gate.ts'
 
 /**
@@ -21,7 +21,7 @@ export interface ProbeStockOptions {
   readonly database: Database
   readonly broker: Broker
   readonly gate: SoldOutGate
-  readonly channels: () => readonly ConsumedChannel[]
+  readonly channels: () => readonly ProductChannel[]
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics

@@ -94,7 +94,11 @@ const invariants: readonly Invariant[] = [
       union all
       select r.id, r.status, 'held'
       from reservations r left join stock_movements m on m.reservation_id = r.id and m.kind = 'held'
-      where m.id is null or m.quantity <> r.quantity or m.product_id <> r.product_id`,
+      where m.id is null or m.quantity <> r.quantity or m.product_id <> r.product_id
+      union all
+      select reservation_id, 'twice', min(kind)
+      from stock_movements where reservation_id is not null
+      group by reservation_id, kind = 'held' having count(*) > 1`,
   },
   {
     id: 'I11',
@@ -111,7 +115,11 @@ const invariants: readonly Invariant[] = [
       union all
       select r.id, 'missing'
       from reservations r left join invoice_details l on l.reservation_id = r.id
-      where r.invoice_id is not null and l.reservation_id is null`,
+      where r.invoice_id is not null and l.reservation_id is null
+      union all
+      select r.id, 'missing'
+      from reservations r left join cart_details l on l.reservation_id = r.id
+      where r.status = 'held' and l.reservation_id is null`,
   },
   {
     id: 'I12',
@@ -125,7 +133,12 @@ const invariants: readonly Invariant[] = [
       union all
       select i.id, i.status, i.total_minor, p.id, p.amount_minor
       from payments p join invoices i on i.id = p.invoice_id
-      where p.status = 'captured' and i.status <> 'paid'`,
+      where p.status = 'captured' and i.status <> 'paid'
+      union all
+      select i.id, i.status, i.total_minor, min(p.id), sum(p.amount_minor)
+      from payments p join invoices i on i.id = p.invoice_id
+      where p.status in ('authorized', 'captured')
+      group by i.id, i.status, i.total_minor having count(*) > 1`,
   },
   {
     id: 'I14',

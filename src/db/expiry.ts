@@ -58,7 +58,7 @@ export function* releaseCancelledCartHolds(now: number, limit: number): Script<S
 const cancelInvoicesOfCancelledSales = `
   update invoices set status = 'cancelled', ended_at = ?
   where status = 'unpaid' and id in (
-    select r.invoice_id from reservations r
+    select distinct r.invoice_id from reservations r
     join invoices i on i.id = r.invoice_id
     where r.status = 'held' and i.status = 'unpaid' and r.flash_sale_id in (
       select id from flash_sales where state = 'cancelled')

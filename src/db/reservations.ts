@@ -38,20 +38,19 @@ export function* reserveBatch(
   const recorded = yield* readRecorded(requests)
   const outcomes = new Map<number, AddToCartOutcome>()
   for (const group of groupByProduct(requests)) {
-    const undecided: number[] = []
+    const mayTake = group.filter((index) => at(requests, index).refuseUnlessRecorded === undefined)
+    let product: OpenProduct | undefined
+    // One after the other: both deliveries of one message may be in the same batch.
     for (const index of group) {
-      const outcome = yield* settledBefore(at(requests, index), recorded, context.now)
-      if (outcome === undefined) undecided.push(index)
-      else outcomes.set(index, outcome)
-    }
-    if (undecided.length === 0) continue
-    const product = yield* openProduct(
-      undecided.map((index) => at(requests, index)),
-      context,
-    )
-    for (const index of undecided) {
       const request = at(requests, index)
-      const outcome = recallHold(request, recorded) ?? (yield* reserve(request, product, context))
+      let outcome = yield* settledBefore(request, recorded, context.now)
+      if (outcome === undefined) {
+        product ??= yield* openProduct(
+          mayTake.map((each) => at(requests, each)),
+          context,
+        )
+        outcome = yield* reserve(request, product, context)
+      }
       if (outcome.kind === 'held') remember(request, outcome.reservation, recorded)
       outcomes.set(index, outcome)
     }
@@ -155,7 +154,10 @@ function* settledBefore(
   if (hold !== undefined) return hold
   const refusal = recorded.refusals.get(request.requestId) ?? request.refuseUnlessRecorded
   if (refusal === undefined) return undefined
-  if (refusal === 'too_late') yield* recordRefusal(request, refusal, now)
+  if (refusal === 'too_late') {
+    yield* recordRefusal(request, refusal, now)
+    recorded.refusals.set(request.requestId, refusal)
+  }
   return refused(refusal)
 }
 

@@ -38,9 +38,14 @@ export function openSqlite(options: SqliteOptions): Database {
   let turn: Promise<unknown> = Promise.resolve()
   let waiting = 0
 
+  function assertOpen(): void {
+    if (!connection.open) throw new DatabaseUnavailableError('the database is closed')
+  }
+
   async function untilUnlocked<T>(attempt: () => T): Promise<T> {
     const deadline = clock.monotonic() + lockTimeoutMs
     for (let delayMs = 2; ; delayMs = Math.min(delayMs * 2, retryDelayMsMax)) {
+      assertOpen()
       try {
         return attempt()
       } catch (error) {
@@ -66,6 +71,7 @@ export function openSqlite(options: SqliteOptions): Database {
     const attempt = (): T => runIn('begin immediate', script)
     if (waiting > 0) return inTurn(attempt)
     // Nobody waits: try at once, in this tick.
+    assertOpen()
     try {
       return attempt()
     } catch (error) {

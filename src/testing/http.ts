@@ -27,7 +27,7 @@ export function createCall(url: string): Call {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...headers,
       },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body: isRaw(body) ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
     return {
@@ -37,4 +37,9 @@ export function createCall(url: string): Call {
       body: (text.startsWith('{') ? JSON.parse(text) : undefined) as Body,
     }
   }
+}
+
+/** Text and bytes are sent as they are, everything else as JSON. */
+function isRaw(body: unknown): body is string | Uint8Array<ArrayBuffer> {
+  return typeof body === 'string' || body instanceof Uint8Array
 }

@@ -188,7 +188,7 @@ function invoices({ database }: AdminRoutesOptions) {
     access: 'admin',
     tag: 'admin',
     summary: 'Invoices, oldest first, of a product if given (API B)',
-    query: schemas.invoicesQuery,
+    query: schemas.allInvoicesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.invoice) } },
     async handle({ query: { productId, status, limit, cursor } }) {
       const filter = { productId, status, after: cursor ?? '', limit }

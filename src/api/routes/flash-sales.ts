@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { findFlashSale, listFlashSales } from '../../db/flash-sales.ts'
@@ -12,8 +11,6 @@ export interface FlashSaleRoutesOptions {
   readonly clock: Clock
 }
 
-const cursorSchema = z.coerce.number().int().positive().catch(Number.MAX_SAFE_INTEGER)
-
 export function flashSaleRoutes({ database, clock }: FlashSaleRoutesOptions) {
   const list = defineRoute({
     method: 'get',
@@ -21,10 +18,10 @@ export function flashSaleRoutes({ database, clock }: FlashSaleRoutesOptions) {
     access: 'anyone',
     tag: 'sales',
     summary: 'Flash sales, newest first',
-    query: schemas.pageQuery,
+    query: schemas.flashSalesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.flashSale) } },
     async handle({ query: { limit, cursor } }) {
-      const before = cursorSchema.parse(cursor)
+      const before = cursor ?? Number.MAX_SAFE_INTEGER
       const sales = await database.read(() => listFlashSales({ before, limit }))
       const last = sales.length === limit ? sales.at(-1) : undefined
       const nextCursor = last === undefined ? null : String(last.id)

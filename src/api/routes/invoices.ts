@@ -31,7 +31,7 @@ function list({ database }: InvoiceRoutesOptions) {
     access: 'shopper',
     tag: 'invoices',
     summary: 'Your invoices, newest first',
-    query: schemas.pageQuery,
+    query: schemas.invoicesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.invoice) } },
     async handle({ query: { limit, cursor }, userId }) {
       const page = { before: cursor ?? afterAllIds, limit }

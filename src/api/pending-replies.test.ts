@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest'
+import type { AddToCartOutcome } from '../domain/reservation.ts'
+import { createFakeClock } from '../testing/fake-clock.ts'
+import { createPendingReplies } from './pending-replies.ts'
+
+const soldOut: AddToCartOutcome = { kind: 'refused', refusal: 'sold_out' }
+const limit: AddToCartOutcome = { kind: 'refused', refusal: 'purchase_limit_reached' }
+
+async function start(pendingRepliesMax = 10) {
+  const clock = createFakeClock()
+  const replies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs: 5_000 })
+  await replies.start()
+  return { clock, replies }
+}
+
+describe('pending replies', () => {
+  it('resolve only the request the outcome belongs to', async () => {
+    const { replies } = await start()
+    const first = replies.expect('first')
+    const second = replies.expect('second')
+    expect(replies.settle('second', limit)).toBe(true)
+    expect(replies.settle('first', soldOut)).toBe(true)
+    expect([await first, await second]).toEqual([soldOut, limit])
+    expect(replies.size()).toBe(0)
+  })
+
+  it('take an outcome once: a second delivery finds nobody', async () => {
+    const { replies } = await start()
+    const pending = replies.expect('once')
+    expect(replies.settle('once', soldOut)).toBe(true)
+    expect(replies.settle('once', limit)).toBe(false)
+    expect(await pending).toEqual(soldOut)
+  })
+
+  it('find nobody for a request that was never here', async () => {
+    const { replies } = await start()
+    expect(replies.settle('stranger', soldOut)).toBe(false)
+  })
+
+  it('are bounded: when full nobody else may wait, when one leaves the next may', async () => {
+    const { replies } = await start(2)
+    void replies.expect('a')
+    void replies.expect('b')
+    expect(replies.expect('c')).toBeUndefined()
+    expect(replies.size()).toBe(2)
+    replies.settle('a', soldOut)
+    expect(replies.expect('c')).toBeDefined()
+  })
+
+  it('answer "no answer" when the time is over, and not before', async () => {
+    const { clock, replies } = await start()
+    const early = replies.expect('early')
+    clock.advance(2_500)
+    const late = replies.expect('late')
+    clock.advance(2_499)
+    expect(replies.size()).toBe(2)
+    clock.advance(51)
+    expect(await early).toBe('no_answer')
+    expect(replies.size()).toBe(1)
+    expect(replies.settle('early', soldOut)).toBe(false)
+    expect(replies.settle('late', soldOut)).toBe(true)
+    expect(await late).toEqual(soldOut)
+  })
+
+  it('do not care when the wall clock steps', async () => {
+    const { clock, replies } = await start()
+    void replies.expect('steady')
+    clock.step(3_600_000)
+    clock.advance(100)
+    expect(replies.size()).toBe(1)
+    clock.step(-7_200_000)
+    clock.advance(5_000)
+    expect(replies.size()).toBe(0)
+  })
+
+  it('forget a request that could not be sent', async () => {
+    const { replies } = await start()
+    void replies.expect('unsent')
+    replies.abandon('unsent')
+    expect(replies.size()).toBe(0)
+    expect(replies.settle('unsent', soldOut)).toBe(false)
+  })
+
+  it('keep one timer for all, and none after the stop, which answers whoever waits', async () => {
+    const { clock, replies } = await start(1_000)
+    const waiting = Array.from({ length: 500 }, (_, index) => replies.expect(String(index)))
+    expect(clock.pending()).toBe(1)
+    await replies.stop()
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['no_answer']))
+    expect(clock.pending()).toBe(0)
+  })
+})

@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { markCaptured } from './payments.ts'
+import { run, type SqlValue } from './database.ts'
+
+/** The second line of defence: what the schema refuses by itself, whatever the program does. */
+let fixture: SaleFixture
+let offer: Offer
+let userId: number
+
+beforeEach(async () => {
+  fixture = await openSaleFixture()
+  offer = await fixture.sale({ stock: 5 })
+  userId = await fixture.user()
+})
+
+afterEach(() => fixture.close())
+
+function attempt(text: string, ...values: readonly SqlValue[]): Promise<void> {
+  return fixture.run(run(text, ...values))
+}
+
+describe('stock', () => {
+  it.each(['available = -1, held = 6', 'held = -1, available = 6', 'sold = -1, available = 6'])(
+    'is never negative: %s',
+    async (assignments) => {
+      const update = attempt(`update stock set ${assignments} where product_id = ?`, 1)
+      await expect(update).rejects.toThrow(/CHECK constraint failed/)
+      expect(await fixture.stock(offer)).toBe('5/0/0')
+    },
+  )
+
+  it.each(['available = 4', 'held = 1', 'sold = 1', 'allotment = 6', 'allotment = 4'])(
+    'is never lost or made: %s',
+    async (assignment) => {
+      const update = attempt(`update stock set ${assignment}`)
+      await expect(update).rejects.toThrow(/available \+ held \+ sold = allotment/)
+    },
+  )
+})
+
+describe('carts', () => {
+  it('are active once per user', async () => {
+    const insert = `insert into carts (id, user_id, status, created_at) values (?, ?, ?, 0)`
+    await attempt(insert, 'c1', userId, 'active')
+    await expect(attempt(insert, 'c2', userId, 'active')).rejects.toThrow(/UNIQUE/)
+    await attempt(insert, 'c2', userId, 'checked_out')
+    await attempt(insert, 'c3', await fixture.user(), 'active')
+  })
+})
+
+describe('reservations', () => {
+  it('have one key per user', async () => {
+    await fixture.hold(userId, offer)
+    await fixture.hold(userId, offer)
+    const reuse = attempt(`update reservations set idempotency_key = 'same'`)
+    await expect(reuse).rejects.toThrow(/UNIQUE/)
+  })
+
+  it.each(['held', 'sold', 'expired'])('that are released never become %s', async (status) => {
+    const { id } = await fixture.hold(userId, offer)
+    await attempt(`update reservations set status = 'released', ended_at = 1 where id = ?`, id)
+    const ended = status === 'held' ? null : 2
+    const again = `update reservations set status = ?, ended_at = ? where id = ?`
+    await expect(attempt(again, status, ended, id)).rejects.toThrow(/ends once/)
+    expect(await fixture.status('reservations', id)).toBe('released')
+  })
+
+  it('are not sold without an invoice', async () => {
+    const { id } = await fixture.hold(userId, offer)
+    const sale = attempt(`update reservations set status = 'sold', ended_at = 1 where id = ?`, id)
+    await expect(sale).rejects.toThrow(/CHECK/)
+  })
+
+  it('have an end exactly when they are no longer held', async () => {
+    await fixture.hold(userId, offer)
+    await expect(attempt(`update reservations set ended_at = 1`)).rejects.toThrow(/CHECK/)
+    await expect(attempt(`update reservations set status = 'expired'`)).rejects.toThrow(/CHECK/)
+  })
+
+  it.each([0, -1, 1_001])('are never of quantity %d', async (quantity) => {
+    await fixture.hold(userId, offer)
+    const update = attempt(`update reservations set quantity = ?`, quantity)
+    await expect(update).rejects.toThrow(/CHECK/)
+  })
+})
+
+describe('the ledger', () => {
+  it('is never updated', async () => {
+    await fixture.hold(userId, offer)
+    const update = attempt(`update stock_movements set quantity = 2`)
+    await expect(update).rejects.toThrow(/append-only/)
+  })
+
+  it('is never deleted from', async () => {
+    await expect(attempt(`delete from stock_movements`)).rejects.toThrow(/append-only/)
+  })
+
+  const insert = `
+    insert into stock_movements (product_id, reservation_id, kind, quantity, created_at)
+    values (?, ?, ?, 1, 0)`
+
+  it.each([
+    ['sold', 'sold'],
+    ['sold', 'expired'],
+    ['expired', 'released'],
+    ['released', 'released'],
+  ])('has one ending per hold: %s, then %s', async (first, second) => {
+    const { id } = await fixture.hold(userId, offer)
+    await attempt(insert, offer.productId, id, first)
+    await expect(attempt(insert, offer.productId, id, second)).rejects.toThrow(/UNIQUE/)
+  })
+
+  it('has one beginning per hold', async () => {
+    const { id } = await fixture.hold(userId, offer)
+    await expect(attempt(insert, offer.productId, id, 'held')).rejects.toThrow(/UNIQUE/)
+  })
+
+  it('names the hold in every movement but an allotment', async () => {
+    const { id } = await fixture.hold(userId, offer)
+    await expect(attempt(insert, offer.productId, null, 'sold')).rejects.toThrow(/CHECK/)
+    await expect(attempt(insert, offer.productId, id, 'allotted')).rejects.toThrow(/CHECK/)
+  })
+})
+
+describe('invoices', () => {
+  it.each(['unpaid', 'paying', 'cancelled', 'expired'])(
+    'that are paid never become %s',
+    async (status) => {
+      const { invoice } = await fixture.paid(userId, offer)
+      const ended = status === 'cancelled' || status === 'expired' ? 1 : null
+      const leave = `update invoices set status = ?, paid_at = null, ended_at = ? where id = ?`
+      await expect(attempt(leave, status, ended, invoice.id)).rejects.toThrow(/stays paid/)
+      expect(await fixture.status('invoices', invoice.id)).toBe('paid')
+    },
+  )
+
+  it('that are paid keep their total and are never deleted', async () => {
+    const { invoice } = await fixture.paid(userId, offer)
+    await expect(attempt(`update invoices set total_minor = 1`)).rejects.toThrow(/stays paid/)
+    const raw = fixture.openRaw()
+    raw.pragma('foreign_keys = off')
+    const remove = (): unknown => raw.prepare('delete from invoices where id = ?').run(invoice.id)
+    expect(remove).toThrow(/stays paid/)
+  })
+
+  it('say when they were paid, and only then', async () => {
+    await fixture.invoice(userId, offer)
+    await expect(attempt(`update invoices set status = 'paid'`)).rejects.toThrow(/CHECK/)
+    await expect(attempt(`update invoices set paid_at = 1`)).rejects.toThrow(/CHECK/)
+    await expect(attempt(`update invoices set status = 'expired'`)).rejects.toThrow(/CHECK/)
+  })
+
+  it('are made once per cart and once per key', async () => {
+    const invoice = await fixture.invoice(userId, offer)
+    const copy = (columns: string): Promise<void> =>
+      attempt(
+        `insert into invoices select ?, user_id, ${columns}, status, total_minor, currency,
+           hold_seconds, due_at, created_at, paid_at, ended_at from invoices where id = ?`,
+        ...['copy', invoice.id],
+      )
+    await expect(copy(`cart_id, 'another key'`)).rejects.toThrow(/UNIQUE.*cart_id/)
+    await attempt(
+      `insert into carts (id, user_id, status, created_at) values ('c', ?, 'checked_out', 0)`,
+      userId,
+    )
+    await expect(copy(`'c', idempotency_key`)).rejects.toThrow(/UNIQUE.*idempotency_key/)
+  })
+
+  it('have lines that add up', async () => {
+    await fixture.invoice(userId, offer)
+    const update = attempt(`update invoice_details set line_total_minor = line_total_minor + 1`)
+    await expect(update).rejects.toThrow(/CHECK/)
+  })
+})
+
+describe('payments', () => {
+  const insert = `
+    insert into payments (id, invoice_id, user_id, idempotency_key, method, amount_minor,
+      currency, status, created_at, updated_at)
+    values (?, ?, ?, ?, 'pm_ok', 1, 'EUR', ?, 0, 0)`
+
+  it.each(['authorizing', 'authorized', 'captured'])(
+    'are live once per invoice, also when %s',
+    async (status) => {
+      const { id } = await fixture.invoice(userId, offer)
+      await attempt(insert, 'p1', id, userId, 'k1', status)
+      await expect(attempt(insert, 'p2', id, userId, 'k2', 'authorizing')).rejects.toThrow(/UNIQUE/)
+      await attempt(insert, 'p2', id, userId, 'k2', 'declined')
+    },
+  )
+
+  it('have one key per user', async () => {
+    const { id } = await fixture.invoice(userId, offer)
+    await attempt(insert, 'p1', id, userId, 'k1', 'declined')
+    await expect(attempt(insert, 'p2', id, userId, 'k1', 'declined')).rejects.toThrow(/UNIQUE/)
+  })
+
+  it('that are captured stay captured', async () => {
+    const { payment } = await fixture.paid(userId, offer)
+    await fixture.run(markCaptured(payment.id, fixture.clock.now()))
+    const update = attempt(`update payments set status = 'voided'`)
+    await expect(update).rejects.toThrow(/stays settled/)
+  })
+})
+
+describe('sales', () => {
+  it('end after they start', async () => {
+    await expect(attempt(`update flash_sales set ends_at = starts_at`)).rejects.toThrow(/CHECK/)
+  })
+
+  it('hold every product once', async () => {
+    const insert = attempt(`insert into flash_sale_details select * from flash_sale_details`)
+    await expect(insert).rejects.toThrow(/UNIQUE/)
+  })
+})

@@ -1,0 +1,22 @@
+import { createHmac } from 'node:crypto'
+import { testJwtSecret } from './start-app.ts'
+
+export interface TokenOptions {
+  /** Merged over claims that are good; undefined takes one away. */
+  readonly claims?: Readonly<Record<string, unknown>>
+  readonly header?: Readonly<Record<string, unknown>>
+  readonly secret?: string
+  readonly hash?: 'sha256' | 'sha512'
+}
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** A JWT made by hand, so that it can be wrong in every way. */
+export function makeToken(userId: number, options: TokenOptions = {}): string {
+  const { secret = testJwtSecret, hash = 'sha256', header, claims } = options
+  const exp = Math.floor(Date.UTC(2099, 0) / 1000)
+  const good = { sub: String(userId), iss: 'holdfast', aud: 'holdfast', iat: 1_700_000_000, exp }
+  const head = encode({ alg: 'HS256', typ: 'JWT', ...header })
+  const signed = `${head}.${encode({ ...good, ...claims })}`
+  return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`
+}
