@@ -167,6 +167,12 @@ function impossibleMixes(values: z.infer<typeof environmentSchema>): string[] {
       'NSQD_TCP_ADDRESSES and NSQD_HTTP_ADDRESSES name the same nsqds in the same order',
     )
   }
+  const apart = values.BROKER === 'nsq' && values.ROLE !== 'all'
+  if (apart && values.JWT_SECRET === undefined) {
+    problems.push(
+      `JWT_SECRET: with ROLE=${values.ROLE} every process needs the same one, or tokens and messages of one are refused by the others`,
+    )
+  }
   if (values.NODE_ENV === 'production') problems.push(...missingSecrets(values))
   return problems
 }

@@ -153,6 +153,8 @@ create table payments (
   status text not null
     check (status in ('authorizing', 'authorized', 'captured', 'declined', 'voided')),
   decline_code text,
+  -- Set before the provider is asked to void: from then on this attempt never pays.
+  given_up_at integer,
   created_at integer not null,
   updated_at integer not null,
   unique (user_id, idempotency_key)
@@ -186,6 +188,7 @@ create unique index stock_movements_one_ending on stock_movements (reservation_i
 create table add_to_cart_requests (
   request_id text primary key,
   user_id integer not null,
+  idempotency_key text not null,
   refusal text,
   created_at integer not null
 ) strict;

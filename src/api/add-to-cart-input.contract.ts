@@ -30,7 +30,12 @@ function unreadableBodies(valid: string): readonly Refused[] {
     ['a form', 415, 'unsupported_media_type', typed('a=1', 'application/x-www-form-urlencoded')],
     ['JSON of another kind', 415, 'unsupported_media_type', typed(valid, 'application/ld+json')],
     ['latin1', 415, 'unsupported_media_type', typed(valid, 'application/json; charset=latin1')],
-    ['no charset at all', 415, 'unsupported_media_type', typed(valid, 'application/json;charset=x')],
+    [
+      'no charset at all',
+      415,
+      'unsupported_media_type',
+      typed(valid, 'application/json;charset=x'),
+    ],
     ['gzip', 415, 'unsupported_media_type', encoded(gzipSync(valid), 'gzip')],
     ['an unknown coding', 415, 'unsupported_media_type', encoded(Buffer.from(valid), 'rot13')],
   ]
@@ -80,7 +85,10 @@ function badTokens({ id }: TestShopper): readonly (readonly [title: string, toke
     ['that is no JWT', 'a.b.c'],
     ['that is empty', ''],
     ['that is far too long', 'x'.repeat(8_000)],
-    ['signed with another secret', makeToken(id, { secret: 'another-secret-0123456789abcdef-0123' })],
+    [
+      'signed with another secret',
+      makeToken(id, { secret: 'another-secret-0123456789abcdef-0123' }),
+    ],
     ['that expired', makeToken(id, { claims: { exp: 1_700_000_000 } })],
     ['without an expiry', makeToken(id, { claims: { exp: undefined } })],
     ['with an expiry in words', makeToken(id, { claims: { exp: 'never' } })],
@@ -94,7 +102,10 @@ function badTokens({ id }: TestShopper): readonly (readonly [title: string, toke
     ['of a user who does not exist', makeToken(999_999_999)],
     ['of user 0', makeToken(0)],
     ['of algorithm none', makeToken(id, { header: { alg: 'none' } })],
-    ['of algorithm none, unsigned', makeToken(id, { header: { alg: 'none' } }).replace(/[^.]+$/, '')],
+    [
+      'of algorithm none, unsigned',
+      makeToken(id, { header: { alg: 'none' } }).replace(/[^.]+$/, ''),
+    ],
     ['of RS256, signed with the secret', makeToken(id, { header: { alg: 'RS256' } })],
     ['of HS512', makeToken(id, { header: { alg: 'HS512' }, hash: 'sha512' })],
     ['good but for its last character', makeToken(id).slice(0, -1)],
@@ -151,7 +162,12 @@ export function addToCartInputContract(door: Door): void {
     })
 
     it('refuses credentials of another scheme', async () => {
-      for (const authorization of ['Basic dTpw', shopper.token, 'Bearer', `Bearer ${shopper.token} x`]) {
+      for (const authorization of [
+        'Basic dTpw',
+        shopper.token,
+        'Bearer',
+        `Bearer ${shopper.token} x`,
+      ]) {
         const answer = await enter(app.call, door, { body: sale, headers: { authorization } })
         expectProblem(answer, 401, 'unauthenticated')
       }

@@ -92,7 +92,10 @@ describe('add to cart while the worker is held back', () => {
   })
 
   it('answers one key asked twice at once with one status resource', async () => {
-    const [first, second] = await Promise.all([send(0, fastLaneDoor, 'k'), send(0, fastLaneDoor, 'k')])
+    const [first, second] = await Promise.all([
+      send(0, fastLaneDoor, 'k'),
+      send(0, fastLaneDoor, 'k'),
+    ])
     expect([first.status, second.status]).toEqual([202, 202])
     expect(second.text).toBe(first.text)
     expect(second.headers.get('idempotency-replayed')).toBeNull()

@@ -3,12 +3,7 @@ import { enter, fastLaneDoor, type Door, type Parcel } from '../testing/doors.ts
 import { expectProblem } from '../testing/expect-problem.ts'
 import { readStock } from '../testing/expectations.ts'
 import type { Answer } from '../testing/http.ts'
-import {
-  createSale,
-  createShopper,
-  createShoppers,
-  type TestShopper,
-} from '../testing/sale.ts'
+import { createSale, createShopper, createShoppers, type TestShopper } from '../testing/sale.ts'
 import { checkOut, invoiceIdOf, pay } from '../testing/shopping.ts'
 import { startApp, testAdminToken, type TestApp } from '../testing/start-app.ts'
 import { until } from '../testing/until.ts'
@@ -113,7 +108,9 @@ export function addToCartContract(door: Door): void {
       const sale = await createSale(app.call, { stock: 7 })
       const crowd = await createShoppers(app.call, 60)
       const answers = await Promise.all(crowd.map(({ token }) => send({ token, body: sale })))
-      const codes = answers.map(({ status, body }) => (status === 201 ? 'held' : String(body['code'])))
+      const codes = answers.map(({ status, body }) =>
+        status === 201 ? 'held' : String(body['code']),
+      )
       expect(codes.filter((code) => code === 'held')).toHaveLength(7)
       expect(codes.filter((code) => code === 'sold_out')).toHaveLength(53)
       expect(await readStock(app.call, sale.productId)).toMatchObject({ available: 0, held: 7 })

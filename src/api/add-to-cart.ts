@@ -154,13 +154,14 @@ async function askQueue(
 ): Promise<Reply> {
   const { pendingReplies, publisher, codec, clock, nodeId, gate, lateReplies } = options
   const { requestId, userId, flashSaleId, productId, quantity } = request
+  const { idempotencyKey = requestId } = request
   const sentAt = clock.now()
   const pending = pendingReplies.expect(requestId)
   if (pending === undefined) return problem('overloaded')
   const body = codec.seal('add_to_cart', topic, {
     requestId,
     userId,
-    idempotencyKey: request.idempotencyKey ?? requestId,
+    idempotencyKey,
     flashSaleId,
     productId,
     quantity,
@@ -176,7 +177,7 @@ async function askQueue(
     },
   )
   if (outcome === 'no_answer') {
-    await lateReplies.unanswered({ requestId, userId, sentAt })
+    await lateReplies.unanswered({ requestId, userId, idempotencyKey, sentAt })
     return pendingReply(requestId)
   }
   if (outcome.kind === 'refused' && outcome.refusal === 'sold_out') gate.close(productId, quantity)

@@ -23,9 +23,10 @@ describe('a late reply', () => {
     return createLateReplies({ database, clock, logger, defer: setImmediate, maxAgeMs })
   }
 
-  async function unanswered(): Promise<string> {
+  async function unanswered(key?: string): Promise<string> {
     const requestId = fixture.newId()
-    await late.unanswered({ requestId, userId, sentAt: fixture.clock.now() })
+    const idempotencyKey = key ?? requestId
+    await late.unanswered({ requestId, userId, idempotencyKey, sentAt: fixture.clock.now() })
     return requestId
   }
 
@@ -74,8 +75,8 @@ describe('a late reply', () => {
   })
 
   it('is told when it was the hold of an earlier request with the same key', async () => {
-    const first = await unanswered()
-    const second = await unanswered()
+    const first = await unanswered('one-key')
+    const second = await unanswered('one-key')
     const same = { idempotencyKey: 'one-key' }
     const [held, again] = await fixture.reserve(
       fixture.wish(userId, offer, { requestId: first, ...same }),
@@ -87,6 +88,7 @@ describe('a late reply', () => {
     fixture.clock.advance(maxAgeMs + graceMs + 1)
     const { reservation } = held
     expect(await late.status(userId, second)).toEqual({ kind: 'held', reservation })
+    expect(await node().status(userId, second)).toEqual({ kind: 'held', reservation })
   })
 
   it('that is a refusal after a hold changes nothing', async () => {
@@ -121,6 +123,8 @@ describe('a late reply', () => {
     const tooLate = { kind: 'refused', refusal: 'too_late' }
     expect(await late.status(userId, requestId)).toEqual(tooLate)
     expect(await node().status(userId, requestId)).toEqual(tooLate)
+    const wish = fixture.wish(userId, offer, { requestId, idempotencyKey: requestId })
+    expect(await fixture.reserve(wish)).toEqual([tooLate])
   })
 
   it('costs one transaction for all that were unanswered in one tick', async () => {
@@ -134,7 +138,7 @@ describe('a late reply', () => {
       },
     }
     late = node(counting)
-    const requestIds = await Promise.all(Array.from({ length: 300 }, unanswered))
+    const requestIds = await Promise.all(Array.from({ length: 300 }, () => unanswered()))
     expect(transactions).toBe(1)
     expect(await node().status(userId, requestIds[299] ?? '')).toMatchObject({ kind: 'pending' })
   })
@@ -142,7 +146,8 @@ describe('a late reply', () => {
   it('does not keep the 202 waiting while the database is locked, and is known here anyway', async () => {
     const lock = lockDatabase(fixture.path)
     const requestId = fixture.newId()
-    const answered = late.unanswered({ requestId, userId, sentAt: fixture.clock.now() })
+    const sentAt = fixture.clock.now()
+    const answered = late.unanswered({ requestId, userId, idempotencyKey: requestId, sentAt })
     await new Promise(setImmediate)
     fixture.clock.advance(1_000)
     await answered

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { createBatcher } from '../batcher.ts'
+import { wait, type Clock } from '../clock.ts'
 import {
   readRequestStatus,
   recordLateRefusals,
@@ -7,16 +8,16 @@ import {
   type RequestStatus,
   type UnansweredRequest,
 } from '../db/add-to-cart-requests.ts'
-import type { Database } from '../db/database.ts'
+import { DatabaseUnavailableError, type Database } from '../db/database.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
-import type { Clock } from '../clock.ts'
 import type { Logger } from '../logger.ts'
 
 /**
  * What happens when the reply is late: the shopper was told 202, the request is written down so that
  * every node can tell its status, and the outcome is added when it arrives after all. Unknown is never
- * reported as failed: a request is refused for good only when it can no longer take stock.
+ * reported as failed: a request is refused as too late only after that refusal is written where the
+ * consumer must find it.
  */
 export interface LateReplies {
   /** The shopper is about to be told 202. */
@@ -37,45 +38,48 @@ export interface LateRepliesOptions {
 }
 
 const batchSizeMax = 1_000
-const rememberedMax = 50_000
+const notesMax = 50_000
 /** A batch that was begun in time may still commit a little later. */
 const graceMs = 10_000
 /** The 202 does not wait longer than this to be written down; this node knows it meanwhile. */
 const recordedWithinMs = 1_000
+const retryDelayMs = 1_000
 
 interface Remembered extends UnansweredRequest {
   readonly refusal?: Refusal
-  /** The earlier request of the same key, whose hold this one was answered with. */
-  readonly heldAs?: string
 }
 
 type Note =
   | { readonly kind: 'unanswered'; readonly request: UnansweredRequest; readonly done: () => void }
-  | { readonly kind: 'refused'; readonly requestId: string; readonly refusal: Refusal }
+  | { readonly kind: 'refused'; readonly request: UnansweredRequest; readonly refusal: Refusal }
 
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
   const { database, clock, logger, defer, maxAgeMs } = options
   /** Bridges a database that cannot be written right now. */
   const remembered = new LRUCache<string, Remembered>({
-    max: rememberedMax,
+    max: notesMax,
     ttl: maxAgeMs + graceMs,
+    perf: { now: () => clock.monotonic() },
   })
   // One queue for both kinds: a refusal is never written before its request is.
   const notes = createBatcher<Note>({ run: record, batchSizeMax, defer })
 
   async function record(batch: readonly Note[]): Promise<void> {
-    const unanswered = batch.filter((note) => note.kind === 'unanswered')
-    const refused = batch.filter((note) => note.kind === 'refused')
     try {
-      await database.transaction(function* () {
-        yield* recordUnanswered(unanswered.map(({ request }) => request))
-        yield* recordLateRefusals(refused)
-      })
+      await database.transaction(() => recordNotes(batch))
+      for (const note of batch) if (note.kind === 'unanswered') note.done()
     } catch (error) {
-      logger.warn({ err: error, requests: batch.length }, 'late replies not recorded')
+      logger.warn({ err: error, notes: batch.length }, 'late replies not recorded, will try again')
+      await wait(clock, retryDelayMs)
+      for (const note of batch) if (isWorthKeeping(note)) notes.add(note)
     }
-    for (const { done } of unanswered) done()
   }
+
+  function isWorthKeeping({ request }: Note): boolean {
+    return notes.size() < notesMax && !isOver(request.sentAt)
+  }
+
+  const isOver = (sentAt: number): boolean => clock.now() - sentAt > maxAgeMs + graceMs
 
   function unanswered(request: UnansweredRequest): Promise<void> {
     remembered.set(request.requestId, request)
@@ -90,28 +94,48 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
   }
 
   function arrived(requestId: string, outcome: AddToCartOutcome): void {
-    const own = remembered.get(requestId)
-    if (own === undefined) return
-    if (outcome.kind === 'held') {
-      // A hold of its own is found by its id; one of an earlier request with the same key is not.
-      remembered.set(requestId, { ...own, heldAs: outcome.reservation.id })
-      return
-    }
-    const { refusal } = outcome
-    remembered.set(requestId, { ...own, refusal })
-    notes.add({ kind: 'refused', requestId, refusal })
+    const request = remembered.get(requestId)
+    // A hold is found in the database.
+    if (request === undefined || outcome.kind === 'held') return
+    remembered.set(requestId, { ...request, refusal: request.refusal ?? outcome.refusal })
+    notes.add({ kind: 'refused', request, refusal: outcome.refusal })
   }
 
   async function status(userId: number, requestId: string): Promise<RequestStatus | undefined> {
     const found = remembered.get(requestId)
     const own = found?.userId === userId ? found : undefined
-    const written = await database.read(() => readRequestStatus(userId, own?.heldAs ?? requestId))
+    const written = await database.read(() => readRequestStatus(userId, requestId))
     const known = written ?? (own && { kind: 'pending', sentAt: own.sentAt })
     if (known?.kind !== 'pending') return known
     if (own?.refusal !== undefined) return { kind: 'refused', refusal: own.refusal }
-    const over = clock.now() - known.sentAt > maxAgeMs + graceMs
-    return over ? { kind: 'refused', refusal: 'too_late' } : known
+    return isOver(known.sentAt) ? refuseForGood(userId, requestId, known) : known
+  }
+
+  /** Written first and told then: whoever still has the message finds the refusal. */
+  async function refuseForGood(
+    userId: number,
+    requestId: string,
+    pending: RequestStatus,
+  ): Promise<RequestStatus | undefined> {
+    try {
+      return await database.transaction(function* () {
+        yield* recordLateRefusals([{ requestId, refusal: 'too_late' }])
+        return (yield* readRequestStatus(userId, requestId)) ?? pending
+      })
+    } catch (error) {
+      if (error instanceof DatabaseUnavailableError) return pending
+      throw error
+    }
   }
 
   return { unanswered, arrived, status }
+}
+
+function* recordNotes(batch: readonly Note[]) {
+  const unanswered = batch.filter((note) => note.kind === 'unanswered')
+  const refused = batch.filter((note) => note.kind === 'refused')
+  yield* recordUnanswered(unanswered.map(({ request }) => request))
+  yield* recordLateRefusals(
+    refused.map(({ request: { requestId }, refusal }) => ({ requestId, refusal })),
+  )
 }

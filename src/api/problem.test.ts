@@ -60,7 +60,13 @@ describe('problems', () => {
   })
 
   it('of our own making say nothing about what went wrong', () => {
-    for (const thrown of [new Error('secret path /etc'), 'text', undefined, null, { status: 503 }]) {
+    for (const thrown of [
+      new Error('secret path /etc'),
+      'text',
+      undefined,
+      null,
+      { status: 503 },
+    ]) {
       const { status, body } = toProblem(thrown)
       expect(status).toBe(500)
       expect(JSON.stringify(body)).not.toContain('secret')

@@ -4,7 +4,10 @@ import { createReadiness } from './readiness.ts'
 describe('readiness', () => {
   it('is given when every check is ok', async () => {
     const readiness = createReadiness({ database: () => 'ok', broker: () => Promise.resolve('ok') })
-    expect(await readiness.check()).toEqual({ ready: true, checks: { database: 'ok', broker: 'ok' } })
+    expect(await readiness.check()).toEqual({
+      ready: true,
+      checks: { database: 'ok', broker: 'ok' },
+    })
   })
 
   it('says what is in the way', async () => {

@@ -157,7 +157,9 @@ describe('the sale catalog', () => {
     catalog = open('channel-per-product', {
       ...fixture.database,
       read: (script) =>
-        away ? Promise.reject(new DatabaseUnavailableError('locked')) : fixture.database.read(script),
+        away
+          ? Promise.reject(new DatabaseUnavailableError('locked'))
+          : fixture.database.read(script),
     })
     await catalog.start()
     away = true

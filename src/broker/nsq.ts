@@ -63,8 +63,7 @@ export function createNsqBroker(given: NsqBrokerOptions): Broker {
   const readStats = createStatsReader(nsqds, clock)
   const subscriptions = new Set<Subscription>()
   const usesLookup = options.lookupdHttpAddresses.length > 0
-  const lookUp = createTopicLookup(options.lookupdHttpAddresses, clock)
-  const locate = usesLookup ? lookUp : () => Promise.resolve(tcpAddresses)
+  const locate = createLocate(options)
   let stopping: Promise<void> | undefined
   const writer = createNsqWriter({
     ...options,
@@ -166,4 +165,12 @@ async function readDepth(
     depth = (depth ?? 0) + (found?.depth ?? 0) + (own?.depth ?? 0)
   }
   return depth
+}
+
+/** The nsqds given are always asked: nobody else makes a topic that only its consumer knows of. */
+function createLocate({ tcpAddresses, lookupdHttpAddresses, clock }: NsqBrokerOptions) {
+  const lookUp = createTopicLookup(lookupdHttpAddresses, clock)
+  return async (topic: string): Promise<readonly string[]> => [
+    ...new Set([...tcpAddresses, ...((await lookUp(topic)) ?? [])]),
+  ]
 }

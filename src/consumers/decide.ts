@@ -100,9 +100,12 @@ export function createDecider(options: DeciderOptions): Decider {
   }
 
   async function askOnce(deliveries: readonly Delivery[]): Promise<readonly AddToCartOutcome[]> {
-    const requests = deliveries.map(toReserveRequest)
-    const context = { now: clock.now(), newId }
-    const outcomes = await database.transaction(() => reserveBatch(requests, context))
+    const { requests, outcomes } = await database.transaction(function* () {
+      // Judged under the lock: a request may have become too old while waiting for it.
+      const requests = deliveries.map(toReserveRequest)
+      const outcomes = yield* reserveBatch(requests, { now: clock.now(), newId })
+      return { requests, outcomes }
+    })
     for (const [index, outcome] of outcomes.entries()) note(requests[index], outcome)
     return outcomes
   }

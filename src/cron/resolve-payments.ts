@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { readUnsettled } from '../db/payments.ts'
+import { readUnsettled, touchPayment } from '../db/payments.ts'
 import type { Logger } from '../logger.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
 
@@ -11,7 +11,7 @@ export interface ResolvePaymentsOptions {
   readonly logger: Logger
 }
 
-/** Longer than the slowest provider answer a handler waits for: its own attempt comes first. */
+/** So that the handler's own attempt comes first. Taking one up too early costs a retry, not money. */
 const untouchedMs = 15_000
 const batchSizeMax = 50
 
@@ -29,6 +29,7 @@ export function createResolvePayments(options: ResolvePaymentsOptions): () => Pr
         await settlement.resolve(payment)
       } catch (error) {
         logger.warn({ err: error, paymentId: payment.id }, 'payment not resolved yet')
+        await database.transaction(() => touchPayment(payment.id, clock.now()))
       }
     }
   }

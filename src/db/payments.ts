@@ -116,7 +116,7 @@ function* insertAttempt(order: BeginPayment, invoice: Invoice): Script<Payment> 
 
 const markAuthorized = `
   update payments set status = 'authorized', updated_at = ?
-  where id = ? and status = 'authorizing'
+  where id = ? and status = 'authorizing' and given_up_at is null
   returning invoice_id as "invoiceId"`
 const payInvoice = `
   update invoices set status = 'paid', paid_at = ?
@@ -160,6 +160,27 @@ function* settledAlready(paymentId: string): Script<'capture' | 'void'> {
   return paid && (settled.status === 'authorized' || settled.status === 'captured')
     ? 'capture'
     : 'void'
+}
+
+const markGivenUp = `
+  update payments set given_up_at = coalesce(given_up_at, ?), updated_at = ?
+  where id = ? and status = 'authorizing'
+  returning id`
+
+/**
+ * Decides that this attempt will never pay, so that the provider may be told to void it. False when it
+ * was settled before: then nothing may be voided. An authorisation that comes later is given up too.
+ */
+export function* giveUpPayment(paymentId: string, now: number): Script<boolean> {
+  return (yield* first(markGivenUp, now, now, paymentId)) !== undefined
+}
+
+const touch = `
+  update payments set updated_at = ? where id = ? and status in ('authorizing', 'authorized')`
+
+/** Puts an attempt that could not be resolved behind the others. */
+export function* touchPayment(paymentId: string, now: number): Script<void> {
+  yield* run(touch, now, paymentId)
 }
 
 const markCapturedSql = `

@@ -181,8 +181,8 @@ function remember(request: ReserveRequest, reservation: Reservation, recorded: R
 }
 
 const upsertRefusal = `
-  insert into add_to_cart_requests (request_id, user_id, refusal, created_at)
-  values (?, ?, ?, ?)
+  insert into add_to_cart_requests (request_id, user_id, idempotency_key, refusal, created_at)
+  values (?, ?, ?, ?, ?)
   on conflict (request_id) do update
   set refusal = coalesce(add_to_cart_requests.refusal, excluded.refusal)`
 
@@ -191,7 +191,8 @@ const upsertRefusal = `
  * in its hands (stopped, then continued); it must not give what was refused here.
  */
 function* recordRefusal(request: ReserveRequest, refusal: Refusal, now: number): Script<void> {
-  yield* run(upsertRefusal, request.requestId, request.userId, refusal, now)
+  const { requestId, userId, idempotencyKey } = request
+  yield* run(upsertRefusal, requestId, userId, idempotencyKey, refusal, now)
 }
 
 // ---- taking stock ------------------------------------------------------------------------------

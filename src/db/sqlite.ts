@@ -42,8 +42,8 @@ export function openSqlite(options: SqliteOptions): Database {
     if (!connection.open) throw new DatabaseUnavailableError('the database is closed')
   }
 
-  async function untilUnlocked<T>(attempt: () => T): Promise<T> {
-    const deadline = clock.monotonic() + lockTimeoutMs
+  /** The deadline is that of the call: waiting for one's turn counts. */
+  async function untilUnlocked<T>(attempt: () => T, deadline: number): Promise<T> {
     for (let delayMs = 2; ; delayMs = Math.min(delayMs * 2, retryDelayMsMax)) {
       assertOpen()
       try {
@@ -60,7 +60,8 @@ export function openSqlite(options: SqliteOptions): Database {
       return Promise.reject(new DatabaseUnavailableError('too many transactions wait for the lock'))
     }
     waiting += 1
-    const result = turn.then(() => untilUnlocked(attempt))
+    const deadline = clock.monotonic() + lockTimeoutMs
+    const result = turn.then(() => untilUnlocked(attempt, deadline))
     turn = result.then(ignore, ignore).then(() => {
       waiting -= 1
     })
@@ -82,7 +83,8 @@ export function openSqlite(options: SqliteOptions): Database {
 
   return {
     transaction,
-    read: (script) => untilUnlocked(() => runIn('begin', script)),
+    read: (script) =>
+      untilUnlocked(() => runIn('begin', script), clock.monotonic() + lockTimeoutMs),
     async close() {
       await turn
       connection.close()

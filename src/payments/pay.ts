@@ -1,10 +1,16 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { endPayment, markCaptured, readPayment, settleAuthorized } from '../db/payments.ts'
+import {
+  endPayment,
+  giveUpPayment,
+  markCaptured,
+  readPayment,
+  settleAuthorized,
+} from '../db/payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import type { Logger } from '../logger.ts'
-import { AlreadyCapturedError, type PaymentOrder, type PaymentProvider } from './provider.ts'
+import type { PaymentOrder, PaymentProvider } from './provider.ts'
 
 /**
  * The money order of steps: authorise, then move the invoice to paid in one guarded transaction, only
@@ -83,19 +89,17 @@ export function createPaymentSettlement(options: PaymentSettlementOptions): Paym
         return capture(payment.id)
       case 'voided':
       case undefined:
-        // Unknown to the provider may mean "still on its way": the void makes sure it never comes.
-        return voidUnknown(payment.id)
+        return giveUp(payment.id)
     }
   }
 
-  async function voidUnknown(paymentId: string): Promise<void> {
-    try {
-      await voidPayment(paymentId)
-    } catch (error) {
-      if (error instanceof AlreadyCapturedError)
-        logger.error({ paymentId }, 'captured while voiding')
-      throw error
-    }
+  /**
+   * Unknown to the provider may mean "still on its way": the void makes sure it never comes. Our own
+   * guard is first, or an authorisation that arrives meanwhile would be voided after it paid.
+   */
+  async function giveUp(paymentId: string): Promise<void> {
+    const givenUp = await database.transaction(() => giveUpPayment(paymentId, clock.now()))
+    if (givenUp) await voidPayment(paymentId)
   }
 
   return { settle, resolve }

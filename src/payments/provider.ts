@@ -2,7 +2,7 @@
  * The payment provider port. The payment's id is the idempotency key of everything said about it:
  * a call repeated with the same id changes nothing and gives the same answer.
  *
- * Every method throws `ProviderUnavailableError` when no answer came. What happened then is
+ * Every method has a deadline of its own and throws `ProviderUnavailableError` when no answer came. What happened then is
  * unknown; only `find` may tell, nobody guesses.
  */
 export interface PaymentProvider {
