@@ -63,6 +63,7 @@ export interface Foundation extends Surroundings {
 
 /** A service may take this long to stop; shoppers held open wait 5 s at most. */
 const stopTimeoutMs = 6_000
+const totalStopTimeoutMs = 9_000
 
 /**
  * Puts the program together for the configured role.
@@ -114,7 +115,9 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
     apiNode?.payments,
     server,
   ].filter((service) => service !== undefined)
-  const lifecycle = createLifecycle({ services, clock, logger, stopTimeoutMs })
+  const lifecycle = createLifecycle({
+    ...{ services, clock, logger, stopTimeoutMs, totalStopTimeoutMs },
+  })
   return { ...lifecycle, name: 'holdfast', url: () => server.url() }
 }
 

@@ -17,6 +17,8 @@ export interface LifecycleOptions {
   readonly logger: Logger
   /** How long one service may take to stop before the next is stopped anyway. */
   readonly stopTimeoutMs: number
+  /** How long all of them may take together. */
+  readonly totalStopTimeoutMs: number
 }
 
 /** Starts in order, unwinding what has started when one fails; stops in reverse order. */
@@ -48,8 +50,11 @@ export function createLifecycle(options: LifecycleOptions): Service {
   }
 
   async function stopAll(): Promise<void> {
+    const deadline = options.clock.monotonic() + options.totalStopTimeoutMs
     for (let service = started.pop(); service !== undefined; service = started.pop()) {
-      await stopWithDeadline(service, options)
+      const left = deadline - options.clock.monotonic()
+      const stopTimeoutMs = Math.max(0, Math.min(options.stopTimeoutMs, left))
+      await stopWithDeadline(service, { ...options, stopTimeoutMs })
     }
   }
 

@@ -48,6 +48,7 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
   const channels = createSaleChannels(options)
   let cancel: Cancel = () => undefined
   let refreshing: Promise<void> | undefined
+  let isFailing = false
 
   async function refresh(): Promise<void> {
     // A refresh under way may have read before the change it is called for.
@@ -81,8 +82,11 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
   async function refreshQuietly(): Promise<void> {
     try {
       await refresh()
+      isFailing = false
     } catch (error) {
-      logger.warn({ err: error }, 'sale catalog not refreshed, will try again')
+      // Four times a second for as long as the broker is away: the first one says it.
+      if (!isFailing) logger.warn({ err: error }, 'sale catalog not refreshed, trying again')
+      isFailing = true
     }
   }
 
@@ -105,7 +109,8 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
 
 /** A channel gets nothing that was published before it was made, so it is made before the sale opens. */
 function createSaleChannels({ broker, clock, routing }: SaleCatalogOptions) {
-  const made = new Set<string>()
+  /** Topics by sale and product. */
+  const made = new Map<string, string>()
   const keyOf = (flashSaleId: number, productId: number): string => `${flashSaleId}/${productId}`
 
   async function make(sales: readonly FlashSaleRow[]): Promise<void> {
@@ -119,10 +124,14 @@ function createSaleChannels({ broker, clock, routing }: SaleCatalogOptions) {
         if (made.has(key)) continue
         const topic = addToCartTopic(routing, id, productId)
         await broker.createChannel(topic, addToCartChannel(routing, productId))
-        made.add(key)
+        made.set(key, topic)
       }
     }
-    for (const key of made) if (!wanted.has(key)) made.delete(key)
+    for (const [key, topic] of made) {
+      if (wanted.has(key)) continue
+      made.delete(key)
+      if (![...made.values()].includes(topic)) broker.forgetTopic(topic)
+    }
   }
 
   return {

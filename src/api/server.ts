@@ -29,6 +29,7 @@ export interface HttpServerOptions {
 const timeoutsCheckedEveryMs = 500
 const connectionsMax = 20_000
 const closeIdleEveryMs = 50
+const drainTimeoutMs = 5_500
 
 /**
  * Listens and stops in order: not ready first, then no new connection, then the accepted requests are
@@ -75,11 +76,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           return
         }
         // A connection turns idle when its last answer is out; until then it is waited for.
-        const cancel = clock.every(closeIdleEveryMs, () => {
+        const cancelIdle = clock.every(closeIdleEveryMs, () => {
           server.closeIdleConnections()
         })
+        // Whoever has not sent a whole request by then has none that was accepted.
+        const cancelAll = clock.after(drainTimeoutMs, () => {
+          server.closeAllConnections()
+        })
         server.close(() => {
-          cancel()
+          cancelIdle()
+          cancelAll()
           resolve()
         })
       }),

@@ -17,6 +17,8 @@ export interface Broker extends Service {
    * @throws BrokerUnavailableError
    */
   createChannel(topic: string, channel: string): Promise<void>
+  /** No longer makes sure that the topic's channels are there after the broker was away. */
+  forgetTopic(topic: string): void
   /** Deletes the topic with its channels and whatever is queued. Deleting a missing one is fine. */
   deleteTopic(topic: string): Promise<void>
   /** Starts receiving; reconnects for ever until closed. */

@@ -109,6 +109,10 @@ class EmbeddedBroker implements Broker {
     })
   }
 
+  forgetTopic(): void {
+    // Nothing is ever lost and made again in here.
+  }
+
   deleteTopic(name: string): Promise<void> {
     return new Promise((resolve) => {
       assertName(name)

@@ -11,6 +11,8 @@ export interface NsqChannels {
   create(topic: string, channel: string): Promise<void>
   /** @throws BrokerUnavailableError when the nsqd published to did not confirm */
   deleteTopic(topic: string): Promise<void>
+  /** What was made stays, but is not made again. */
+  forgetTopic(topic: string): void
   /** Makes on one nsqd whatever is missing there. @throws BrokerUnavailableError */
   ensure(position: number): Promise<void>
 }
@@ -46,6 +48,7 @@ export function createNsqChannels(
       channelsByTopic.delete(topic)
       await onEveryNsqd((nsqd) => nsqd.deleteTopic(topic))
     },
+    forgetTopic: (topic) => void channelsByTopic.delete(topic),
     async ensure(position) {
       const nsqd = nsqds[position]
       if (nsqd !== undefined) await createMissing(nsqd, channelsByTopic)

@@ -69,9 +69,13 @@ export function openNsqSubscription(options: NsqSubscriptionOptions): Subscripti
   function locateNext(): void {
     if (isLocating) return
     isLocating = true
-    locating = locate().finally(() => {
-      isLocating = false
-    })
+    locating = locate()
+      .catch((error: unknown) => {
+        options.logger.warn({ err: error, topic: options.topic }, 'nsqds of a topic not found')
+      })
+      .finally(() => {
+        isLocating = false
+      })
   }
 
   const cancelLocating =

@@ -117,6 +117,7 @@ export function createNsqBroker(given: NsqBrokerOptions): Broker {
       assertName(channel)
       await channels.create(topic, channel)
     },
+    forgetTopic: channels.forgetTopic,
     async deleteTopic(topic) {
       assertName(topic)
       await channels.deleteTopic(topic)

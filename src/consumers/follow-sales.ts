@@ -47,6 +47,7 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
   const channels = createOpenChannels(options)
   let cancel: Cancel = () => undefined
   let following: Promise<void> | undefined
+  let isFailing = false
 
   function follow(): Promise<void> {
     following ??= followOnce().finally(() => {
@@ -86,10 +87,15 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
     return clock.monotonic() - channel.unwantedSince >= graceMs
   }
 
-  const followQuietly = (): Promise<void> =>
-    follow().catch((error: unknown) => {
-      logger.warn({ err: error }, 'following the sales failed, will try again')
-    })
+  async function followQuietly(): Promise<void> {
+    try {
+      await follow()
+      isFailing = false
+    } catch (error) {
+      if (!isFailing) logger.warn({ err: error }, 'following the sales failed, trying again')
+      isFailing = true
+    }
+  }
 
   return {
     name: 'add-to-cart consumers',

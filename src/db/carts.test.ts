@@ -159,7 +159,12 @@ describe('checking out', () => {
         fixture.clock.advance(300_000)
       },
     ],
-    ['somebody else has something', async () => void (await fixture.hold(stranger, offer))],
+    [
+      'somebody else has something',
+      async () => {
+        await fixture.hold(stranger, offer)
+      },
+    ],
   ])('is refused as empty when %s', async (_, prepare) => {
     await prepare()
     expect(await fixture.run(checkOut(order()))).toEqual({ kind: 'cart_empty' })

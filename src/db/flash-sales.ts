@@ -67,12 +67,15 @@ export function* listFlashSales(page: {
 const selectUnfinished = `
   select ${saleColumns} from flash_sales
   where ends_at > ? and state <> 'cancelled'
-  order by id`
+  order by starts_at, id limit ?`
+
+/** Sales that can be running or coming at the same time; the ones that start first count. */
+const unfinishedMax = 1_000
 
 /** Every sale that is running or still to come: what catalog and consumers follow. */
 export function* readUnfinishedSales(endsAfter: number): Script<readonly FlashSaleRow[]> {
   return yield* withProducts(
-    yield* all<Omit<FlashSaleRow, 'products'>>(selectUnfinished, endsAfter),
+    yield* all<Omit<FlashSaleRow, 'products'>>(selectUnfinished, endsAfter, unfinishedMax),
   )
 }
 

@@ -56,11 +56,11 @@ describeDatabase('sqlite', () => {
 })
 
 describe('a connection', () => {
-  it.each<[string, unknown, string]>([
+  it.each<readonly [string, unknown, string]>([
     ['synchronous', 2, 'FULL: a power cut loses no acknowledged commit'],
     ['journal_mode', 'wal', 'readers never wait for a writer'],
     ['foreign_keys', 1, 'no row points at nothing'],
-  ])('is set to %s = %s, because %s', async (pragma, expected, _why) => {
+  ])('is set to %s = %s, because %s', async (pragma, expected) => {
     const row = await open().read(() => one<Record<string, unknown>>(`pragma ${pragma}`))
     expect(row[pragma]).toBe(expected)
   })

@@ -11,7 +11,7 @@ export const limits = {
   reasonLengthMax: 500,
   idempotencyKeyLengthMax: 255,
   cartLinesMax: 100,
-  productsPerSaleMax: 1_000,
+  productsPerSaleMax: 200,
   pageSizeMax: 200,
   pageSizeDefault: 50,
   usersPerBatchMax: 10_000,

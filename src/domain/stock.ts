@@ -6,6 +6,3 @@ export interface Stock {
   readonly held: number
   readonly sold: number
 }
-
-/** Ledger entries. `allotted` is signed; all others are positive. */
-export type StockMovementKind = 'allotted' | 'held' | 'released' | 'expired' | 'sold'

@@ -57,7 +57,7 @@ export async function openDatabaseFixture(): Promise<DatabaseFixture> {
     read: (script) => database.read(() => script),
     rows: (text, ...values) => database.read(() => all(text, ...values)),
     async violated() {
-      const results = await database.read(auditInvariants)
+      const results = await auditInvariants(database)
       return results.filter(({ violations }) => violations > 0).map(({ id }) => id)
     },
     async close() {

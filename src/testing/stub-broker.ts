@@ -31,6 +31,7 @@ export function createStubBroker(): StubBroker {
       await broker.answer()
       channels.push(`${topic}/${channel}`)
     },
+    forgetTopic: () => undefined,
     deleteTopic: () => Promise.resolve(),
     subscribe: () => subscription,
     depth: () => Promise.resolve(undefined),

@@ -207,7 +207,8 @@ describe('checkout', () => {
     )
     const made = answers.filter(({ status }) => status === 201)
     expect(new Set(made.map(invoiceIdOf)).size).toBe(1)
-    for (const answer of answers) if (answer.status !== 201) expectProblem(answer, 409, 'cart_empty')
+    for (const answer of answers)
+      if (answer.status !== 201) expectProblem(answer, 409, 'cart_empty')
     expect(made).toHaveLength(key(1) === 'one-key' ? 50 : 1)
     const { token } = buyer
     const { items } = (await app.call('GET', '/v1/invoices', { token })).body as { items: never }

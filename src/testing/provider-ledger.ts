@@ -1,0 +1,17 @@
+import { join } from 'node:path'
+import { systemClock } from '../clock.ts'
+import type { LedgerPage } from '../payments/ledger.ts'
+import { createSimulatedProvider } from '../payments/simulated.ts'
+import type { TestApp } from './start-app.ts'
+
+/** The provider's own books, read past the program. */
+export async function readProviderLedger({ folder }: Pick<TestApp, 'folder'>): Promise<LedgerPage> {
+  const path = join(folder, 'payment-simulator.db')
+  const provider = createSimulatedProvider({ path, clock: systemClock })
+  await provider.start()
+  try {
+    return await provider.readLedger()
+  } finally {
+    await provider.stop()
+  }
+}
