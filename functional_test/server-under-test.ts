@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -27,9 +26,9 @@ export interface Exit {
 }
 
 const root = join(import.meta.dirname, '..')
-const program = join(root, 'dist', 'main.js')
-const buildTimeoutMs = 180_000
-const readyWithinMs = 30_000
+/** What `npm start` runs: builds first when the build is old. */
+const program = join(root, 'scripts', 'start.js')
+const readyWithinMs = 180_000
 /** DESIGN promises less than 10 s. */
 const stopWithinMs = 15_000
 const outputCharactersMax = 8_000
@@ -37,7 +36,6 @@ const interruptedExitCode = 130
 
 /** @throws SetupError with the end of the program's output when it does not become ready. */
 export async function startServer(holdSeconds: number): Promise<ServerUnderTest> {
-  if (buildIsOld()) await build()
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-functional-test-'))
   const port = await freePort()
   const adminToken = secret()
@@ -122,34 +120,6 @@ async function answersReady(origin: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-/** Missing, or older than a source it is made from. */
-function buildIsOld(): boolean {
-  if (!existsSync(program)) return true
-  return newest(join(root, 'src'), isBuilt) > newest(join(root, 'dist'), () => true)
-}
-
-const isBuilt = (name: string): boolean => /(?<!\.test|\.contract)\.ts$/.test(name)
-
-function newest(folder: string, counts: (name: string) => boolean): number {
-  let newestMs = 0
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !counts(entry.name)) continue
-    newestMs = Math.max(newestMs, statSync(join(entry.parentPath, entry.name)).mtimeMs)
-  }
-  return newestMs
-}
-
-async function build(): Promise<void> {
-  const child = spawn('npm', ['run', '--silent', 'build'], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    shell: process.platform === 'win32',
-    timeout: buildTimeoutMs,
-  })
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new SetupError('npm run build failed: the program cannot be started')
 }
 
 async function freePort(): Promise<number> {

@@ -8,8 +8,12 @@ const built = `${root}dist/main.js`
 const builtAt = `${root}dist/.tsbuildinfo`
 
 function newestSource() {
-  const names = readdirSync(`${root}src`, { recursive: true })
+  const names = readdirSync(`${root}src`, { recursive: true }).filter(isBuilt)
   return Math.max(...names.map((name) => statSync(`${root}src/${name}`).mtimeMs))
+}
+
+function isBuilt(name) {
+  return name.endsWith('.ts') && !/\.(test|contract)\.ts$|^testing\//.test(name)
 }
 
 function isStale() {
