@@ -29,8 +29,8 @@ export function createResolvePayments(options: ResolvePaymentsOptions): () => Pr
         await settlement.resolve(payment)
       } catch (error) {
         logger.warn({ err: error, paymentId: payment.id }, 'payment not resolved yet')
-        await database.transaction(() => touchPayment(payment.id, clock.now()))
       }
+      await database.transaction(() => touchPayment(payment.id, clock.now()))
     }
   }
 }

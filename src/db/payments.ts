@@ -178,7 +178,7 @@ export function* giveUpPayment(paymentId: string, now: number): Script<boolean> 
 const touch = `
   update payments set updated_at = ? where id = ? and status in ('authorizing', 'authorized')`
 
-/** Puts an attempt that could not be resolved behind the others. */
+/** Puts an attempt that is still open behind the others. */
 export function* touchPayment(paymentId: string, now: number): Script<void> {
   yield* run(touch, now, paymentId)
 }

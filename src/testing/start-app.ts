@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../clock.ts'
 import { loadConfig } from '../config.ts'
 import { createHoldfast, type Holdfast } from '../holdfast.ts'
 import { newUuid } from '../ids.ts'
-import { createLogger } from '../logger.ts'
+import { createLogger, type Logger } from '../logger.ts'
 import { createCall, type Call } from './http.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -21,12 +21,18 @@ export interface TestApp {
 export interface TestAppOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly clock?: Clock
+  /** Where log lines go; nowhere unless given. */
+  readonly logger?: Logger
 }
 
 export const testAdminToken = 'admin-token-of-the-tests'
 export const testJwtSecret = 'jwt-secret-of-the-tests-0123456789abcdef'
 
-export async function startApp({ environment, clock }: TestAppOptions = {}): Promise<TestApp> {
+export async function startApp({
+  environment,
+  clock,
+  logger,
+}: TestAppOptions = {}): Promise<TestApp> {
   const folder = createTemporaryFolder()
   const databasePath = join(folder.path, 'holdfast.db')
   const config = loadConfig(
@@ -46,7 +52,7 @@ export async function startApp({ environment, clock }: TestAppOptions = {}): Pro
     clock: clock ?? systemClock,
     newId: newUuid,
     random: Math.random,
-    logger: createLogger(config.logLevel, {}),
+    logger: logger ?? createLogger(config.logLevel, {}),
     defer: setImmediate,
   })
   await holdfast.start()

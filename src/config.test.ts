@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig, type Config } from './config.ts'
+
+const secret = 's'.repeat(32)
+
+function load(environment: Readonly<Record<string, string>> = {}): Config {
+  return loadConfig(environment, () => 'made-for-this-run')
+}
+
+/** The lines of the refusal. */
+function reasons(environment: Readonly<Record<string, string>>): string[] {
+  try {
+    load(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+describe('the configuration', () => {
+  it('starts from nothing: one process, embedded broker, secrets made and named', () => {
+    const config = load()
+    expect(config).toMatchObject({ nodeEnv: 'development', role: 'all', broker: 'embedded' })
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, holdSeconds: 300 })
+    expect(config.madeSecrets).toEqual(['ADMIN_TOKEN', 'JWT_SECRET'])
+    expect(config.jwtSecret).toBe('made-for-this-run')
+    expect(config.nodeId).toBe('all-made-for-t')
+  })
+
+  it('is frozen', () => {
+    const config = load()
+    expect(Object.isFrozen(config)).toBe(true)
+    expect(() => Object.assign(config, { port: 1 })).toThrow(TypeError)
+  })
+
+  it('takes an empty value for none', () => {
+    expect(load({ PORT: '', JWT_SECRET: '', NODE_ID: '' })).toEqual(load())
+  })
+
+  it('does not claim to have made a secret that was given', () => {
+    const config = load({ ADMIN_TOKEN: secret })
+    expect(config.adminToken).toBe(secret)
+    expect(config.madeSecrets).toEqual(['JWT_SECRET'])
+  })
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80.5'],
+    ['PORT', 'http'],
+    ['ROLE', 'both'],
+    ['BROKER', 'kafka'],
+    ['NODE_ENV', 'prod'],
+    ['NODE_ID', 'with space'],
+    ['NODE_ID', 'x'.repeat(33)],
+    ['HOLD_SECONDS', '0'],
+    ['HOLD_SECONDS', '86401'],
+    ['ADD_TO_CART_WAIT_MS', '0'],
+    ['ADD_TO_CART_MAX_AGE_MS', 'NaN'],
+    ['ADD_TO_CART_ROUTING', 'random'],
+    ['ADD_TO_CART_USER_RATE', '-1'],
+    ['PENDING_REPLIES_MAX', '0'],
+    ['LOG_LEVEL', 'loud'],
+    ['NSQD_TCP_ADDRESSES', '127.0.0.1'],
+    ['NSQLOOKUPD_HTTP_ADDRESSES', 'http://lookup:4161'],
+  ])('refuses %s=%s, naming the variable', (name, value) => {
+    const lines = reasons({ [name]: value })
+    expect(lines).not.toEqual([])
+    expect(lines.every((line) => line.startsWith(name))).toBe(true)
+  })
+
+  it('says everything that is wrong at once', () => {
+    expect(reasons({ PORT: 'x', ROLE: 'x', BROKER: 'x' })).toHaveLength(3)
+  })
+})
+
+describe('lists of addresses', () => {
+  it('are separated by commas, spaces and empty entries do not count', () => {
+    const config = load({
+      NSQD_TCP_ADDRESSES: ' a:1 , [::1]:2,',
+      NSQD_HTTP_ADDRESSES: 'a:3,[::1]:4',
+      NSQLOOKUPD_HTTP_ADDRESSES: 'lookup:4161',
+    })
+    expect(config.nsqdTcpAddresses).toEqual(['a:1', '[::1]:2'])
+    expect(config.nsqlookupdHttpAddresses).toEqual(['lookup:4161'])
+  })
+})
+
+describe('message keys', () => {
+  const first = 'new:0123456789abcdef'
+  const second = 'old:fedcba9876543210'
+
+  it('keep their order: the first signs', () => {
+    const { messageKeys } = load({ MESSAGE_KEYS: `${first}, ${second}` })
+    expect(messageKeys.map(({ id }) => id)).toEqual(['new', 'old'])
+  })
+
+  it('may have colons in the secret', () => {
+    const { messageKeys } = load({ MESSAGE_KEYS: 'k:0123:4567:89ab:cdef' })
+    expect(messageKeys).toEqual([{ id: 'k', secret: '0123:4567:89ab:cdef' }])
+  })
+
+  it('are derived from the JWT secret when none are given', () => {
+    const keyed = load({ JWT_SECRET: secret }).messageKeys
+    expect(keyed).toEqual(load({ JWT_SECRET: secret }).messageKeys)
+    expect(keyed).not.toEqual(load({ JWT_SECRET: 'another' }).messageKeys)
+  })
+
+  it.each([
+    ['a short secret', 'k:short'],
+    ['no id', ':0123456789abcdef'],
+    ['an id with a dot, which ends it in the envelope', 'a.b:0123456789abcdef'],
+    ['one id twice', `${first},${first}`],
+    ['an empty entry', `${first},,`],
+    ['nine keys', Array.from({ length: 9 }, (_, id) => `${id}:0123456789abcdef`).join()],
+  ])('are refused with %s, without telling a secret', (_, value) => {
+    const lines = reasons({ MESSAGE_KEYS: value })
+    expect(lines.join()).toMatch(/^MESSAGE_KEYS/)
+    expect(lines.join()).not.toContain('0123456789abcdef')
+  })
+})
+
+describe('mixes that cannot work', () => {
+  it.each(['api', 'worker'])('ROLE=%s with the embedded broker', (ROLE) => {
+    expect(reasons({ ROLE })).toEqual([expect.stringMatching(/^BROKER=embedded.*ROLE=all$/)])
+  })
+
+  it('nsq without an nsqd', () => {
+    const none = { NSQD_TCP_ADDRESSES: ',', NSQD_HTTP_ADDRESSES: ',' }
+    expect(reasons({ BROKER: 'nsq', ...none })).toEqual([
+      'NSQD_TCP_ADDRESSES: BROKER=nsq needs at least one',
+    ])
+  })
+
+  it('nsqds with more TCP than HTTP addresses', () => {
+    expect(reasons({ BROKER: 'nsq', NSQD_TCP_ADDRESSES: 'a:1,b:1' })).toEqual([
+      expect.stringContaining('same nsqds in the same order'),
+    ])
+  })
+
+  it.each(['api', 'worker'])('ROLE=%s over nsq with a JWT secret of its own', (ROLE) => {
+    expect(reasons({ BROKER: 'nsq', ROLE })).toEqual([expect.stringMatching(/^JWT_SECRET/)])
+    expect(reasons({ BROKER: 'nsq', ROLE, JWT_SECRET: secret })).toEqual([])
+  })
+
+  it('but all roles in one process over nsq can make theirs', () => {
+    expect(reasons({ BROKER: 'nsq' })).toEqual([])
+  })
+})
+
+describe('production', () => {
+  const secrets = { NODE_ENV: 'production', ADMIN_TOKEN: secret, JWT_SECRET: secret }
+
+  it('runs with secrets of 32 characters, and makes none', () => {
+    expect(load(secrets).madeSecrets).toEqual([])
+  })
+
+  it('refuses to run without secrets', () => {
+    const lines = reasons({ NODE_ENV: 'production' })
+    expect(lines.map((line) => line.split(':')[0])).toEqual(['ADMIN_TOKEN', 'JWT_SECRET'])
+  })
+
+  it.each(['ADMIN_TOKEN', 'JWT_SECRET'])('refuses a shorter %s', (name) => {
+    const lines = reasons({ ...secrets, [name]: secret.slice(1) })
+    expect(lines).toEqual([`${name}: production needs one of at least 32 characters`])
+  })
+
+  it('demands message keys over nsq', () => {
+    const nsq = { ...secrets, BROKER: 'nsq' }
+    expect(reasons(nsq)).toEqual(['MESSAGE_KEYS: production needs them with BROKER=nsq'])
+    expect(reasons({ ...nsq, MESSAGE_KEYS: 'k:0123456789abcdef' })).toEqual([])
+  })
+})

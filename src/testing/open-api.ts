@@ -1,0 +1,47 @@
+/** The OpenAPI document as tests read it. */
+export interface Operation {
+  /** As in the request line. */
+  readonly method: string
+  readonly path: string
+  readonly access: 'anyone' | 'shopper' | 'admin'
+  readonly operationId: string
+  readonly statuses: readonly number[]
+  readonly parameters: readonly Parameter[]
+  readonly takesBody: boolean
+}
+
+export interface Parameter {
+  readonly name: string
+  readonly in: string
+  readonly required?: boolean
+}
+
+interface RawOperation {
+  readonly operationId: string
+  readonly security?: readonly Readonly<Record<string, unknown>>[]
+  readonly responses: Readonly<Record<string, unknown>>
+  readonly parameters?: readonly Parameter[]
+  readonly requestBody?: unknown
+}
+
+export function operationsOf(document: unknown): readonly Operation[] {
+  const { paths } = document as {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, RawOperation>>>>
+  }
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, raw]) => ({
+      method: method.toUpperCase(),
+      path,
+      access: accessOf(raw),
+      operationId: raw.operationId,
+      statuses: Object.keys(raw.responses).map(Number),
+      parameters: raw.parameters ?? [],
+      takesBody: raw.requestBody !== undefined,
+    })),
+  )
+}
+
+function accessOf({ security = [] }: RawOperation): Operation['access'] {
+  const [scheme] = security.flatMap((each) => Object.keys(each))
+  return scheme === 'shopper' || scheme === 'admin' ? scheme : 'anyone'
+}
