@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const processSuites = ['src/**/*.process.test.ts', 'functional_test/**/*.process.test.ts']
+const processSuites = ['{src,functional_test,bench}/**/*.process.test.ts']
 
 export default defineConfig({
   test: {
@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{src,scripts,functional_test}/**/*.test.ts'],
+          include: ['{src,scripts,functional_test,bench}/**/*.test.ts'],
           exclude: processSuites,
           testTimeout: 15_000,
         },

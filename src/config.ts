@@ -2,15 +2,21 @@ import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { limits } from './domain/limits.ts'
 
-const port = z.coerce.number().int().min(0).max(65_535)
+const portMax = 65_535
+const port = z.coerce.number().int().min(0).max(portMax)
 const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+
+const hostAndPort = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, 'expected host:port')
+  .refine((address) => Number(address.split(':').at(-1)) <= portMax, `port up to ${portMax}`)
 
 /** `host:port,host:port`; an empty string is an empty list. */
 const addressList = z
   .string()
   .transform((list) => list.split(',').map((entry) => entry.trim()))
   .transform((list) => list.filter((entry) => entry !== ''))
-  .pipe(z.array(z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, 'expected host:port')))
+  .pipe(z.array(hostAndPort))
 
 /** `id:secret,id:secret`; the first signs, all of them verify. */
 const messageKeys = z
@@ -112,7 +118,9 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   makeSecret: () => string,
 ): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value?.trim() !== ''),
+  )
   const parsed = environmentSchema.safeParse(given)
   if (!parsed.success) {
     throw new ConfigError(

@@ -86,10 +86,24 @@ describe('the lifecycle', () => {
     const all = lifecycle(service('a'), service('b', { start: () => slow.promise }), service('c'))
     const starting = expect(all.start()).rejects.toThrow('stopped while starting')
     await endOfTick()
-    await all.stop()
+    const stopping = all.stop()
     slow.open()
+    await stopping
     await starting
     expect(events).toEqual(['start a', 'start b', 'stop b', 'stop a'])
+  })
+
+  it('stops the last service only after it has started, and does not call that a start', async () => {
+    const slow = gate()
+    const all = lifecycle(service('a', { start: () => slow.promise }))
+    const starting = expect(all.start()).rejects.toThrow('stopped while starting')
+    const stopping = all.stop()
+    await endOfTick()
+    expect(events).toEqual(['start a'])
+    slow.open()
+    await stopping
+    await starting
+    expect(events).toEqual(['start a', 'stop a'])
   })
 
   it('goes on stopping when a service fails to stop', async () => {

@@ -26,21 +26,26 @@ export function createLifecycle(options: LifecycleOptions): Service {
   const started: Service[] = []
   let starting: Promise<void> | undefined
   let stopping: Promise<void> | undefined
+  let current = Promise.resolve()
 
   async function startAll(): Promise<void> {
     for (const service of options.services) {
-      if (stopping !== undefined) {
-        await stopping
-        throw new Error('stopped while starting')
-      }
-      try {
-        started.push(service)
-        await service.start()
-      } catch (error) {
-        options.logger.error({ err: error, service: service.name }, 'service did not start')
-        await stop()
-        throw error
-      }
+      await startOne(service)
+      if (stopping === undefined) continue
+      await stopping
+      throw new Error('stopped while starting')
+    }
+  }
+
+  async function startOne(service: Service): Promise<void> {
+    try {
+      started.push(service)
+      current = service.start()
+      await current
+    } catch (error) {
+      options.logger.error({ err: error, service: service.name }, 'service did not start')
+      await stop()
+      throw error
     }
   }
 
@@ -50,6 +55,8 @@ export function createLifecycle(options: LifecycleOptions): Service {
   }
 
   async function stopAll(): Promise<void> {
+    // A service that is still starting could not be stopped for good.
+    await current.catch(() => undefined)
     const deadline = options.clock.monotonic() + options.totalStopTimeoutMs
     for (let service = started.pop(); service !== undefined; service = started.pop()) {
       const left = deadline - options.clock.monotonic()

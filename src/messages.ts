@@ -119,7 +119,7 @@ export function isForOtherProduct(body: Buffer, productId: number): boolean {
   let found = 0
   let at = field + productIdField.length
   for (let byte = body[at]; isDigit(byte); byte = body[at]) {
-    found = found * 10 + byte - digit.zero
+    found = found * 10 + (byte - digit.zero)
     at += 1
   }
   return body[at] === digit.comma && found !== productId

@@ -57,11 +57,11 @@ export function createAddToCartConsumer(options: AddToCartConsumerOptions): AddT
       return
     }
     const opened = codec.open('add_to_cart', topic, message.body)
-    if (opened.readable) {
+    if (opened.readable && opened.message.productId === productId) {
       batcher.add({ message, attempts: message.attempts, request: opened.message })
       return
     }
-    park('add_to_cart', opened.reason, message.body)
+    if (!opened.readable) park('add_to_cart', opened.reason, message.body)
     message.finish()
   }
 

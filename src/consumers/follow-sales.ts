@@ -63,7 +63,10 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
     for (const channel of channels.all()) {
       if (!isOver(channel, wantedKeys.has(channelKey(channel)))) continue
       channels.close(channel)
-      gate.forget(channel.productId)
+      // The next sale of this product may be running already.
+      if (!channels.all().some(({ productId }) => productId === channel.productId)) {
+        gate.forget(channel.productId)
+      }
     }
     await channels.deleteFinishedTopics()
   }

@@ -6,10 +6,12 @@ import { cancelInvoice, readInvoice } from './invoices.ts'
 import {
   beginPayment,
   endPayment,
+  giveUpPayment,
   markCaptured,
   readPayment,
   readUnsettled,
   settleAuthorized,
+  touchPayment,
   type BeginPayment,
 } from './payments.ts'
 
@@ -238,6 +240,42 @@ describe('an attempt that ends without money', () => {
   })
 })
 
+describe('an attempt that is given up', () => {
+  it('never pays: an authorisation that comes later is to be voided', async () => {
+    const { id } = await fixture.pay(invoice)
+    expect(await fixture.run(giveUpPayment(id, now()))).toBe(true)
+    expect(await fixture.run(settleAuthorized(id, now()))).toBe('void')
+    expect(await fixture.status('invoices', invoice.id)).toBe('paying')
+    expect(await begin()).toEqual({ kind: 'payment_in_progress' })
+  })
+
+  it('keeps its invoice from the sweep until the void is confirmed', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(giveUpPayment(id, now()))
+    fixture.clock.advance(3_600_000)
+    expect(await fixture.run(expireInvoices(now(), 10))).toMatchObject({ ended: 0 })
+    expect(await fixture.run(endPayment(id, voided, now()))).toBe(true)
+    expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
+  })
+
+  it('may be given up again, by another process', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(giveUpPayment(id, now()))
+    expect(await fixture.run(giveUpPayment(id, now()))).toBe(true)
+  })
+
+  it('is not given up once it paid, was captured or has ended', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(settleAuthorized(id, now()))
+    expect(await fixture.run(giveUpPayment(id, now()))).toBe(false)
+    await fixture.run(markCaptured(id, now()))
+    expect(await fixture.run(giveUpPayment(id, now()))).toBe(false)
+    const ended = await fixture.pay(await fixture.invoice(user, offer))
+    await fixture.run(endPayment(ended.id, declined, now()))
+    expect(await fixture.run(giveUpPayment(ended.id, now()))).toBe(false)
+  })
+})
+
 describe('looking at attempts', () => {
   it('shows one with its invoice', async () => {
     const { id } = await fixture.pay(invoice)
@@ -259,5 +297,18 @@ describe('looking at attempts', () => {
     expect(await unsettled(now())).toEqual([first.id, second.id])
     expect(await unsettled(now() - 1)).toEqual([first.id])
     expect(await unsettled(now(), 1)).toEqual([first.id])
+  })
+
+  it('puts one that was looked at behind the others, and leaves settled ones alone', async () => {
+    const first = await fixture.pay(invoice)
+    fixture.clock.advance(1)
+    const second = await fixture.pay(await fixture.invoice(user, offer))
+    fixture.clock.advance(1)
+    await fixture.run(touchPayment(first.id, now()))
+    await fixture.run(endPayment(second.id, declined, now() - 1))
+    await fixture.run(touchPayment(second.id, now()))
+    const touched = await fixture.rows('select updated_at as at from payments order by id')
+    expect(touched).toEqual([{ at: now() }, { at: now() - 1 }])
+    expect(await fixture.read(readUnsettled(now() - 1, 10))).toEqual([])
   })
 })

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { startContender, type Contender } from './contender.ts'
+import { failuresOf } from './failures.ts'
+import { jobOf, saleShapeOf } from './job-of.ts'
+import type { LoadProcess } from './load-process.ts'
+import type { Job } from './load/job.ts'
+import { databaseAsks, pendingReplies } from './operator.ts'
+import { untilOpen } from './opening.ts'
+import { sells, type Cell } from './plan.ts'
+import { readCpuSeconds, readPeakMemoryMb } from './processes.ts'
+import { makeSale } from './sale-database.ts'
+import type { CellResult, Run } from './result.ts'
+
+/** One cell, from a fresh database to stopped processes. */
+export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
+  const databasePath = join(folder, 'holdfast.db')
+  let contender: Contender | undefined
+  try {
+    const sale = await makeSale(
+      run.shoppers.databasePath,
+      databasePath,
+      saleShapeOf(cell, run.scale),
+    )
+    contender = await startContender(cell, { ...run, databasePath, folder })
+    if (sells(cell)) await untilOpen(contender.origins, sale, run.doorToken)
+    const { generator } = run
+    const job = jobOf(cell, { ...run, sale, origins: contender.origins })
+    const measured = await measure({ cell, contender, generator, job })
+    const failures = await failuresOf({ cell, run, contender, databasePath, ...measured })
+    return { cell, ...measured, failures: [...failures, ...(await contender.stop())] }
+  } catch (error) {
+    const said = (await contender?.stop()) ?? []
+    throw new Error([`${cell.id} could not be measured`, ...said].join('\n'), { cause: error })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+interface Scene {
+  readonly cell: Cell
+  readonly contender: Contender
+  readonly generator: LoadProcess
+  readonly job: Job
+}
+
+async function measure({ cell, contender, generator, job }: Scene) {
+  await generator.prepare(job)
+  const processes = [...contender.processes, { name: 'generator', pid: generator.pid }]
+  const readings: number[][] = []
+  if (cell.workload === 'waiting') contender.worker?.signal('SIGSTOP')
+  const going = generator.go(() => {
+    readings.push(processes.map(({ pid }) => readCpuSeconds(pid)))
+  })
+  const waitedAtOnce = cell.workload === 'waiting' ? await letThemWait(cell, contender) : undefined
+  const load = await going
+  const [before = [], after = []] = readings
+  const cpuSeconds = sumByName(processes, (_, index) => (after[index] ?? 0) - (before[index] ?? 0))
+  const peakMemoryMb = sumByName(contender.processes, ({ pid }) => readPeakMemoryMb(pid))
+  const { admin } = contender
+  const asks = admin && (await databaseAsks(admin))
+  return { load, cpuSeconds, peakMemoryMb, waitedAtOnce, databaseAsks: asks }
+}
+
+const allWaitWithinMs = 30_000
+/** Reading the metrics costs the API process some milliseconds. */
+const lookEveryMs = 200
+
+/** Until all requests are held open, or the most there were; the peak of memory stays readable. */
+async function letThemWait(cell: Cell, { admin, worker }: Contender): Promise<number> {
+  if (admin === undefined || worker === undefined) throw new Error('only nsq can be made to wait')
+  const deadline = performance.now() + allWaitWithinMs
+  let most = 0
+  try {
+    while (most < cell.connections && performance.now() < deadline) {
+      most = Math.max(most, await pendingReplies(admin))
+      await pause(lookEveryMs)
+    }
+  } finally {
+    worker.signal('SIGCONT')
+  }
+  return most
+}
+
+/** Several API nodes count together. */
+function sumByName<T extends { readonly name: string }>(
+  processes: readonly T[],
+  read: (process: T, index: number) => number,
+): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const [index, each] of processes.entries()) {
+    sums[each.name] = (sums[each.name] ?? 0) + read(each, index)
+  }
+  return sums
+}

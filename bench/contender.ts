@@ -1,0 +1,188 @@
+import { join } from 'node:path'
+import { startNsqd, type NsqProcess } from '../scripts/nsqd-process.ts'
+import type { Cell } from './plan.ts'
+import { repository, startServer, type ServerProcess } from './processes.ts'
+import { until } from './until.ts'
+
+/** A contender's processes, ready to serve one cell. */
+export interface Contender {
+  /** Where shoppers go. */
+  readonly origins: readonly string[]
+  readonly processes: readonly { readonly name: string; readonly pid: number }[]
+  /** Only Holdfast: what an operator may ask. */
+  readonly admin: Admin | undefined
+  /** Only Holdfast over NSQ. */
+  readonly worker: ServerProcess | undefined
+  /** Ends all of them; resolves with what was wrong with their ends. */
+  stop(): Promise<readonly string[]>
+}
+
+export interface Admin {
+  readonly token: string
+  /** Of an API node. */
+  readonly origin: string
+  /** Of the process that takes stock. */
+  readonly consumerOrigin: string
+}
+
+export interface Stage {
+  readonly databasePath: string
+  /** For whatever else is written; goes away with the cell. */
+  readonly folder: string
+  readonly jwtSecret: string
+  readonly nsqdBinary: string | undefined
+  readonly profileFolder: string | undefined
+}
+
+const adminToken = 'the-operator-of-the-benchmark-0123456789'
+const messageKeys = 'bench:the-message-key-of-the-benchmark'
+const holdfastProgram = join(repository, 'dist', 'main.js')
+
+export function startContender(cell: Cell, stage: Stage): Promise<Contender> {
+  switch (cell.contender) {
+    case 'bare':
+    case 'express':
+    case 'easy':
+      return startRival(cell, stage)
+    case 'embedded':
+      return startHoldfast(cell, stage, undefined)
+    case 'nsq':
+      return startOverNsq(cell, stage)
+  }
+}
+
+async function startRival(cell: Cell, stage: Stage): Promise<Contender> {
+  const server = await startServer({
+    name: cell.contender,
+    arguments: [
+      ...['--import', 'tsx'],
+      join(import.meta.dirname, 'contenders', `${cell.contender}.ts`),
+    ],
+    environment: {
+      ANSWER: cell.workload === 'sold-out' ? 'sold_out' : 'held',
+      DATABASE_PATH: stage.databasePath,
+      JWT_SECRET: stage.jwtSecret,
+    },
+  })
+  return {
+    origins: [server.origin],
+    processes: [server],
+    admin: undefined,
+    worker: undefined,
+    stop: () => stopAll([server]),
+  }
+}
+
+async function startOverNsq(cell: Cell, stage: Stage): Promise<Contender> {
+  if (stage.nsqdBinary === undefined) throw new Error('nsqd is missing')
+  const nsqd = await startNsqd({
+    binary: stage.nsqdBinary,
+    dataPath: join(stage.folder, 'nsqd'),
+  })
+  try {
+    const holdfast = await startHoldfast(cell, stage, nsqd)
+    return {
+      ...holdfast,
+      processes: [...holdfast.processes, { name: 'nsqd', pid: nsqd.pid }],
+      async stop() {
+        const wrong = await holdfast.stop()
+        await nsqd.dispose()
+        return wrong
+      },
+    }
+  } catch (error) {
+    await nsqd.dispose()
+    throw error
+  }
+}
+
+async function startHoldfast(
+  cell: Cell,
+  stage: Stage,
+  nsqd: NsqProcess | undefined,
+): Promise<Contender> {
+  const roles =
+    nsqd === undefined ? ['all'] : ['worker', ...Array<string>(cell.apiNodes).fill('api')]
+  const starting = roles.map((role, index) => {
+    const environment = { ROLE: role, ...environmentOf(cell, stage, nsqd) }
+    const name = `${cell.id.replace('/', '-')}.${role}-${index}`
+    return startServer({ name: role, arguments: programOf(name, stage), environment })
+  })
+  const started = await all(starting)
+  try {
+    await Promise.all(started.map(untilReady))
+  } catch (error) {
+    await stopAll(started)
+    throw error
+  }
+  const serving = started.filter(({ name }) => name !== 'worker').map(({ origin }) => origin)
+  const [consumer] = started
+  return {
+    origins: serving,
+    processes: started,
+    admin: {
+      token: adminToken,
+      origin: serving[0] ?? '',
+      consumerOrigin: consumer?.origin ?? '',
+    },
+    worker: started.find(({ name }) => name === 'worker'),
+    stop: () => stopAll(started),
+  }
+}
+
+function environmentOf(cell: Cell, stage: Stage, nsqd: NsqProcess | undefined) {
+  return {
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+    ADMIN_TOKEN: adminToken,
+    JWT_SECRET: stage.jwtSecret,
+    MESSAGE_KEYS: messageKeys,
+    DATABASE_PATH: stage.databasePath,
+    PAYMENT_SIMULATOR_PATH: join(stage.folder, 'payment-simulator.db'),
+    ADD_TO_CART_ROUTING: cell.routing,
+    // Whoever waits while the worker stands still must not be sent away with a 202.
+    ...(cell.workload === 'waiting' && { ADD_TO_CART_WAIT_MS: '60000' }),
+    ...(nsqd !== undefined && {
+      BROKER: 'nsq',
+      NSQD_TCP_ADDRESSES: nsqd.tcpAddress,
+      NSQD_HTTP_ADDRESSES: nsqd.httpAddress,
+    }),
+  }
+}
+
+function programOf(name: string, { profileFolder }: Stage): string[] {
+  if (profileFolder === undefined) return [holdfastProgram]
+  const to = ['--cpu-prof-dir', profileFolder, '--cpu-prof-name', `${name}.cpuprofile`]
+  return ['--cpu-prof', ...to, holdfastProgram]
+}
+
+const readyWithinMs = 20_000
+
+async function untilReady({ name, origin }: ServerProcess): Promise<void> {
+  const isReady = async (): Promise<boolean> => {
+    const response = await fetch(`${origin}/readyz`)
+    await response.arrayBuffer()
+    return response.ok
+  }
+  await until(isReady, readyWithinMs, () => `${name} is ready`)
+}
+
+/** All of them, or none is left running. */
+async function all(starting: readonly Promise<ServerProcess>[]): Promise<ServerProcess[]> {
+  const outcomes = await Promise.allSettled(starting)
+  const started = outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  const failed = outcomes.find((each) => each.status === 'rejected')
+  if (failed === undefined) return started
+  await stopAll(started)
+  throw failed.reason
+}
+
+/** Last started, first stopped: shoppers are answered while there is somebody to ask. */
+async function stopAll(started: readonly ServerProcess[]): Promise<readonly string[]> {
+  const wrong: string[] = []
+  for (const each of [...started].reverse()) {
+    const why = await each.stop()
+    if (why !== undefined) wrong.push(why)
+  }
+  return wrong
+}

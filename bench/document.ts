@@ -1,0 +1,81 @@
+import { format } from 'prettier'
+import { isQuiet, type Machine } from './machine.ts'
+import type { Section } from './report.ts'
+import type { Scale } from './scale.ts'
+
+/** docs/benchmarks.md. */
+export interface Findings {
+  readonly machine: Machine
+  readonly scale: Scale
+  readonly sections: readonly Section[]
+  readonly date: Date
+  readonly minutes: number
+}
+
+export function writeDocument(findings: Findings): Promise<string> {
+  const [headline, reach, ...tables] = findings.sections
+  const text = [
+    '# Benchmarks',
+    '<!-- Written by `npm run bench`. Edit bench/document.ts, not this file. -->',
+    introduction,
+    ...[headline, reach].map(sectionText),
+    machineText(findings),
+    howToRead(findings.scale),
+    ...tables.map(sectionText),
+  ].join('\n\n')
+  return format(text, { parser: 'markdown' })
+}
+
+const introduction = `What does the queue buy us? The easy solution, a guarded \`UPDATE\` straight from every
+request, never oversells either. So it runs here beside Holdfast, on the same machine, in the same run, under the
+same load, with the same promise: every answered hold is a row on disk (\`synchronous=FULL\`).
+
+\`\`\`sh
+npm run build
+npm run bench
+\`\`\``
+
+function sectionText(section: Section | undefined): string {
+  return section === undefined ? '' : `## ${section.title}\n\n${section.text}`
+}
+
+function machineText({ machine, date, minutes, scale }: Findings): string {
+  const { processor, memoryGb, system, node, sqlite, nsqd, commit, loadBefore } = machine
+  const quiet = isQuiet(machine) ? '' : ': **somebody else was using the machine**'
+  return `## This run
+
+- ${date.toISOString()}, commit ${commit}, ${Math.round(minutes)} minutes
+- ${processor}, ${memoryGb} GB, ${system}, shared by servers and load generator
+- Node ${node}, SQLite ${sqlite}, ${nsqd}
+- ${scale.rounds} rounds; warm-up ${scale.warmUpSeconds} s, measured ${scale.seconds} s per cell
+- load average before: ${loadBefore.toFixed(2)}${quiet}`
+}
+
+function howToRead({ returning }: Scale): string {
+  return `## How to read it
+
+All contenders are measured in turn, then all again: a machine that changes its speed changes it for everybody. Shown
+are medians of the rounds with (lowest–highest). Ratios are taken within a round. Compare ratios with other machines,
+not absolute numbers.
+
+- **bare**: node:http parses the JSON and answers. The ceiling of anything written in Node.
+- **express**: the same on Express 5. The ceiling of anything behind Express.
+- **easy**: Express and better-sqlite3. The same token, body, sale, limit and idempotency checks and the same rows on the
+  same schema as Holdfast, one transaction per request, statements prepared once. See \`bench/contenders/\`.
+- **embedded**: Holdfast in one process.
+- **nsq**: Holdfast as an API process, nsqd and a worker process.
+
+Every cell begins with a fresh copy of the same database and fresh processes. The load is a closed loop: each connection
+asks again when it has its answer, so a slow server is asked less, and latencies say how long a shopper in such a
+crowd waits. *Plenty*: every request comes from a shopper who was never seen before, with an own token and an
+Idempotency-Key; a cart, a reservation, a cart line and a ledger row are written for each. *Sold out*: ${returning} shoppers
+without luck come again and again. *Race*: everybody connects, then all ask in the same moment; who is told 202 asks again
+until it is decided; winners check out and pay, except with easy, which was written for add-to-cart only.
+
+Before the closed loop begins every connection has been answered once. libuv accepts one connection per turn of its
+loop, so whoever knocks late at a busy process waits for seconds until it is even accepted; the race shows that.
+
+A cell counts only if every single answer was what the workload demands, no connection broke, the rows in the
+database are exactly the holds answered, Holdfast's audit found every invariant intact, and every process ended well.
+CPU seconds are those of the measured window, from the kernel.`
+}

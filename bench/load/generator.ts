@@ -1,0 +1,44 @@
+import { ClosedLoop } from './closed-loop.ts'
+import type { Job, Order, Report } from './job.ts'
+import { Race } from './race.ts'
+
+/** The load generator: a process of its own, told by the bench what to do. Ends with the bench. */
+let prepared: ClosedLoop | Race | undefined
+
+function tell(report: Report): void {
+  process.send?.(report)
+}
+
+async function obey(order: Order): Promise<void> {
+  switch (order.type) {
+    case 'prepare':
+      prepared = create(order.job)
+      await prepared.prepare()
+      tell({ type: 'ready' })
+      return
+    case 'go': {
+      if (prepared === undefined) throw new Error('told to go before it was prepared')
+      const result = await prepared.run((type) => {
+        tell({ type })
+      })
+      tell({ type: 'done', result })
+    }
+  }
+}
+
+function create(job: Job): ClosedLoop | Race {
+  switch (job.kind) {
+    case 'closed loop':
+      return new ClosedLoop(job)
+    case 'race':
+      return new Race(job)
+  }
+}
+
+process.on('message', (order) => {
+  obey(order as Order).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : String(error)}\n`)
+    process.exit(1)
+  })
+})
+process.once('disconnect', () => process.exit(0))

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { Tokens } from '../shoppers.ts'
+import type { Job } from './job.ts'
+
+/** Writes the requests of the shoppers, as text that goes to the socket as it is. */
+export class Requests {
+  private readonly tokens: Tokens
+  private readonly head: string
+  private readonly bodies: readonly string[]
+
+  constructor(job: Job) {
+    this.tokens = new Tokens(readFileSync(job.tokensPath), job.shoppers)
+    this.head = ` HTTP/1.1\r\nhost: ${new URL(job.origins[0] ?? '').host}\r\nauthorization: Bearer `
+    this.bodies = job.productIds.map((productId) => {
+      return withLength({ flashSaleId: job.flashSaleId, productId, quantity: 1 })
+    })
+  }
+
+  /** `index` chooses the product; the key is left out when undefined. */
+  addToCart(shopper: number, index: number, key: string | undefined): string {
+    const body = this.bodies[index % this.bodies.length] ?? ''
+    return this.write(`POST /v1/cart/items`, shopper, keyLine(key) + body)
+  }
+
+  look(shopper: number, statusUrl: string): string {
+    return this.write(`GET ${statusUrl}`, shopper, '\r\n')
+  }
+
+  checkOut(shopper: number): string {
+    return this.write('POST /v1/checkout', shopper, keyLine(`checkout-${shopper}`) + withLength({}))
+  }
+
+  pay(shopper: number, invoiceId: string): string {
+    const rest = keyLine(`pay-${shopper}`) + withLength({ paymentMethod: 'pm_ok' })
+    return this.write(`POST /v1/invoices/${invoiceId}/pay`, shopper, rest)
+  }
+
+  private write(line: string, shopper: number, rest: string): string {
+    return `${line}${this.head}${this.tokens.of(shopper)}\r\n${rest}`
+  }
+}
+
+function keyLine(key: string | undefined): string {
+  return key === undefined ? '' : `idempotency-key: ${key}\r\n`
+}
+
+function withLength(body: unknown): string {
+  const text = JSON.stringify(body)
+  return `content-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`
+}

@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util'
+import { canonicalScale, smokeScale, type Scale } from './scale.ts'
+
+export interface Options {
+  readonly kind: 'run'
+  readonly mode: 'canonical' | 'trial' | 'smoke'
+  readonly scale: Scale
+  /** Cells whose id contains one of these; all when empty. */
+  readonly only: readonly string[]
+  /** Where our processes leave CPU profiles; not at all when undefined. */
+  readonly profileFolder: string | undefined
+}
+
+/** The command line cannot be used; `message` says why. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+export const usage = `Usage: npm run bench [-- flags]
+
+All contenders in turn, on this machine, with the same load generator, several rounds. Without flags
+it is the canonical run and writes docs/benchmarks.md. With flags it only prints.
+
+  --only <id,id>       cells whose id contains one of these, e.g. plenty/nsq or sold-out
+  --rounds <n>         rounds (default ${canonicalScale.rounds}; medians are taken over them)
+  --seconds <s>        length of the measured window (default ${canonicalScale.seconds})
+  --cpu-prof <folder>  Holdfast's processes write CPU profiles there
+  --smoke              everything once and tiny: checks that it works, measures nothing
+  --help               this text
+
+Exit code: 0 done and every check passed, 1 a check failed, 2 wrong usage or it cannot run here.`
+
+const optionNames = {
+  only: { type: 'string' },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  'cpu-prof': { type: 'string' },
+  smoke: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
+/** @throws UsageError saying what is wrong with the command line. */
+export function readOptions(args: readonly string[]): Options | { readonly kind: 'help' } {
+  const values = parse(args)
+  if (values.help) return { kind: 'help' }
+  const base = values.smoke ? smokeScale : canonicalScale
+  return {
+    kind: 'run',
+    mode: values.smoke ? 'smoke' : args.length === 0 ? 'canonical' : 'trial',
+    scale: {
+      ...base,
+      rounds: within('rounds', values.rounds, { min: 1, max: 99 }) ?? base.rounds,
+      seconds: within('seconds', values.seconds, { min: 0.1, max: 600 }) ?? base.seconds,
+    },
+    only: values.only?.split(',').filter((part) => part !== '') ?? [],
+    profileFolder: values['cpu-prof'],
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: optionNames, strict: true }).values
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function within(
+  name: string,
+  written: string | undefined,
+  { min, max }: { readonly min: number; readonly max: number },
+): number | undefined {
+  if (written === undefined) return undefined
+  const value = Number(written)
+  if (written.trim() !== '' && value >= min && value <= max) return value
+  throw new UsageError(`--${name}: expected a number from ${min} to ${max}, got '${written}'`)
+}

@@ -1,0 +1,68 @@
+import type { Scale } from './scale.ts'
+
+/** One measurement: a contender, a workload, a shape of the sale and of the servers. */
+export interface Cell {
+  /** E.g. `plenty/nsq`. */
+  readonly id: string
+  readonly contender: ContenderName
+  readonly workload: Workload
+  readonly connections: number
+  readonly products: number
+  readonly routing: Routing
+  readonly apiNodes: number
+}
+
+export const contenderNames = ['bare', 'express', 'easy', 'embedded', 'nsq'] as const
+export type ContenderName = (typeof contenderNames)[number]
+
+/**
+ * `plenty`: every request a hold. `sold-out`: every request a refusal. `race`: everybody at once for
+ * few units, winners pay. `waiting`: all requests held open at once, nobody answers for a while.
+ */
+export type Workload = 'plenty' | 'sold-out' | 'race' | 'waiting'
+export type Routing = 'channel-per-product' | 'topic-per-product'
+
+const routings: readonly Routing[] = ['channel-per-product', 'topic-per-product']
+const apiNodesMax = 2
+
+/** Contenders with stock that can be held. */
+const shops: readonly ContenderName[] = ['easy', 'embedded', 'nsq']
+export const sells = ({ contender }: Cell): boolean => shops.includes(contender)
+
+/** In the order they are run: neighbours are what is compared. */
+export function planCells(scale: Scale): readonly Cell[] {
+  const base = {
+    connections: scale.connections,
+    products: 1,
+    routing: 'channel-per-product',
+    apiNodes: 1,
+  } as const
+  const each = (
+    names: readonly ContenderName[],
+    workload: Workload,
+    change: Partial<Cell> = {},
+  ): Cell[] =>
+    names.map((contender) => {
+      const id = `${change.id ?? workload}/${contender}`
+      return { ...base, contender, workload, ...change, id }
+    })
+  return [
+    ...each(contenderNames, 'plenty'),
+    ...each(shops, 'plenty', { id: 'one-connection', connections: 1 }),
+    ...each(contenderNames, 'sold-out'),
+    ...each(shops, 'race', { connections: scale.race.shoppers }),
+    ...each(['nsq'], 'waiting', { connections: scale.waiting }),
+    ...routings.flatMap((routing) =>
+      scale.products.flatMap((products) => {
+        const id = `${routing}-${products}`
+        return each(['nsq'], 'plenty', { id, routing, products })
+      }),
+    ),
+    ...each(['nsq'], 'plenty', { id: `api-nodes-${apiNodesMax}`, apiNodes: apiNodesMax }),
+  ]
+}
+
+export function chosen(cells: readonly Cell[], only: readonly string[]): readonly Cell[] {
+  if (only.length === 0) return cells
+  return cells.filter(({ id }) => only.some((part) => id.includes(part)))
+}

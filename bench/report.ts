@@ -1,0 +1,171 @@
+import { judgeGoals, headlines, type Goal } from './reach.ts'
+import type { CellResult } from './result.ts'
+import type { Scale } from './scale.ts'
+import { answersOf, spreadOf, type Spread, type Summaries, type Summary } from './statistics.ts'
+import { number, spreadText, table } from './table.ts'
+
+/** What a run has to say, section by section; the terminal and docs/benchmarks.md show the same. */
+export interface Section {
+  readonly title: string
+  readonly text: string
+}
+
+export function sectionsOf(summaries: Summaries, scale: Scale): readonly Section[] {
+  const all = [
+    { title: 'Headline', text: headlineText(summaries) },
+    { title: 'Reach', text: goalTable(judgeGoals(summaries, scale)) },
+    {
+      title: `Plenty of stock, ${number(scale.connections)} connections`,
+      text: rateTable(summaries, 'plenty', 'holds/s'),
+    },
+    {
+      title: `Sold out, ${number(scale.connections)} connections`,
+      text: rateTable(summaries, 'sold-out', 'refusals/s'),
+    },
+    { title: 'One connection', text: rateTable(summaries, 'one-connection', 'holds/s') },
+    {
+      title: `The race: ${number(scale.race.shoppers)} shoppers, ${number(scale.race.units)} units`,
+      text: raceTable(summaries),
+    },
+    { title: 'Memory while everybody waits', text: memoryTable(summaries) },
+    { title: 'Products', text: productsTable(summaries, scale) },
+    { title: 'API nodes', text: nodesTable(summaries) },
+    { title: 'The load generator', text: generatorText(summaries) },
+  ]
+  return all.filter(({ text }) => text !== '')
+}
+
+function headlineText(summaries: Summaries): string {
+  const { nsq, embedded } = headlines(summaries)
+  const line = (name: string, ratio: Spread | undefined): string =>
+    ratio === undefined ? '' : `- holds per second, ${name} ÷ easy: **${spreadText(ratio)}**`
+  return [line('nsq', nsq), line('embedded', embedded)].filter((each) => each !== '').join('\n')
+}
+
+function goalTable(goals: readonly Goal[]): string {
+  const rows = goals.map(({ what, target, measured, unit, reached }) => {
+    if (measured === undefined) return [what, target, 'not measured', '']
+    return [what, target, spreadText(measured, unit), reached ? 'reached' : 'not reached']
+  })
+  return table(['', 'target', 'measured', ''], rows)
+}
+
+/** All contenders of one workload. */
+function rateTable(summaries: Summaries, workload: string, rate: string): string {
+  const found = withId(summaries, workload)
+  if (found.length === 0) return ''
+  const header = ['', rate, 'p50 ms', 'p99 ms', 'server CPU s', 'generator CPU s', 'server µs each']
+  return table(
+    header,
+    found.map((summary) => [
+      summary.cell.contender,
+      spreadText(summary.rate),
+      spreadText(summary.p50),
+      spreadText(summary.p99),
+      cpuText(summary),
+      spreadText(summary.generatorCpu),
+      number(serverMicrosecondsEach(summary)),
+    ]),
+  )
+}
+
+/** `14.2 = api 7.1 + worker 5 + nsqd 2.1`, medians. */
+function cpuText({ rounds, serverCpu }: Summary): string {
+  const names = Object.keys(rounds[0]?.cpuSeconds ?? {}).filter((name) => name !== 'generator')
+  if (names.length < 2) return spreadText(serverCpu)
+  const parts = names.map((name) => {
+    const { median } = spreadOf(rounds.map(({ cpuSeconds }) => cpuSeconds[name] ?? 0))
+    return `${name} ${number(median)}`
+  })
+  return `${number(serverCpu.median)} = ${parts.join(' + ')}`
+}
+
+const microsecondsPerSecond = 1e6
+
+function serverMicrosecondsEach({ rounds, serverCpu }: Summary): number {
+  const answered = spreadOf(rounds.map(({ load }) => answersOf(load.answers))).median
+  return (serverCpu.median / answered) * microsecondsPerSecond
+}
+
+function raceTable(summaries: Summaries): string {
+  const found = withId(summaries, 'race')
+  if (found.length === 0) return ''
+  const of = (summary: Summary, read: (result: CellResult) => number): string =>
+    spreadText(spreadOf(summary.rounds.map(read)))
+  const paid = (summary: Summary, read: (result: CellResult) => number): string =>
+    summary.rounds.some(({ load }) => load.paying === undefined) ? '–' : of(summary, read)
+  return table(
+    [
+      ...['', 'holds', 'refusals', 'told 202 first', 'all told after s'],
+      ...['p50 ms', 'p99 ms', 'paid', 'all paid after s'],
+    ],
+    found.map((summary) => [
+      summary.cell.contender,
+      of(summary, ({ load }) => load.answers['201'] ?? 0),
+      of(summary, ({ load }) => load.answers['409 sold_out'] ?? 0),
+      of(summary, ({ load }) => load.toldLater),
+      of(summary, ({ load }) => load.seconds),
+      spreadText(summary.p50),
+      spreadText(summary.p99),
+      paid(summary, ({ load }) => load.paying?.paid ?? 0),
+      paid(summary, ({ load }) => load.paying?.seconds ?? 0),
+    ]),
+  )
+}
+
+function memoryTable(summaries: Summaries): string {
+  const [summary] = withId(summaries, 'waiting')
+  if (summary === undefined) return ''
+  const names = Object.keys(summary.rounds[0]?.peakMemoryMb ?? {})
+  const { connections } = summary.cell
+  const rows = names.map((name) => {
+    const peak = spreadOf(summary.rounds.map(({ peakMemoryMb }) => peakMemoryMb[name] ?? 0))
+    return [name, spreadText(peak)]
+  })
+  return table([`${number(connections)} requests held open`, 'peak MB'], rows)
+}
+
+function productsTable(summaries: Summaries, scale: Scale): string {
+  const rows = scale.products.map((products) => [
+    String(products),
+    ...['channel-per-product', 'topic-per-product'].map((routing) => {
+      const summary = summaries.get(`${routing}-${products}/nsq`)
+      return summary === undefined ? '–' : spreadText(summary.rate)
+    }),
+  ])
+  if (rows.every(([, ...cells]) => cells.every((cell) => cell === '–'))) return ''
+  return table(['products', 'channel-per-product holds/s', 'topic-per-product holds/s'], rows)
+}
+
+function nodesTable(summaries: Summaries): string {
+  const found = [...withId(summaries, 'plenty'), ...withId(summaries, 'api-nodes-2')].filter(
+    ({ cell }) => cell.contender === 'nsq',
+  )
+  if (found.length < 2) return ''
+  return table(
+    ['API nodes', 'holds/s', 'p99 ms', 'server CPU s'],
+    found.map((summary) => [
+      String(summary.cell.apiNodes),
+      spreadText(summary.rate),
+      spreadText(summary.p99),
+      cpuText(summary),
+    ]),
+  )
+}
+
+/** What can be seen at most: against a server that does nothing. */
+function generatorText(summaries: Summaries): string {
+  const bare = summaries.get('plenty/bare')
+  if (bare === undefined) return ''
+  const busy = spreadOf(
+    bare.rounds.map(
+      ({ cpuSeconds, load }) => (100 * (cpuSeconds['generator'] ?? 0)) / load.seconds,
+    ),
+  )
+  const rate = `${spreadText(bare.rate)} requests/s against bare`
+  return `Its ceiling is ${rate}, using ${spreadText(busy)} % of a core.`
+}
+
+function withId(summaries: Summaries, workload: string): readonly Summary[] {
+  return [...summaries.values()].filter(({ cell }) => cell.id.startsWith(`${workload}/`))
+}

@@ -1,0 +1,87 @@
+import { copyFile, open } from 'node:fs/promises'
+import Sqlite from 'better-sqlite3'
+import { systemClock } from '../src/clock.ts'
+import { createProduct } from '../src/db/catalogue.ts'
+import { addProductToSale, createFlashSale } from '../src/db/flash-sales.ts'
+import { openSqlite } from '../src/db/sqlite.ts'
+
+/** The database a cell begins with, and what is counted in it afterwards. */
+export interface Sale {
+  readonly flashSaleId: number
+  readonly productIds: readonly number[]
+}
+
+export interface SaleShape {
+  readonly products: number
+  /** Units of each. */
+  readonly stock: number
+}
+
+const houseShopId = 1
+const hourMs = 3_600_000
+const holdSeconds = 3_600
+/** So high that nobody reaches it, so that it is checked all the same. */
+export const purchaseLimit = 100
+const productsMax = 1_000
+
+/** A copy of the shoppers' database with an open sale, on disk before it returns. */
+export async function makeSale(from: string, path: string, shape: SaleShape): Promise<Sale> {
+  await copyFile(from, path)
+  const database = openSqlite({ path, clock: systemClock, random: Math.random })
+  const now = Date.now()
+  const times = { startsAt: now - hourMs, endsAt: now + 24 * hourMs, holdSeconds, now }
+  const sale = await database.transaction(function* () {
+    const { id: flashSaleId } = yield* createFlashSale({ name: 'Benchmark', ...times })
+    const productIds: number[] = []
+    for (let number = 1; number <= shape.products; number++) {
+      const what = { name: `Product ${number}`, priceMinor: 19_900, currency: 'EUR' }
+      const made = { shopId: houseShopId, ...what, stock: shape.stock, now }
+      const product = yield* createProduct(made)
+      if (product === undefined) throw new Error('the house shop is missing')
+      const productId = product.id
+      const add = { flashSaleId, productId, salePriceMinor: undefined, purchaseLimit, now }
+      yield* addProductToSale(add, productsMax)
+      productIds.push(productId)
+    }
+    return { flashSaleId, productIds }
+  })
+  await database.close()
+  await flush(path)
+  return sale
+}
+
+/** Pages still to be written would be paid for by whoever commits first. */
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  await file.sync()
+  await file.close()
+}
+
+/** Rows that an answered hold, and a paid invoice, must have left behind. */
+export interface Rows {
+  readonly reservations: number
+  readonly cartDetails: number
+  readonly heldMovements: number
+  /** Units held or sold, by the counters. */
+  readonly unitsTaken: number
+  readonly paidInvoices: number
+}
+
+const selectRows = `
+  select
+    (select count(*) from reservations where status in ('held', 'sold')) as reservations,
+    (select count(*) from cart_details) as "cartDetails",
+    (select count(*) from stock_movements where kind = 'held') as "heldMovements",
+    (select sum(held + sold) from stock) as "unitsTaken",
+    (select count(*) from invoices where status = 'paid') as "paidInvoices"`
+
+export function countRows(path: string): Rows {
+  const connection = new Sqlite(path, { readonly: true })
+  try {
+    const rows = connection.prepare<[], Rows>(selectRows).get()
+    if (rows === undefined) throw new Error('the counts are missing')
+    return rows
+  } finally {
+    connection.close()
+  }
+}

@@ -1,0 +1,47 @@
+/** How big a run is. */
+export interface Scale {
+  readonly rounds: number
+  readonly warmUpSeconds: number
+  /** One connection alone would take minutes until the compiler has seen enough. */
+  readonly warmUpConnections: number
+  /** Length of the measured window. */
+  readonly seconds: number
+  /** Distinct shoppers. When a cell needs more, the first ones come again. */
+  readonly shoppers: number
+  /** Connections that are always busy. */
+  readonly connections: number
+  /** Shoppers who come again and again after everything is sold out. */
+  readonly returning: number
+  readonly race: { readonly shoppers: number; readonly units: number }
+  /** Requests waiting at once while the API process's memory is read. */
+  readonly waiting: number
+  /** Products of the curve over products. */
+  readonly products: readonly number[]
+}
+
+export const canonicalScale: Scale = {
+  rounds: 3,
+  warmUpSeconds: 3,
+  warmUpConnections: 100,
+  seconds: 8,
+  shoppers: 300_000,
+  connections: 1_000,
+  returning: 10_000,
+  race: { shoppers: 10_000, units: 1_000 },
+  waiting: 10_000,
+  products: [1, 10, 50],
+}
+
+/** Enough to see every part work. */
+export const smokeScale: Scale = {
+  rounds: 1,
+  warmUpSeconds: 0.05,
+  warmUpConnections: 5,
+  seconds: 0.15,
+  shoppers: 5_000,
+  connections: 20,
+  returning: 50,
+  race: { shoppers: 60, units: 10 },
+  waiting: 40,
+  products: [3],
+}

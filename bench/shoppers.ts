@@ -1,0 +1,98 @@
+import { open } from 'node:fs/promises'
+import Sqlite from 'better-sqlite3'
+import { createSigner } from 'fast-jwt'
+import { systemClock } from '../src/clock.ts'
+import { migrate, readMigrations } from '../src/db/migrate.ts'
+import { openSqlite } from '../src/db/sqlite.ts'
+import { migrationsFolder } from '../src/holdfast.ts'
+
+/**
+ * Distinct shoppers with real tokens, made once per run: a database of users that every cell begins
+ * with a copy of, and a file of their tokens that the load generator reads.
+ */
+export interface ShoppersFiles {
+  readonly databasePath: string
+  readonly tokensPath: string
+}
+
+export const tokenIssuer = 'holdfast'
+export const tokenAudience = 'holdfast'
+/** All ids have seven digits, so all tokens are equally long and the file needs no separators. */
+const firstUserId = 1_000_001
+const tokenTtlSeconds = 24 * 3_600
+
+/** Returns the token of one more, who is not in the file and only tries whether the shop is open. */
+export async function makeShoppers(
+  files: ShoppersFiles,
+  count: number,
+  jwtSecret: string,
+): Promise<string> {
+  const sign = createSigner({
+    key: jwtSecret,
+    algorithm: 'HS256',
+    iss: tokenIssuer,
+    aud: tokenAudience,
+  })
+  const iat = Math.floor(Date.now() / 1000)
+  const exp = iat + tokenTtlSeconds
+  const tokenOf = (userId: number): string => sign({ sub: String(userId), iat, exp })
+  await createSchema(files.databasePath)
+  insertUsers(files.databasePath, count + 1)
+  await writeTokens(files.tokensPath, count, tokenOf)
+  return tokenOf(firstUserId + count)
+}
+
+/** The tokens of all shoppers, cut out of one buffer when needed. */
+export class Tokens {
+  private readonly bytes: Buffer
+  private readonly length: number
+
+  constructor(bytes: Buffer, count: number) {
+    this.bytes = bytes
+    this.length = bytes.length / count
+    if (!Number.isInteger(this.length)) throw new Error('the tokens are not equally long')
+  }
+
+  of(shopper: number): string {
+    return this.bytes.toString('latin1', shopper * this.length, (shopper + 1) * this.length)
+  }
+}
+
+async function createSchema(path: string): Promise<void> {
+  const database = openSqlite({ path, clock: systemClock, random: Math.random })
+  await migrate(database, readMigrations(migrationsFolder), systemClock.now())
+  await database.close()
+}
+
+const insertUser = `insert into users (id, name, email, created_at) values (?, ?, ?, ?)`
+
+function insertUsers(path: string, count: number): void {
+  const connection = new Sqlite(path)
+  const insert = connection.prepare(insertUser)
+  const now = Date.now()
+  connection.transaction(() => {
+    for (let id = firstUserId; id < firstUserId + count; id++) {
+      insert.run(id, `Shopper ${id}`, `shopper-${id}@bench.invalid`, now)
+    }
+  })()
+  connection.close()
+}
+
+const tokensPerWrite = 10_000
+
+async function writeTokens(
+  path: string,
+  count: number,
+  tokenOf: (userId: number) => string,
+): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (let from = 0; from < count; from += tokensPerWrite) {
+      const some = Math.min(tokensPerWrite, count - from)
+      const tokens = Array.from({ length: some }, (_, index) => tokenOf(firstUserId + from + index))
+      await file.write(tokens.join(''))
+    }
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,27 @@
+import type { Spread } from './statistics.ts'
+
+/** Tables that read well in a terminal and are Markdown at the same time. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const rule = widths.map((width) => '-'.repeat(width))
+  return [line(header), line(rule), ...rows.map(line)].join('\n')
+}
+
+const figures = 3
+
+/** Three figures, thousands apart: `12,300`, `4.56`, `0.012`. */
+export function number(value: number): string {
+  if (Number.isNaN(value)) return '–'
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US')
+  return String(Number(value.toPrecision(figures)))
+}
+
+/** `median (min–max)`; the median alone when there was one round. */
+export function spreadText({ median, min, max }: Spread, unit = ''): string {
+  if (min === max) return `${number(median)}${unit}`
+  return `${number(median)}${unit} (${number(min)}–${number(max)})`
+}
