@@ -3,7 +3,13 @@ import { enter, fastLaneDoor, type Door, type Parcel } from '../testing/doors.ts
 import { expectProblem } from '../testing/expect-problem.ts'
 import { readStock } from '../testing/expectations.ts'
 import type { Answer } from '../testing/http.ts'
-import { createSale, createShopper, createShoppers, type TestShopper } from '../testing/sale.ts'
+import {
+  createSale,
+  createShopper,
+  createShoppers,
+  type TestSale,
+  type TestShopper,
+} from '../testing/sale.ts'
 import { checkOut, invoiceIdOf, pay } from '../testing/shopping.ts'
 import { startApp, testAdminToken, type TestApp } from '../testing/start-app.ts'
 import { until } from '../testing/until.ts'
@@ -25,6 +31,8 @@ export function addToCartContract(door: Door): void {
   describe(`add to cart through ${door.name}`, () => {
     let app: TestApp
     let shopper: TestShopper
+    /** Running for a while: a new one waits a quarter of a second for its consumer. */
+    let running: TestSale[]
     const send = (parcel: Parcel) => enter(app.call, door, { token: shopper.token, ...parcel })
 
     async function admin(path: string, body?: unknown): Promise<Answer> {
@@ -34,8 +42,15 @@ export function addToCartContract(door: Door): void {
     beforeAll(async () => {
       app = await startApp()
       shopper = await createShopper(app.call)
+      running = await Promise.all(Array.from({ length: 16 }, () => createSale(app.call)))
     })
     afterAll(() => app.stop())
+
+    function anySale(): TestSale {
+      const sale = running.pop()
+      if (sale === undefined) throw new Error('all sales are used')
+      return sale
+    }
 
     it('holds a unit and says until when', async () => {
       const sale = await createSale(app.call, { stock: 3, holdSeconds: 120 })
@@ -64,7 +79,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('takes JSON in UTF-8 with a byte order mark, and a charset in quotes', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const body = `\uFEFF${JSON.stringify(sale)}`
       for (const charset of ['', ';charset=UTF-8', '; charset=utf-8', '; charset="utf-8"']) {
         const headers = { 'content-type': `application/json${charset}` }
@@ -73,7 +88,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('takes a body of exactly 16 kB', async () => {
-      const body = JSON.stringify(await createSale(app.call)).padEnd(16 * 1024)
+      const body = JSON.stringify(anySale()).padEnd(16 * 1024)
       expect((await send({ body })).status).toBe(201)
     })
 
@@ -126,8 +141,8 @@ export function addToCartContract(door: Door): void {
     })
 
     it('knows neither a sale nor a product it does not have', async () => {
-      const sale = await createSale(app.call)
-      const other = await createSale(app.call)
+      const sale = anySale()
+      const other = anySale()
       const strangers = [
         { ...sale, productId: other.productId },
         { ...sale, productId: Number.MAX_SAFE_INTEGER },
@@ -146,7 +161,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('is closed while the sale is paused, open when resumed, closed when cancelled', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       await admin(`/flash-sales/${sale.flashSaleId}/pause`)
       expectProblem(await send({ body: sale }), 409, 'sale_not_open')
       await admin(`/flash-sales/${sale.flashSaleId}/resume`)
@@ -156,7 +171,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('makes an Idempotency-Key where none came, good for a retry', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const first = await send({ body: sale })
       const key = first.headers.get('idempotency-key') ?? ''
       expect(key).toMatch(uuid)
@@ -166,7 +181,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('answers a repeated key with the same status and body, marked as replayed', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const key = 'Aa0!~'.repeat(51)
       const first = await send({ body: sale, key })
       expect(first.headers.get('idempotency-key')).toBe(key)
@@ -181,8 +196,8 @@ export function addToCartContract(door: Door): void {
     })
 
     it('refuses a key that was used for something else', async () => {
-      const sale = await createSale(app.call)
-      const other = await createSale(app.call)
+      const sale = anySale()
+      const other = anySale()
       await send({ body: sale, key: 'once' })
       const reused = await send({ body: { ...sale, quantity: 2 }, key: 'once' })
       expectProblem(reused, 422, 'idempotency_key_reused')
@@ -191,7 +206,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('gives every shopper keys of their own', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const other = await createShopper(app.call)
       const mine = await send({ body: sale, key: 'common' })
       const theirs = await send({ token: other.token, body: sale, key: 'common' })
@@ -201,7 +216,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('takes many at once with one key as one request', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => send({ body: sale, key: 'double-click' })),
       )
@@ -211,7 +226,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('refuses all but one of two different wishes sent at once with one key', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const wishes = [1, 2].map((quantity) => ({ ...sale, quantity }))
       const answers = await Promise.all(wishes.map((body) => send({ body, key: 'either-or' })))
       expect(answers.map(({ status }) => status).sort()).toEqual([201, 422])
@@ -241,7 +256,7 @@ export function addToCartContract(door: Door): void {
     })
 
     it('repeats the hold of a key although the sale was paused or cancelled since', async () => {
-      const sale = await createSale(app.call)
+      const sale = anySale()
       const first = await send({ body: sale, key: 'early' })
       for (const verb of ['pause', 'cancel']) {
         await admin(`/flash-sales/${sale.flashSaleId}/${verb}`)

@@ -60,7 +60,8 @@ function requestId(newId: NewId): RequestHandler {
 /** Add-to-cart and health checks come too often for a line each. */
 const unloggedPaths = new Set(['/v1/cart/items', '/livez', '/readyz', '/metrics'])
 
-const pathOf = (url = ''): string => url.split('?')[0] ?? ''
+/** As the router sees it: any case, with or without a slash at the end. */
+const pathOf = (url = ''): string => /^[^?]*?(?=\/?(\?|$))/.exec(url.toLowerCase())?.[0] ?? ''
 
 function requestLog(logger: Logger): RequestHandler {
   return pinoHttp({

@@ -149,7 +149,7 @@ describe('a late reply', () => {
     const sentAt = fixture.clock.now()
     const answered = late.unanswered({ requestId, userId, idempotencyKey: requestId, sentAt })
     await new Promise(setImmediate)
-    fixture.clock.advance(1_000)
+    fixture.clock.advance(500)
     await answered
     expect(await late.status(userId, requestId)).toMatchObject({ kind: 'pending' })
     expect(await node().status(userId, requestId)).toBeUndefined()

@@ -42,7 +42,7 @@ const notesMax = 50_000
 /** A batch that was begun in time may still commit a little later. */
 const graceMs = 10_000
 /** The 202 does not wait longer than this to be written down; this node knows it meanwhile. */
-const recordedWithinMs = 1_000
+const recordedWithinMs = 500
 const retryDelayMs = 1_000
 
 interface Remembered extends UnansweredRequest {

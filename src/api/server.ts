@@ -1,8 +1,15 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
 import type { Clock } from '../clock.ts'
 import type { Service } from '../lifecycle.ts'
+import { trackConnections } from './connections.ts'
 import type { FastLane } from './fast-lane.ts'
 import { problem, type ProblemCode, type Reply } from './problem.ts'
 import type { Readiness } from './readiness.ts'
@@ -28,7 +35,11 @@ export interface HttpServerOptions {
 
 const timeoutsCheckedEveryMs = 500
 const connectionsMax = 20_000
+/** Longer than what proxies and clients keep: whoever closes first must not be us. */
+const keepAliveTimeoutMs = 65_000
 const closeIdleEveryMs = 50
+/** Long enough for a request that is on its way when the stop begins. */
+const acceptsForMs = 500
 const drainTimeoutMs = 5_500
 
 /**
@@ -41,17 +52,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const serverOptions = {
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(timeoutsCheckedEveryMs, headersTimeoutMs),
     // Node would refuse it with an empty answer; `serve` does it with a problem.
     requireHostHeader: false,
   }
   const server = createServer(serverOptions, serve)
+  const connections = trackConnections(server)
   server.maxConnections = connectionsMax
   server.on('clientError', refuseUnreadable)
   // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
   server.on('checkExpectation', serve)
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
+    connections.serves(request, response)
     if (readiness.draining()) response.setHeader('connection', 'close')
     if (lacksHost(request)) refuse(response)
     else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
@@ -80,11 +94,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           server.closeIdleConnections()
         })
         // Whoever has not sent a whole request by then has none that was accepted.
+        const cancelUnaccepted = clock.after(acceptsForMs, () => {
+          connections.closeUnaccepted()
+        })
         const cancelAll = clock.after(drainTimeoutMs, () => {
           server.closeAllConnections()
         })
         server.close(() => {
           cancelIdle()
+          cancelUnaccepted()
           cancelAll()
           resolve()
         })
@@ -98,7 +116,9 @@ function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
 
 function refuse(response: ServerResponse): void {
   const { status, headers, body } = problem('bad_request', 'a Host header is needed')
-  response.writeHead(status, { ...headers, connection: 'close' }).end(JSON.stringify(body))
+  const text = JSON.stringify(body)
+  const framing = { connection: 'close', 'content-length': Buffer.byteLength(text) }
+  response.writeHead(status, { ...headers, ...framing }).end(text)
 }
 
 function serveWithExpress(app: Express, request: IncomingMessage, response: ServerResponse): void {
@@ -130,6 +150,6 @@ function rawResponse({ status, headers, body }: Reply): string {
   const text = JSON.stringify(body)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const length = Buffer.byteLength(text)
-  const head = `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: ${length}\r\n`
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nconnection: close\r\ncontent-length: ${length}\r\n`
   return `${head}${lines.join('')}\r\n${text}`
 }

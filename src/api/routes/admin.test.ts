@@ -29,7 +29,18 @@ const goodProduct = { name: 'Earbuds', priceMinor: 4_999, currency: 'EUR', stock
 
 /** Values no whole number of the API takes; bounds come on top. */
 const noWholeNumbers = [1.5, '1', 'NaN', '', null, true, [], {}, 2 ** 53, -(2 ** 53)]
-const badNames = ['', '   ', 'x'.repeat(201), '\u0000', 'a\u0000b', 'a\nb', '\ud800', 1, null, ['a']]
+const badNames = [
+  '',
+  '   ',
+  'x'.repeat(201),
+  '\u0000',
+  'a\u0000b',
+  'a\nb',
+  '\ud800',
+  1,
+  null,
+  ['a'],
+]
 
 type Change = Readonly<Record<string, unknown>>
 
@@ -96,7 +107,10 @@ describe('creating a product', () => {
   })
 
   it('takes the bounds themselves', async () => {
-    for (const bounds of [{ priceMinor: 0, stock: 0 }, { priceMinor: 1e11, stock: 1e9 }]) {
+    for (const bounds of [
+      { priceMinor: 0, stock: 0 },
+      { priceMinor: 1e11, stock: 1e9 },
+    ]) {
       const answer = await post('/products', { ...goodProduct, ...bounds })
       expect(answer.body).toMatchObject(bounds)
     }
@@ -166,7 +180,11 @@ describe('putting a product into a sale', () => {
     expectProblem(await post(path, { productId }), 409, 'flash_sale_over')
     const past = { ...goodSale, startsAt: '2020-01-01T00:00:00Z', endsAt: '2020-01-02T00:00:00Z' }
     const ended = Number((await post('/flash-sales', past)).body['id'])
-    expectProblem(await post(`/flash-sales/${ended}/products`, { productId }), 409, 'flash_sale_over')
+    expectProblem(
+      await post(`/flash-sales/${ended}/products`, { productId }),
+      409,
+      'flash_sale_over',
+    )
   })
 
   const changes: Change[] = [
@@ -192,7 +210,9 @@ describe('putting a product into a sale', () => {
 })
 
 describe('pausing, resuming and cancelling a sale', () => {
-  const statusOf = async (id: number) => (await app.call('GET', `/v1/flash-sales/${id}`)).body['status']
+  async function statusOf(id: number): Promise<string> {
+    return String((await app.call('GET', `/v1/flash-sales/${id}`)).body['status'])
+  }
 
   it('is shown to everybody, and repeating is fine', async () => {
     const { flashSaleId } = await createSale(app.call)

@@ -80,7 +80,11 @@ describe('a shopper’s invoices', () => {
     'are not listed with %s',
     async (query) => {
       const { token } = await createShopper(app.call)
-      expectProblem(await app.call('GET', `/v1/invoices?${query}`, { token }), 400, 'validation_failed')
+      expectProblem(
+        await app.call('GET', `/v1/invoices?${query}`, { token }),
+        400,
+        'validation_failed',
+      )
     },
   )
 
@@ -99,7 +103,11 @@ describe('a shopper’s invoices', () => {
     'constructor=1',
   ])('are not listed with %s', async (query) => {
     const { token } = await createShopper(app.call)
-    expectProblem(await app.call('GET', `/v1/invoices?${query}`, { token }), 400, 'validation_failed')
+    expectProblem(
+      await app.call('GET', `/v1/invoices?${query}`, { token }),
+      400,
+      'validation_failed',
+    )
   })
 })
 

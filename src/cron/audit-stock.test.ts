@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Clock } from '../clock.ts'
+import { createLogger } from '../logger.ts'
+import { createMetrics, type Metrics } from '../metrics.ts'
+import { openSaleFixture, type SaleFixture } from '../testing/sale-fixture.ts'
+import { countStatements } from '../testing/statement-counter.ts'
+import { createAuditStock } from './audit-stock.ts'
+
+const logger = createLogger('silent', {})
+
+let fixture: SaleFixture
+let metrics: Metrics
+
+beforeEach(async () => {
+  fixture = await openSaleFixture()
+  metrics = createMetrics()
+})
+
+afterEach(() => fixture.close())
+
+async function violations(): Promise<Readonly<Record<string, number>>> {
+  const { values } = await metrics.invariantViolations.get()
+  return Object.fromEntries(
+    values.map(({ labels, value }) => [String(labels.invariant), value] as const),
+  )
+}
+
+describe('the audit by the clock', () => {
+  it('shows zero for every invariant that holds, and the units by state', async () => {
+    const offer = await fixture.sale({ stock: 10 })
+    await fixture.hold(await fixture.user(), offer, 3)
+    await fixture.paid(await fixture.user(), offer, 2)
+    await createAuditStock({ ...fixture, metrics, logger })()
+    const shown = await violations()
+    expect(Object.keys(shown)).toEqual(expect.arrayContaining(['I1', 'I2', 'I3', 'I4', 'I16']))
+    expect(Object.values(shown).every((count) => count === 0)).toBe(true)
+    const units = (await metrics.units.get()).values.map(({ labels, value }) => [
+      labels.state,
+      value,
+    ])
+    expect(Object.fromEntries(units)).toEqual({ available: 5, held: 3, sold: 2 })
+  })
+
+  it('shows how many rows break an invariant, and zero again when they are mended', async () => {
+    const offer = await fixture.sale({ stock: 10 })
+    await fixture.hold(await fixture.user(), offer)
+    const audit = createAuditStock({ ...fixture, metrics, logger })
+    const raw = fixture.openRaw()
+    raw.exec('update stock set held = 0, available = 10')
+    await audit()
+    expect(await violations()).toMatchObject({ I1: 0, I2: 0, I3: 1, I4: 1 })
+    raw.exec('update stock set held = 1, available = 9')
+    await audit()
+    expect(await violations()).toMatchObject({ I3: 0, I4: 0 })
+  })
+
+  it('rests a hundred times as long as it took, so that a large database is not read all day', async () => {
+    const { database, texts } = countStatements(fixture.database)
+    // A clock that moves 10 ms with every look.
+    const clock: Clock = {
+      ...fixture.clock,
+      monotonic() {
+        fixture.clock.advance(10)
+        return fixture.clock.monotonic()
+      },
+    }
+    const audit = createAuditStock({ database, clock, metrics, logger })
+    await audit()
+    const once = texts.length
+    await audit()
+    expect(texts).toHaveLength(once)
+    fixture.clock.advance(2_000)
+    await audit()
+    expect(texts).toHaveLength(2 * once)
+  })
+})
