@@ -186,19 +186,23 @@ export function describeDatabase(name: string, open: () => Promise<DatabaseUnder
         expect(stall.stop()).toBeLessThan(stallMsMax)
       })
 
-      it('gives up after the deadline as unavailable, having written nothing', unhurried, async () => {
-        const release = subject.holdWriteLock()
-        const stall = createStallMeter()
-        const before = performance.now()
-        await expect(database.transaction(incrementA)).rejects.toThrow(DatabaseUnavailableError)
-        const waited = performance.now() - before
-        expect(stall.stop()).toBeLessThan(stallMsMax)
-        release()
-        expect(waited).toBeGreaterThanOrEqual(subject.lockTimeoutMs - 5)
-        expect(waited).toBeLessThan(subject.lockTimeoutMs + 500)
-        expect(await valueOf('a')).toBe(0)
-        expect(await database.transaction(incrementA)).toBe(1)
-      })
+      it(
+        'gives up after the deadline as unavailable, having written nothing',
+        unhurried,
+        async () => {
+          const release = subject.holdWriteLock()
+          const stall = createStallMeter()
+          const before = performance.now()
+          await expect(database.transaction(incrementA)).rejects.toThrow(DatabaseUnavailableError)
+          const waited = performance.now() - before
+          expect(stall.stop()).toBeLessThan(stallMsMax)
+          release()
+          expect(waited).toBeGreaterThanOrEqual(subject.lockTimeoutMs - 5)
+          expect(waited).toBeLessThan(subject.lockTimeoutMs + 500)
+          expect(await valueOf('a')).toBe(0)
+          expect(await database.transaction(incrementA)).toBe(1)
+        },
+      )
     })
 
     describe('closing', () => {
