@@ -19,7 +19,7 @@ create table products (
   id integer primary key,
   shop_id integer not null references shops (id),
   name text not null check (length(name) between 1 and 200),
-  price_minor integer not null check (price_minor between 0 and 100000000000),
+  price_minor integer not null check (price_minor between 0 and 10000000000),
   currency text not null check (length(currency) = 3),
   created_at integer not null
 ) strict;
@@ -49,7 +49,7 @@ create index flash_sales_by_end on flash_sales (ends_at);
 create table flash_sale_details (
   flash_sale_id integer not null references flash_sales (id),
   product_id integer not null references products (id),
-  price_minor integer not null check (price_minor between 0 and 100000000000),
+  price_minor integer not null check (price_minor between 0 and 10000000000),
   purchase_limit integer check (purchase_limit >= 1),
   created_at integer not null,
   primary key (flash_sale_id, product_id)

@@ -79,6 +79,14 @@ describe('holds in carts', () => {
     expect(await fixture.stock(offer)).toBe('9/1/0')
   })
 
+  it('that follow an invoice take no place in the batch', async () => {
+    await fixture.invoice(user, offer)
+    fixture.clock.advance(1)
+    await fixture.hold(user, offer)
+    fixture.clock.advance(300_000)
+    expect(await sweep(expireCartHolds, 1)).toMatchObject({ ended: 1 })
+  })
+
   it('left behind by a checkout, because their time was over, expire', async () => {
     await fixture.hold(user, offer)
     fixture.clock.advance(299_000)
@@ -215,6 +223,16 @@ describe('a cancelled sale', () => {
     await fixture.run(endPayment(payment.id, { status: 'voided', code: null }, now()))
     expect(await sweep(cancelInvoicesOfCancelled)).toMatchObject({ ended: 1 })
     expect(await fixture.stock(offer)).toBe('9/0/1')
+  })
+
+  it('lets what it may not cancel take no place in the batch', async () => {
+    await fixture.pay(await fixture.invoice(user, offer))
+    await fixture.paid(user, offer)
+    await fixture.invoice(user, offer)
+    await fixture.hold(user, offer)
+    await cancelSale(offer)
+    expect(await sweep(cancelInvoicesOfCancelled, 1)).toMatchObject({ ended: 1 })
+    expect(await sweep(releaseCancelledCartHolds, 1)).toMatchObject({ ended: 1 })
   })
 
   it('fills its batches with invoices, however many lines they have', async () => {

@@ -2,7 +2,8 @@
 export const limits = {
   quantityMax: 1_000,
   stockMax: 1_000_000_000,
-  priceMinorMax: 100_000_000_000,
+  /** Times a full cart of the largest quantity this is still an exact number. */
+  priceMinorMax: 10_000_000_000,
   purchaseLimitMax: 1_000_000,
   holdSecondsMin: 1,
   holdSecondsMax: 86_400,
