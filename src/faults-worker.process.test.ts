@@ -76,7 +76,8 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
     await until(() => heldRows(cluster) === 1, 5_000, 'the commit')
     await cluster.workers[0]!.kill()
     cluster.nsqd.resume()
-    expect([202, 503]).toContain((await first).status)
+    // nsqd may find the reply in its socket when it goes on, though its sender is dead.
+    expect([201, 202, 503]).toContain((await first).status)
     await cluster.startWorker()
     await untilReady(api)
     const retry = await buy(call, sale, shopper!, { key })
