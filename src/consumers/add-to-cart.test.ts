@@ -119,6 +119,17 @@ describe('an add-to-cart message', () => {
     expect(broker.published).toEqual([])
   })
 
+  it('for another product is not decided either when its product comes last in it', async () => {
+    const { flashSaleId } = offer
+    const productId = offer.productId + 1
+    const requestId = fixture.newId()
+    const shopper = { requestId, userId: user, idempotencyKey: requestId, nodeId: 'api-1' }
+    const request = { ...shopper, flashSaleId, quantity: 1, sentAt: fixture.clock.now(), productId }
+    hand(codec.seal('add_to_cart', topic, request))
+    await consumer.stop()
+    expect(events).toEqual(['finish'])
+  })
+
   it('that nobody can read is parked and finished', async () => {
     hand(Buffer.from('garbage'))
     await consumer.stop()

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
 import { readCart } from './carts.ts'
-import type { Script } from './database.ts'
+import { run, type Script } from './database.ts'
 import {
   cancelInvoicesOfCancelled,
   expireCartHolds,
@@ -10,6 +10,7 @@ import {
   type Swept,
 } from './expiry.ts'
 import { changeFlashSaleState } from './flash-sales.ts'
+import { returnToStock } from './holds.ts'
 import { beginPayment, endPayment, settleAuthorized } from './payments.ts'
 
 let fixture: SaleFixture
@@ -120,6 +121,29 @@ describe('invoices', () => {
     expect(await sweep(expireInvoices, 2)).toMatchObject({ ended: 2 })
     expect(await sweep(expireInvoices, 2)).toMatchObject({ ended: 1 })
     expect(await sweep(expireInvoices, 2)).toEqual(nothing)
+  })
+
+  it('give back only what is still held', async () => {
+    const { id } = await fixture.hold(user, offer, 2)
+    await fixture.hold(user, offer, 3)
+    await fixture.checkOut(user)
+    const hold = { id, productId: offer.productId, quantity: 2 }
+    await fixture.database.transaction(function* () {
+      yield* run(`update reservations set status = 'expired', ended_at = 1 where id = ?`, id)
+      yield* returnToStock([hold], 'expired', now())
+    })
+    fixture.clock.advance(300_000)
+    expect(await sweep(expireInvoices)).toMatchObject({ ended: 1 })
+    expect(await fixture.stock(offer)).toBe('10/0/0')
+  })
+
+  it('never give back more than the stock says is held; all of the batch stays', async () => {
+    await fixture.invoice(user, offer, 2)
+    await fixture.run(run('update stock set available = 9, held = 1'))
+    fixture.clock.advance(300_000)
+    await expect(sweep(expireInvoices)).rejects.toThrow(/holds less than was ended/)
+    expect(await fixture.stock(offer)).toBe('9/1/0')
+    await fixture.run(run('update stock set available = 8, held = 2'))
   })
 
   it('that are being paid are never swept', async () => {

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Invoice } from '../domain/invoice.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { all, run } from './database.ts'
 import { expireInvoices } from './expiry.ts'
+import { returnToStock, type EndedHold } from './holds.ts'
 import { cancelInvoice, readInvoice } from './invoices.ts'
 import {
   beginPayment,
@@ -167,6 +169,33 @@ describe('an authorised attempt', () => {
     expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
     expect(await fixture.status('payments', id)).toBe(end.status)
   })
+
+  it('is to be voided when its invoice is not being paid any more, and sells nothing', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(run(`update invoices set status = 'unpaid' where id = ?`, invoice.id))
+    expect(await fixture.run(settleAuthorized(id, now()))).toBe('void')
+    expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
+    expect(await fixture.stock(offer)).toBe('8/2/0')
+  })
+
+  it('never pays for a hold that is lost: the invoice stays as it was', async () => {
+    const { id } = await fixture.pay(invoice)
+    const [hold] = invoice.lines
+    await fixture.run(endHold(hold?.reservationId ?? ''))
+    await expect(fixture.run(settleAuthorized(id, now()))).rejects.toThrow(/lost a hold/)
+    expect(await fixture.status('invoices', invoice.id)).toBe('paying')
+    expect(await fixture.status('payments', id)).toBe('authorizing')
+    await fixture.run(endPayment(id, voided, now()))
+    await fixture.run(cancelInvoice(user, invoice.id, now()))
+  })
+
+  /** What no script does to a hold of an invoice. */
+  function* endHold(reservationId: string) {
+    const end = `update reservations set status = 'released', ended_at = ? where id = ?
+      returning id, product_id as "productId", quantity`
+    const ended = yield* all<EndedHold>(end, now(), reservationId)
+    yield* returnToStock(ended, 'released', now())
+  }
 
   it('of an attempt nobody knows is to be voided', async () => {
     expect(await fixture.run(settleAuthorized('unknown', now()))).toBe('void')
