@@ -80,7 +80,7 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   const serves = config.role !== 'worker'
   const selling = sells ? createSellingConsumers(foundation) : undefined
   const maintenance = sells ? createMaintenance(foundation) : undefined
-  const authentication = createAuthentication({ ...config, database, clock })
+  const authentication = createAuthentication({ ...config, ...surroundings, database })
   const apiNode = serves ? createApiNode(foundation, authentication) : undefined
   const results = apiNode && createAddToCartResultConsumer({ ...foundation, ...apiNode.results })
   const released = createStockReleasedConsumer({

@@ -1,6 +1,23 @@
+import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
 /** Makes a UUIDv7: sorts by time, so new rows land at the end of an index. */
 export type NewId = () => string
 
-export const newUuid: NewId = () => v7()
+const idBytes = 16
+/** Asked for one by one, random bytes took 18 % of the time of a refusal. */
+const pool = Buffer.alloc(256 * idBytes)
+let used = pool.length
+
+function rng(): Uint8Array {
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += idBytes
+  return pool.subarray(used - idBytes, used)
+}
+
+const options = { rng }
+
+export const newUuid: NewId = () => v7(options)

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { BrokerUnavailableError } from '../broker/broker.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
@@ -7,7 +8,12 @@ import { createPlainCodec, type AddToCart } from '../messages.ts'
 import { createMetrics } from '../metrics.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
 import { createStubBroker, type StubBroker } from '../testing/stub-broker.ts'
-import { createAddToCartHandler, type AddToCartHandler } from './add-to-cart.ts'
+import {
+  addToCartBody,
+  createAddToCartHandler,
+  readPlainBody,
+  type AddToCartHandler,
+} from './add-to-cart.ts'
 import { createLateReplies } from './late-replies.ts'
 import { createLocalGate, type LocalGate } from './local-gate.ts'
 import { createPendingReplies, type PendingReplies } from './pending-replies.ts'
@@ -40,7 +46,7 @@ describe('an API node adding to cart', () => {
     catalog = createSaleCatalog({ database, broker, clock, logger, routing })
     pendingReplies = createPendingReplies({ clock, pendingRepliesMax: 3, replyTimeoutMs: 5_000 })
     handler = createAddToCartHandler({
-      ...{ catalog, gate, pendingReplies, database, clock, newId },
+      ...{ catalog, gate, pendingReplies, database, clock, newId, defer },
       lateReplies: createLateReplies({ database, clock, logger, defer, maxAgeMs: 30_000 }),
       publisher: createPublisher(broker, defer),
       codec: createPlainCodec(),
@@ -197,5 +203,25 @@ describe('an API node adding to cart', () => {
     const reply = ask()
     await settle({ kind: 'refused', refusal: 'unknown_user' })
     expect([(await reply).status, codeOf(await reply)]).toEqual([401, 'unauthenticated'])
+  })
+})
+
+test('a body read without the schema is what the schema makes of it, and every usual one is', () => {
+  const id = fc.oneof(fc.integer({ min: -1, max: 3 }), fc.constant(2 ** 53), fc.jsonValue())
+  const quantity = fc.oneof(id, fc.integer({ min: 998, max: 1_002 }))
+  const shape = { flashSaleId: id, productId: id, quantity, extra: id }
+  const bodies = fc.record(shape, { requiredKeys: [], noNullPrototype: true })
+  fc.assert(
+    fc.property(bodies, (value) => {
+      const body = JSON.parse(JSON.stringify(value)) as object
+      const plain = readPlainBody(body)
+      const { success, data } = addToCartBody.safeParse(body)
+      if (success || plain !== undefined) expect(plain).toEqual(data)
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(readPlainBody([])).toBeUndefined()
+  expect(readPlainBody({ flashSaleId: 1, productId: 2 })).toEqual({
+    ...{ flashSaleId: 1, productId: 2, quantity: 1 },
   })
 })

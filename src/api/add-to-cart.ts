@@ -3,7 +3,7 @@ import { BrokerUnavailableError } from '../broker/broker.ts'
 import type { Clock } from '../clock.ts'
 import { DatabaseUnavailableError, type Database } from '../db/database.ts'
 import { findFlashSale } from '../db/flash-sales.ts'
-import { findRecordedHold } from '../db/reservations.ts'
+import { findRecordedHolds, type KeyedWish } from '../db/reservations.ts'
 import { limits } from '../domain/limits.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
@@ -11,6 +11,7 @@ import type { NewId } from '../ids.ts'
 import type { MessageCodec } from '../messages.ts'
 import type { Metrics } from '../metrics.ts'
 import type { LateReplies } from './late-replies.ts'
+import { createLookup, type Lookup } from './lookup.ts'
 import type { LocalGate } from './local-gate.ts'
 import type { PendingReplies } from './pending-replies.ts'
 import { problem, type Reply } from './problem.ts'
@@ -40,6 +41,22 @@ export const addToCartBody = z.strictObject({
 })
 export type AddToCartBody = z.infer<typeof addToCartBody>
 
+const isRowId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+
+/**
+ * The body as the schema would give it, when it is plainly right: that takes a twentieth of the schema's
+ * time. Undefined: ask the schema, it has the last word and says what is wrong.
+ */
+export function readPlainBody(body: object): AddToCartBody | undefined {
+  for (const name in body) {
+    if (name !== 'flashSaleId' && name !== 'productId' && name !== 'quantity') return undefined
+  }
+  const { flashSaleId, productId, quantity = 1 } = body as Partial<Record<string, unknown>>
+  if (!isRowId(flashSaleId) || !isRowId(productId) || !isRowId(quantity)) return undefined
+  return quantity > limits.quantityMax ? undefined : { flashSaleId, productId, quantity }
+}
+
 export interface AddToCartHandlerOptions {
   readonly catalog: SaleCatalog
   readonly gate: LocalGate
@@ -52,6 +69,13 @@ export interface AddToCartHandlerOptions {
   readonly newId: NewId
   readonly metrics: Metrics
   readonly nodeId: string
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
+}
+
+/** What deciding needs beside the request. */
+interface Desk extends AddToCartHandlerOptions {
+  readonly recall: Lookup<KeyedWish, AddToCartOutcome | undefined>
 }
 
 interface Try extends AddToCartRequest {
@@ -64,7 +88,8 @@ interface InFlight {
 }
 
 export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
-  const { clock, newId, metrics } = options
+  const { clock, newId, metrics, database, defer } = options
+  const desk = { ...options, recall: createLookup({ database, defer, read: findRecordedHolds }) }
   metrics.onCollect(() => {
     metrics.pendingReplies.set(options.pendingReplies.size())
   })
@@ -99,7 +124,7 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
 
   async function once(request: AddToCartRequest): Promise<Reply> {
     const requestId = newId()
-    const reply = await decide({ ...request, requestId }, options)
+    const reply = await decide({ ...request, requestId }, desk)
     return withKey(reply, request.idempotencyKey ?? requestId)
   }
 
@@ -110,17 +135,15 @@ function withKey(reply: Reply, idempotencyKey: string): Reply {
   return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
 }
 
-async function decide(request: Try, options: AddToCartHandlerOptions): Promise<Reply> {
+async function decide(request: Try, desk: Desk): Promise<Reply> {
   try {
-    const { catalog, gate } = options
-    const route = catalog.route(request.flashSaleId, request.productId)
+    const { flashSaleId, productId, quantity } = request
+    const route = desk.catalog.route(flashSaleId, productId)
     if (route.kind === 'no_channel') return problem('broker_unavailable')
-    if (route.kind === 'unknown_sale') return await refuseUnknownSale(request, options)
-    if (route.kind !== 'open') return await refuseHere(request, route.kind, options)
-    if (gate.refuses(request.productId, request.quantity)) {
-      return await refuseHere(request, 'sold_out', options)
-    }
-    return await askQueue(request, route.topic, options)
+    if (route.kind === 'unknown_sale') return await refuseUnknownSale(request, desk)
+    if (route.kind !== 'open') return await refuseHere(request, route.kind, desk)
+    if (desk.gate.refuses(productId, quantity)) return await refuseHere(request, 'sold_out', desk)
+    return await askQueue(request, route.topic, desk)
   } catch (error) {
     if (error instanceof BrokerUnavailableError) return problem('broker_unavailable')
     if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
@@ -129,30 +152,21 @@ async function decide(request: Try, options: AddToCartHandlerOptions): Promise<R
 }
 
 /** A shopper who repeats a key may have a hold already: that is looked up before any refusal. */
-async function refuseHere(
-  request: Try,
-  refusal: Refusal,
-  { database }: AddToCartHandlerOptions,
-): Promise<Reply> {
-  const { userId, idempotencyKey } = request
-  if (idempotencyKey === undefined) return present({ kind: 'refused', refusal })
-  const recorded = await database.read(() => findRecordedHold({ userId, idempotencyKey }, request))
-  return present(recorded ?? { kind: 'refused', refusal })
+async function refuseHere(request: Try, refusal: Refusal, { recall }: Desk): Promise<Reply> {
+  const { idempotencyKey } = request
+  if (idempotencyKey === undefined) return refusalReply(refusal)
+  return present((await recall({ ...request, idempotencyKey })) ?? { kind: 'refused', refusal })
 }
 
-async function refuseUnknownSale(request: Try, options: AddToCartHandlerOptions): Promise<Reply> {
+async function refuseUnknownSale(request: Try, desk: Desk): Promise<Reply> {
   const { flashSaleId, productId } = request
-  const sale = await options.database.read(() => findFlashSale(flashSaleId))
+  const sale = await desk.database.read(() => findFlashSale(flashSaleId))
   const offered = sale?.products.some((product) => product.productId === productId) ?? false
-  return refuseHere(request, offered ? 'sale_not_open' : 'product_not_in_sale', options)
+  return refuseHere(request, offered ? 'sale_not_open' : 'product_not_in_sale', desk)
 }
 
-async function askQueue(
-  request: Try,
-  topic: string,
-  options: AddToCartHandlerOptions,
-): Promise<Reply> {
-  const { pendingReplies, publisher, codec, clock, nodeId, gate, lateReplies } = options
+async function askQueue(request: Try, topic: string, desk: Desk): Promise<Reply> {
+  const { pendingReplies, publisher, codec, clock, nodeId, lateReplies } = desk
   const { requestId, userId, flashSaleId, productId, quantity } = request
   const { idempotencyKey = requestId } = request
   const sentAt = clock.now()
@@ -168,20 +182,23 @@ async function askQueue(
     nodeId,
     sentAt,
   })
-  const published = publisher.publish(topic, body)
-  // The outcome may overtake the broker's confirmation; a failure of it ends the waiting.
-  const outcome = await Promise.race([pending, published.then(() => pending)]).catch(
-    (error: unknown) => {
-      pendingReplies.abandon(requestId)
-      throw error
-    },
-  )
+  publisher.publish(topic, body, (error) => {
+    pendingReplies.fail(requestId, error)
+  })
+  const outcome = await pending
   if (outcome === 'no_answer') {
     await lateReplies.unanswered({ requestId, userId, idempotencyKey, sentAt })
     return pendingReply(requestId)
   }
-  if (outcome.kind === 'refused' && outcome.refusal === 'sold_out') gate.close(productId, quantity)
+  learn(request, outcome, desk.gate)
   return present(outcome)
+}
+
+function learn({ productId, quantity }: Try, outcome: AddToCartOutcome, gate: LocalGate): void {
+  // A repeated hold says nothing about what is left now.
+  if (outcome.kind === 'held') {
+    if (!outcome.replayed) gate.held(productId, quantity)
+  } else if (outcome.refusal === 'sold_out') gate.close(productId, quantity)
 }
 
 function pendingReply(requestId: string): Reply {

@@ -24,7 +24,9 @@ describe('authentication', () => {
       },
     }
     const secrets = { jwtSecret: testJwtSecret, adminToken: testAdminToken }
-    authentication = createAuthentication({ ...secrets, database, clock: fixture.clock })
+    authentication = createAuthentication({
+      ...{ ...secrets, database, clock: fixture.clock, defer: setImmediate },
+    })
     userId = await fixture.user()
   })
   afterEach(() => fixture.close())
@@ -45,6 +47,15 @@ describe('authentication', () => {
     await authentication.shopper(header)
     await authentication.shopper(header)
     expect(authentication.knownShopper(header)).toBe(userId)
+    expect(reads).toBe(1)
+  })
+
+  it('asks the database once for all who come in one tick', async () => {
+    const others = await Promise.all(Array.from({ length: 20 }, () => fixture.user()))
+    reads = 0
+    const headers = [...others, 999].map((id) => bearer(authentication.issue(id)))
+    const found = await Promise.all(headers.map((header) => authentication.shopper(header)))
+    expect(found).toEqual([...others, undefined])
     expect(reads).toBe(1)
   })
 

@@ -3,7 +3,8 @@ import { createSigner, createVerifier } from 'fast-jwt'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { userExists } from '../db/users.ts'
+import { usersExist } from '../db/users.ts'
+import { createLookup } from './lookup.ts'
 
 /** Who may do what: shoppers by JWT, operators by the admin token. */
 export interface Authentication {
@@ -21,6 +22,8 @@ export interface AuthenticationOptions {
   readonly adminToken: string
   readonly database: Database
   readonly clock: Clock
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
 }
 
 const issuer = 'holdfast'
@@ -36,7 +39,8 @@ interface KnownToken {
 
 /** Tokens are verified once and remembered until they expire: HMAC and JSON are not free. */
 export function createAuthentication(options: AuthenticationOptions): Authentication {
-  const { jwtSecret: key, database, clock } = options
+  const { jwtSecret: key, database, clock, defer } = options
+  const userExists = createLookup({ database, defer, read: usersExist })
   const known = new LRUCache<string, KnownToken>({ max: knownTokensMax })
   const sign = createSigner({ key, algorithm: 'HS256', iss: issuer, aud: audience })
   const requiredClaims = ['iss', 'aud', 'sub', 'exp']
@@ -75,7 +79,7 @@ export function createAuthentication(options: AuthenticationOptions): Authentica
     const token = bearer(authorization)
     const read = token === undefined ? undefined : readToken(token)
     if (token === undefined || read === undefined || read.expiresAt <= clock.now()) return undefined
-    if (!(await database.read(() => userExists(read.userId)))) return undefined
+    if (!(await userExists(read.userId))) return undefined
     known.set(token, read)
     return read.userId
   }

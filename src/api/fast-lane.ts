@@ -1,7 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NewId } from '../ids.ts'
 import type { Logger } from '../logger.ts'
-import { addToCartBody, type AddToCartHandler } from './add-to-cart.ts'
+import {
+  addToCartBody,
+  readPlainBody,
+  type AddToCartBody,
+  type AddToCartHandler,
+} from './add-to-cart.ts'
 import { bodyBytesMax, toProblem } from './app.ts'
 import { readRequestId } from './request-context.ts'
 import type { Authentication } from './authentication.ts'
@@ -29,16 +34,18 @@ export interface FastLaneOptions {
 export function createFastLane(options: FastLaneOptions): FastLane {
   const { logger, newId } = options
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.setHeader('x-request-id', readRequestId(request, newId))
-    response.setHeader('x-content-type-options', 'nosniff')
+  async function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    text: string | undefined,
+  ): Promise<void> {
+    const requestId = readRequestId(request, newId)
     try {
-      send(response, await answer(request, options))
+      send(response, await answer(request, text, options), requestId)
     } catch (error) {
-      if (error === clientGone || response.destroyed) return
       const reply = toProblem(error)
-      if (reply.status === 500) logger.error({ err: error }, 'add to cart failed')
-      send(response, reply)
+      if (reply.status === 500) logger.error({ err: error, requestId }, 'add to cart failed')
+      send(response, reply, requestId)
     }
   }
 
@@ -46,16 +53,19 @@ export function createFastLane(options: FastLaneOptions): FastLane {
     take(request, response) {
       if (request.method !== 'POST' || request.url !== '/v1/cart/items') return false
       if (!isPlainJson(request)) return false
-      void serve(request, response)
+      readBody(request, (text) => void serve(request, response, text))
       return true
     },
   }
 }
 
-async function answer(request: IncomingMessage, options: FastLaneOptions): Promise<Reply> {
+async function answer(
+  request: IncomingMessage,
+  text: string | undefined,
+  options: FastLaneOptions,
+): Promise<Reply> {
   const { authentication, rateLimit, addToCart } = options
   const { authorization } = request.headers
-  const text = await readBody(request)
   if (text === undefined) return problem('body_too_large')
   const body = parseJson(text)
   if (body === undefined) return problem('malformed_json')
@@ -63,18 +73,24 @@ async function answer(request: IncomingMessage, options: FastLaneOptions): Promi
     authentication.knownShopper(authorization) ?? (await authentication.shopper(authorization))
   if (userId === undefined) return problem('unauthenticated')
   const idempotencyKey = readIdempotencyKey(keyHeader(request))
-  const parsed = addToCartBody.safeParse(body)
-  const headers: Record<string, string> = {}
-  if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey
-  if (!parsed.success) {
-    return withHeaders(problem('validation_failed', describeIssues(parsed.error, 'body')), headers)
+  const parsed = readPlainBody(body) ?? parseBody(body)
+  if (typeof parsed === 'string') {
+    return withKey(problem('validation_failed', parsed), idempotencyKey)
   }
-  if (!rateLimit.take(userId)) return withHeaders(problem('rate_limited'), headers)
-  return addToCart.handle({ ...parsed.data, userId, idempotencyKey })
+  if (!rateLimit.take(userId)) return withKey(problem('rate_limited'), idempotencyKey)
+  const { flashSaleId, productId, quantity } = parsed
+  return addToCart.handle({ flashSaleId, productId, quantity, userId, idempotencyKey })
 }
 
-function withHeaders(reply: Reply, headers: Readonly<Record<string, string>>): Reply {
-  return { ...reply, headers: { ...reply.headers, ...headers } }
+/** The body, or what is wrong with it. */
+function parseBody(body: object): AddToCartBody | string {
+  const { data, error } = addToCartBody.safeParse(body)
+  return error === undefined ? data : describeIssues(error, 'body')
+}
+
+function withKey(reply: Reply, idempotencyKey: string | undefined): Reply {
+  if (idempotencyKey === undefined) return reply
+  return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
 }
 
 function keyHeader(request: IncomingMessage): string | undefined {
@@ -90,33 +106,26 @@ function isPlainJson({ headers }: IncomingMessage): boolean {
   return plainJson.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined
 }
 
-/** Nobody is there to be answered. */
-const clientGone = new Error('the client went away')
-
-/** The body as text, without a byte order mark; undefined when it is larger than allowed. */
-function readBody(request: IncomingMessage): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    let chunks: Buffer[] = []
-    let length = 0
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length
-      if (length <= bodyBytesMax) chunks.push(chunk)
-      else chunks = []
-    })
-    request.on('end', () => {
-      resolve(length > bodyBytesMax ? undefined : utf8.decode(Buffer.concat(chunks)))
-    })
-    request.on('error', () => {
-      reject(clientGone)
-    })
-    request.on('close', () => {
-      reject(clientGone)
-    })
+/**
+ * Hands on the body as text, without a byte order mark; undefined when it is larger than allowed. A
+ * client that goes away in the middle is never heard of again: nothing was begun for it.
+ */
+function readBody(request: IncomingMessage, done: (text: string | undefined) => void): void {
+  let body: Buffer | undefined
+  let length = 0
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length
+    if (length > bodyBytesMax) body = undefined
+    // Nearly always the only one.
+    else body = body === undefined ? chunk : Buffer.concat([body, chunk])
+  })
+  request.on('end', () => {
+    done(length > bodyBytesMax ? undefined : utf8.decode(body))
   })
 }
 
 /** Undefined when it is not an object or array in JSON. As in Express, nothing at all is `{}`. */
-function parseJson(text: string): unknown {
+function parseJson(text: string): object | undefined {
   if (text === '') return {}
   try {
     const value: unknown = JSON.parse(text)
@@ -126,12 +135,15 @@ function parseJson(text: string): unknown {
   }
 }
 
-function send(response: ServerResponse, reply: Reply): void {
-  const text = JSON.stringify(reply.body)
-  response.writeHead(reply.status, {
+/** All headers in one go: set before `writeHead`, each would be looked up and checked once more. */
+function send(response: ServerResponse, { status, headers, body }: Reply, requestId: string): void {
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
     'content-type': 'application/json',
     'cache-control': 'no-store',
-    ...reply.headers,
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    ...headers,
     'content-length': Buffer.byteLength(text),
   })
   response.end(text)

@@ -20,8 +20,13 @@ describe('the gate of an API node', () => {
     expect(gate.refuses(2, 3)).toBe(false)
   })
 
-  it('opens by itself soon enough to learn of a release nobody announced', () => {
+  it('lets one through soon enough to learn of a release nobody announced, and no crowd', () => {
     const { clock, gate } = open()
+    gate.close(1, 1)
+    clock.advance(249)
+    expect(gate.refuses(1, 1)).toBe(true)
+    clock.advance(1)
+    expect([1, 2, 3].map((quantity) => gate.refuses(1, quantity))).toEqual([false, true, true])
     gate.close(1, 1)
     clock.advance(249)
     expect(gate.refuses(1, 1)).toBe(true)
@@ -29,7 +34,27 @@ describe('the gate of an API node', () => {
     expect(gate.refuses(1, 1)).toBe(false)
   })
 
-  it('is not kept closed by refusals that were under way', () => {
+  it('opens for all when the one it let through got what it wanted', () => {
+    const { clock, gate } = open()
+    gate.close(1, 2)
+    clock.advance(250)
+    expect(gate.refuses(1, 2)).toBe(false)
+    gate.held(1, 1)
+    expect(gate.refuses(1, 2)).toBe(true)
+    gate.held(1, 2)
+    expect([gate.refuses(1, 2), gate.refuses(1, 2)]).toEqual([false, false])
+  })
+
+  it('forgets what it was not told again for a second', () => {
+    const { clock, gate } = open()
+    gate.close(1, 1)
+    clock.advance(999)
+    expect([gate.refuses(1, 1), gate.refuses(1, 1)]).toEqual([false, true])
+    clock.advance(1)
+    expect([gate.refuses(1, 1), gate.refuses(1, 1)]).toEqual([false, false])
+  })
+
+  it('asks again as early when refusals were under way', () => {
     const { clock, gate } = open()
     gate.close(1, 1)
     for (let ms = 0; ms < 240; ms += 40) {

@@ -23,7 +23,7 @@ function createWholeApp(fixture: SaleFixture): Express {
   const metrics = createMetrics()
   const provider = createSimulatedProvider({ path: `${fixture.path}.provider`, clock })
   const secrets = { jwtSecret: testJwtSecret, adminToken: testAdminToken }
-  const authentication = createAuthentication({ ...secrets, database, clock })
+  const authentication = createAuthentication({ ...secrets, database, clock, defer: setImmediate })
   const config = {
     ...{ nodeId: 'test', holdSeconds: 300, addToCartRouting: 'channel-per-product' as const },
     ...{ addToCartWaitMs: 5_000, addToCartMaxAgeMs: 30_000, addToCartUserRate: 0 },

@@ -75,8 +75,9 @@ describe('pending replies', () => {
 
   it('forget a request that could not be sent', async () => {
     const { replies } = await start()
-    void replies.expect('unsent')
-    replies.abandon('unsent')
+    const waiting = expect(replies.expect('unsent')).rejects.toThrow('no queue')
+    replies.fail('unsent', new Error('no queue'))
+    await waiting
     expect(replies.size()).toBe(0)
     expect(replies.settle('unsent', soldOut)).toBe(false)
   })

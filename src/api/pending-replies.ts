@@ -12,8 +12,8 @@ export interface PendingReplies extends Service {
   expect(requestId: string): Promise<AddToCartOutcome | 'no_answer'> | undefined
   /** Hands the outcome to whoever waits for this request; false when nobody does. */
   settle(requestId: string, outcome: AddToCartOutcome): boolean
-  /** Stops waiting: the request was never sent. */
-  abandon(requestId: string): void
+  /** Ends the waiting with an error; harmless when the outcome was faster. */
+  fail(requestId: string, error: unknown): void
   size(): number
 }
 
@@ -26,6 +26,7 @@ export interface PendingRepliesOptions {
 interface Waiting {
   readonly deadline: number
   readonly resolve: (outcome: AddToCartOutcome | 'no_answer') => void
+  readonly reject: (error: unknown) => void
 }
 
 /** One timer for all, not one each: at 10,000 waiting that is what fits into memory. */
@@ -51,8 +52,8 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
     expect(requestId) {
       if (waiting.size >= pendingRepliesMax) return undefined
       const deadline = clock.monotonic() + replyTimeoutMs
-      return new Promise((resolve) => {
-        waiting.set(requestId, { deadline, resolve })
+      return new Promise((resolve, reject) => {
+        waiting.set(requestId, { deadline, resolve, reject })
       })
     },
     settle(requestId, outcome) {
@@ -62,7 +63,11 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
       found.resolve(outcome)
       return true
     },
-    abandon: (requestId) => void waiting.delete(requestId),
+    fail(requestId, error) {
+      const found = waiting.get(requestId)
+      waiting.delete(requestId)
+      found?.reject(error)
+    },
     size: () => waiting.size,
     start() {
       cancel = clock.every(Math.min(expireEveryMs, replyTimeoutMs), expire)

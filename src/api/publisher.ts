@@ -3,8 +3,8 @@ import type { Broker } from '../broker/broker.ts'
 
 /** Publishes what arrives in one tick of the event loop together: one MPUB per topic. */
 export interface Publisher {
-  /** Resolves when the broker has queued the message. Rejects as `Broker.publish`. */
-  publish(topic: string, body: Buffer): Promise<void>
+  /** `failed` hears of it when the broker did not say that it has queued the message. */
+  publish(topic: string, body: Buffer, failed: (error: unknown) => void): void
 }
 
 const batchSizeMax = 1_000
@@ -12,8 +12,7 @@ const batchSizeMax = 1_000
 interface Entry {
   readonly topic: string
   readonly body: Buffer
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
+  readonly failed: (error: unknown) => void
 }
 
 export function createPublisher(broker: Broker, defer: (task: () => void) => void): Publisher {
@@ -37,16 +36,14 @@ export function createPublisher(broker: Broker, defer: (task: () => void) => voi
         topic,
         entries.map(({ body }) => body),
       )
-      for (const { resolve } of entries) resolve()
     } catch (error) {
-      for (const { reject } of entries) reject(error)
+      for (const { failed } of entries) failed(error)
     }
   }
 
   return {
-    publish: (topic, body) =>
-      new Promise((resolve, reject) => {
-        batcher.add({ topic, body, resolve, reject })
-      }),
+    publish(topic, body, failed) {
+      batcher.add({ topic, body, failed })
+    },
   }
 }

@@ -362,13 +362,20 @@ export interface Wish {
   readonly quantity: number
 }
 
-/** What the same shopper was told for the same key before; undefined when nothing is recorded. */
-export function* findRecordedHold(
-  shopper: { readonly userId: number; readonly idempotencyKey: string },
-  wish: Wish,
-): Script<AddToCartOutcome | undefined> {
-  const [hold] = yield* findHolds([shopper])
-  return hold === undefined ? undefined : repeatHold(hold, wish)
+export interface KeyedWish extends Wish {
+  readonly userId: number
+  readonly idempotencyKey: string
+}
+
+/** What each was told for the same key before; undefined where nothing is recorded. */
+export function* findRecordedHolds(
+  wishes: readonly KeyedWish[],
+): Script<readonly (AddToCartOutcome | undefined)[]> {
+  const holds = new Map((yield* findHolds(wishes)).map((hold) => [keyOf(hold), hold]))
+  return wishes.map((wish) => {
+    const hold = holds.get(keyOf(wish))
+    return hold && repeatHold(hold, wish)
+  })
 }
 
 const selectAvailable = (count: number) => `

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabaseFixture, type DatabaseFixture } from '../testing/database-fixture.ts'
-import { createUser, userExists } from './users.ts'
+import { createUser, usersExist } from './users.ts'
 
 let fixture: DatabaseFixture
 
@@ -39,7 +39,7 @@ describe('users', () => {
 
   it('exist once they were made', async () => {
     const user = await add('ada@example.com')
-    expect(await fixture.read(userExists(user?.id ?? 0))).toBe(true)
-    expect(await fixture.read(userExists(999))).toBe(false)
+    const id = user?.id ?? 0
+    expect(await fixture.read(usersExist([999, id, id]))).toEqual([false, true, true])
   })
 })

@@ -1,4 +1,4 @@
-import { first, run, type Script } from './database.ts'
+import { all, first, padded, placeholders, run, type Script } from './database.ts'
 
 export interface User {
   readonly id: number
@@ -21,8 +21,11 @@ export function* createUser(user: Omit<User, 'id'>, now: number): Script<User | 
   return { id: row.id, name, email }
 }
 
-const selectUser = `select id from users where id = ?`
+const selectUsers = (count: number) => `select id from users where id in (${placeholders(count)})`
 
-export function* userExists(userId: number): Script<boolean> {
-  return (yield* first(selectUser, userId)) !== undefined
+/** For each id whether it belongs to a user. */
+export function* usersExist(userIds: readonly number[]): Script<readonly boolean[]> {
+  const rows = yield* all<{ id: number }>(selectUsers(userIds.length), ...padded(userIds))
+  const found = new Set(rows.map(({ id }) => id))
+  return userIds.map((id) => found.has(id))
 }
