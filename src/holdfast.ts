@@ -71,10 +71,16 @@ const totalStopTimeoutMs = 9_000
  */
 export function createHoldfast(config: Config, surroundings: Surroundings): Holdfast {
   const { clock, logger, random } = surroundings
-  const database = openSqlite({ path: config.databasePath, clock, random })
+  const metrics = createMetrics()
+  const database = openSqlite({
+    ...{ path: config.databasePath, clock, random, defer: surroundings.defer },
+    onStatements: (count) => {
+      metrics.databaseStatements.inc(count)
+    },
+  })
   const broker = createBroker(config, surroundings)
   const provider = createSimulatedProvider({ path: config.paymentSimulatorPath, clock })
-  const foundation = lay(config, surroundings, { database, broker, provider })
+  const foundation = lay(config, surroundings, { database, broker, provider, metrics })
 
   const sells = config.role !== 'api'
   const serves = config.role !== 'worker'
@@ -124,13 +130,12 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
 function lay(
   config: Config,
   surroundings: Surroundings,
-  adapters: Pick<Foundation, 'database' | 'broker'> & {
+  adapters: Pick<Foundation, 'database' | 'broker' | 'metrics'> & {
     readonly provider: Parameters<typeof createPaymentSettlement>[0]['provider']
   },
 ): Foundation {
   const { clock, logger } = surroundings
-  const { database, broker, provider } = adapters
-  const metrics = createMetrics()
+  const { database, broker, provider, metrics } = adapters
   const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
   return {
     ...surroundings,

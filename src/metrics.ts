@@ -58,6 +58,11 @@ function queueMetrics(registers: Registry[]) {
       labelNames: ['type', 'reason'],
       registers,
     }),
+    databaseStatements: new Counter({
+      name: 'holdfast_database_statements_total',
+      help: 'SQL statements run by this process, begin and commit aside',
+      registers,
+    }),
     queueLag: new Gauge({
       name: 'holdfast_queue_lag_messages',
       help: 'Add-to-cart messages queued or in flight',

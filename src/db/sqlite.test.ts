@@ -50,6 +50,8 @@ describeDatabase('sqlite', () => {
       holder.exec('begin immediate')
       return () => holder.exec('rollback')
     },
+    incrementBehindOurBack: () =>
+      openRaw().exec(`update counters set value = value + 1 where name = 'a'`),
     // The hook below closes and removes everything.
     close: () => Promise.resolve(),
   })

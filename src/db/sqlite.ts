@@ -9,20 +9,32 @@ import {
   type Script,
   type Statement,
 } from './database.ts'
+import { createGroupCommit } from './group-commit.ts'
 
 export interface SqliteOptions {
   readonly path: string
   readonly clock: Clock
   /** Spreads the retries of several processes; 0 ≤ random() < 1. */
   readonly random: () => number
+  /** Runs a task after the arrivals of the current tick; setImmediate unless a simulation decides. */
+  readonly defer?: (task: () => void) => void
   /** How long a transaction may wait for its turn, ms. */
   readonly lockTimeoutMs?: number
+  /** Called with the number of statements run, transaction control aside. */
+  readonly onStatements?: (count: number) => void
 }
+
+const defaults = {
+  defer: (task: () => void): void => {
+    setImmediate(task)
+  },
+  lockTimeoutMs: 5_000,
+  onStatements: (): void => undefined,
+} as const
 
 /** SQLite's own wait blocks the event loop, so it is short; the rest of the waiting is asynchronous. */
 const busyTimeoutMs = 5
-const retryDelayMsMax = 50
-const waitingMax = 10_000
+const readRetryMs = 10
 
 /**
  * Opens a SQLite file as the database. One connection, one process; several processes may share the
@@ -30,74 +42,48 @@ const waitingMax = 10_000
  * mode and a power cut would lose acknowledged commits.
  * @throws DatabaseUnavailableError when the file cannot be opened or fails its quick check.
  */
-export function openSqlite(options: SqliteOptions): Database {
-  const connection = connect(options.path)
-  const runIn = createRunner(connection)
-  const { clock, random, lockTimeoutMs = 5_000 } = options
-  // Writers of this process queue here, so that only one of them polls for the lock.
-  let turn: Promise<unknown> = Promise.resolve()
-  let waiting = 0
+export function openSqlite(given: SqliteOptions): Database {
+  const options = { ...defaults, ...given }
+  const { clock, lockTimeoutMs } = options
+  const connection = createConnection(connect(options.path), options.onStatements)
+  const writes = createGroupCommit({ ...options, connection })
+  let closed: Promise<void> | undefined
 
   function assertOpen(): void {
-    if (!connection.open) throw new DatabaseUnavailableError('the database is closed')
+    if (closed !== undefined) throw new DatabaseUnavailableError('the database is closed')
   }
 
-  /** The deadline is that of the call: waiting for one's turn counts. */
-  async function untilUnlocked<T>(attempt: () => T, deadline: number): Promise<T> {
-    for (let delayMs = 2; ; delayMs = Math.min(delayMs * 2, retryDelayMsMax)) {
+  /** In WAL mode only the recovery after a crash keeps readers out, for a moment. */
+  async function read<T>(script: () => Script<T>): Promise<T> {
+    const deadline = clock.monotonic() + lockTimeoutMs
+    for (;;) {
       assertOpen()
       try {
-        return attempt()
+        return connection.read(script)
       } catch (error) {
         if (!isBusy(error) || clock.monotonic() >= deadline) throw classified(error)
       }
-      await wait(clock, delayMs * (0.5 + random() / 2))
+      await wait(clock, readRetryMs)
     }
-  }
-
-  function inTurn<T>(attempt: () => T): Promise<T> {
-    if (waiting >= waitingMax) {
-      return Promise.reject(new DatabaseUnavailableError('too many transactions wait for the lock'))
-    }
-    waiting += 1
-    const deadline = clock.monotonic() + lockTimeoutMs
-    const result = turn.then(() => untilUnlocked(attempt, deadline))
-    turn = result.then(ignore, ignore).then(() => {
-      waiting -= 1
-    })
-    return result
-  }
-
-  async function transaction<T>(script: () => Script<T>): Promise<T> {
-    const attempt = (): T => runIn('begin immediate', script)
-    if (waiting > 0) return inTurn(attempt)
-    // Nobody waits: try at once, in this tick.
-    assertOpen()
-    try {
-      return attempt()
-    } catch (error) {
-      if (!isBusy(error)) throw classified(error)
-    }
-    return inTurn(attempt)
   }
 
   return {
-    transaction,
-    read: (script) =>
-      untilUnlocked(() => runIn('begin', script), clock.monotonic() + lockTimeoutMs),
-    async close() {
-      await turn
-      connection.close()
+    async transaction(script) {
+      assertOpen()
+      return writes.transaction(script)
+    },
+    read,
+    close() {
+      closed ??= writes.idle().then(() => {
+        connection.close()
+      })
+      return closed
     },
   }
 }
 
-function ignore(): void {
-  // The caller of the transaction hears of its failure; the queue only moves on.
-}
-
 /** Drives scripts over one connection, statements prepared once and cached by text. */
-function createRunner(connection: Sqlite.Database) {
+function createConnection(connection: Sqlite.Database, onStatements: (count: number) => void) {
   const statements = new Map<string, Sqlite.Statement>()
 
   function prepare(text: string): Sqlite.Statement {
@@ -116,22 +102,46 @@ function createRunner(connection: Sqlite.Database) {
   }
 
   function drive<T>(script: Script<T>): T {
-    let step = script.next()
-    while (step.done !== true) step = script.next(execute(step.value))
-    return step.value
+    let count = 0
+    try {
+      let step = script.next()
+      for (; step.done !== true; count += 1) step = script.next(execute(step.value))
+      return step.value
+    } finally {
+      onStatements(count)
+    }
   }
 
-  return function runIn<T>(begin: 'begin' | 'begin immediate', script: () => Script<T>): T {
-    prepare(begin).run()
-    try {
-      const result = drive(script())
-      prepare('commit').run()
-      return result
-    } catch (error) {
-      // A full disk or an I/O error may have rolled back already.
-      if (connection.inTransaction) prepare('rollback').run()
-      throw error
-    }
+  const command = (text: string) => (): void => {
+    prepare(text).run()
+  }
+  const commit = command('commit')
+
+  return {
+    drive,
+    read<T>(script: () => Script<T>): T {
+      prepare('begin').run()
+      try {
+        return drive(script())
+      } finally {
+        if (connection.inTransaction) commit()
+      }
+    },
+    begin: command('begin immediate'),
+    commit,
+    rollback: command('rollback'),
+    savepoint: command('savepoint member'),
+    release: command('release member'),
+    undo() {
+      prepare('rollback to member').run()
+      prepare('release member').run()
+    },
+    inTransaction: () => connection.inTransaction,
+    isBusy,
+    classified,
+    close() {
+      connection.close()
+    },
   }
 }
 
@@ -156,6 +166,8 @@ function configure(connection: Sqlite.Database): void {
   connection.pragma('journal_mode = WAL')
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
+  // What a savepoint may have to undo is small; a file for it would be written for nothing.
+  connection.pragma('temp_store = MEMORY')
   connection.pragma('journal_size_limit = 67108864')
   connection.prepare('select count(*) from sqlite_schema').get()
   const synchronous: unknown = connection.pragma('synchronous', { simple: true })
