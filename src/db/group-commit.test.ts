@@ -89,7 +89,7 @@ describe('transactions asked for in one tick', () => {
     )
     expect(reasons[0]).toBeInstanceOf(DatabaseUnavailableError)
     expect(reasons[1]).toBeInstanceOf(DatabaseUnavailableError)
-    expect(outcomes[2]?.status).toBe('fulfilled')
+    expect(outcomes[2].status).toBe('fulfilled')
     expect(rows()).toEqual([3])
   })
 

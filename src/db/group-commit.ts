@@ -56,24 +56,49 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-type Outcome = () => void
+/** Tells the caller; what it says is true once the group is over. */
+type Telling = () => void
 
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
-  const { connection, clock, random, defer, lockTimeoutMs } = options
-  let waiting: Waiting[] = []
-  let running = false
-  let whenIdle: (() => void)[] = []
+  return new Groups(options)
+}
 
-  function add(next: Waiting): void {
-    waiting.push(next)
-    if (running) return
-    running = true
-    defer(() => void runAll())
+class Groups implements GroupCommit {
+  readonly #options: GroupCommitOptions
+  #waiting: Waiting[] = []
+  #isRunning = false
+  #whenIdle: (() => void)[] = []
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options
   }
 
-  async function runAll(): Promise<void> {
-    for (let delayMs = retryDelayMsMin; waiting.length > 0;) {
-      if (tryGroup()) {
+  transaction<T>(script: () => Script<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length >= waitingMax) {
+        reject(new DatabaseUnavailableError('too many transactions wait for the lock'))
+        return
+      }
+      const deadline = this.#options.clock.monotonic() + this.#options.lockTimeoutMs
+      this.#waiting.push({ script, deadline, resolve: resolve as Waiting['resolve'], reject })
+      if (this.#isRunning) return
+      this.#isRunning = true
+      this.#options.defer(() => void this.#runAll())
+    })
+  }
+
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isRunning) this.#whenIdle.push(resolve)
+      else resolve()
+    })
+  }
+
+  async #runAll(): Promise<void> {
+    const { clock, random, defer } = this.#options
+    let delayMs = retryDelayMsMin
+    while (this.#waiting.length > 0) {
+      if (this.#tryGroup() === 'done') {
         delayMs = retryDelayMsMin
         await new Promise<void>(defer)
       } else {
@@ -81,56 +106,69 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         delayMs = Math.min(delayMs * 2, retryDelayMsMax)
       }
     }
-    running = false
-    for (const resolve of whenIdle.splice(0)) resolve()
+    this.#isRunning = false
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
-  /** False: another connection writes, try again in a moment. */
-  function tryGroup(): boolean {
+  /** `locked`: another connection writes, try again in a moment. */
+  #tryGroup(): 'done' | 'locked' {
+    const { connection } = this.#options
     try {
       connection.begin()
     } catch (error) {
-      if (connection.isBusy(error)) return giveUpOverdue(error)
-      for (const { reject } of waiting.splice(0)) reject(connection.classified(error))
-      return true
+      if (connection.isBusy(error)) return this.#giveUpOverdue(error)
+      for (const { reject } of this.#waiting.splice(0)) reject(connection.classified(error))
+      return 'done'
     }
-    for (const tell of runGroup()) tell()
-    return true
+    for (const tell of this.#runGroup()) tell()
+    return 'done'
   }
 
-  function giveUpOverdue(error: unknown): false {
+  #giveUpOverdue(error: unknown): 'locked' {
+    const { connection, clock } = this.#options
     const now = clock.monotonic()
-    const overdue = waiting.filter(({ deadline }) => deadline <= now)
-    waiting = waiting.filter(({ deadline }) => deadline > now)
+    const overdue = this.#waiting.filter(({ deadline }) => deadline <= now)
+    this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now)
     for (const { reject } of overdue) reject(connection.classified(error))
-    return false
+    return 'locked'
   }
 
-  /** Takes as many as fit and commits. What they are to be told is true when this returns. */
-  function runGroup(): readonly Outcome[] {
-    const endsAt = clock.monotonic() + groupMsMax
-    const group: Waiting[] = []
-    const outcomes: Outcome[] = []
+  #runGroup(): readonly Telling[] {
+    const { connection } = this.#options
+    const members: Waiting[] = []
     try {
-      while (group.length < groupSizeMax && (group.length === 0 || clock.monotonic() < endsAt)) {
-        const next = waiting.shift()
-        if (next === undefined) break
-        group.push(next)
-        outcomes.push(runOne(next))
+      const tellings: Telling[] = []
+      for (const member of this.#members()) {
+        members.push(member)
+        tellings.push(this.#run(member))
       }
       connection.commit()
-      return outcomes
+      return tellings
     } catch (error) {
       if (connection.inTransaction()) connection.rollback()
       const reason = connection.classified(error)
-      return group.map(({ reject }) => () => {
-        reject(reason)
+      return members.map(({ reject }) => {
+        return () => {
+          reject(reason)
+        }
       })
     }
   }
 
+  /** Those who wait, in the order they came, until the group is large or has taken long. */
+  *#members(): Generator<Waiting, void> {
+    const { clock } = this.#options
+    const endsAt = clock.monotonic() + groupMsMax
+    for (let size = 0; size < groupSizeMax; size += 1) {
+      const next = size > 0 && clock.monotonic() >= endsAt ? undefined : this.#waiting.shift()
+      if (next === undefined) return
+      yield next
+    }
+  }
+
   /** @throws when the whole group is lost. */
-  function runOne({ script, resolve, reject }: Waiting): Outcome {
+  #run({ script, resolve, reject }: Waiting): Telling {
+    const { connection } = this.#options
     connection.savepoint()
     try {
       const result = connection.drive(script())
@@ -146,22 +184,5 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         reject(reason)
       }
     }
-  }
-
-  return {
-    transaction: <T>(script: () => Script<T>) =>
-      new Promise<T>((resolve, reject) => {
-        if (waiting.length >= waitingMax) {
-          reject(new DatabaseUnavailableError('too many transactions wait for the lock'))
-          return
-        }
-        const deadline = clock.monotonic() + lockTimeoutMs
-        add({ script, deadline, resolve: resolve as (result: unknown) => void, reject })
-      }),
-    idle: () =>
-      new Promise((resolve) => {
-        if (running) whenIdle.push(resolve)
-        else resolve()
-      }),
   }
 }
