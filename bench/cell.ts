@@ -7,12 +7,12 @@ import { failuresOf } from './failures.ts'
 import { jobOf, saleShapeOf } from './job-of.ts'
 import type { LoadProcess } from './load-process.ts'
 import type { Job } from './load/job.ts'
-import { databaseAsks, pendingReplies } from './operator.ts'
+import { databaseWork, pendingReplies } from './operator.ts'
 import { untilOpen } from './opening.ts'
 import { sells, type Cell } from './plan.ts'
 import { readCpuSeconds, readPeakMemoryMb } from './processes.ts'
 import { makeSale } from './sale-database.ts'
-import type { CellResult, Run } from './result.ts'
+import type { CellResult, DatabaseWork, Run } from './result.ts'
 
 /** One cell, from a fresh database to stopped processes. */
 export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
@@ -49,20 +49,31 @@ interface Scene {
 
 async function measure({ cell, contender, generator, job }: Scene) {
   await generator.prepare(job)
+  const { admin } = contender
   const processes = [...contender.processes, { name: 'generator', pid: generator.pid }]
-  const readings: number[][] = []
+  const cpuAtEdges: number[][] = []
+  const workAtEdges: Promise<DatabaseWork | undefined>[] = []
   if (cell.workload === 'waiting') contender.worker?.signal('SIGSTOP')
   const going = generator.go(() => {
-    readings.push(processes.map(({ pid }) => readCpuSeconds(pid)))
+    cpuAtEdges.push(processes.map(({ pid }) => readCpuSeconds(pid)))
+    // Reading the metrics costs the servers some milliseconds, so only where the answer is wanted.
+    if (cell.workload === 'sold-out' && admin) workAtEdges.push(databaseWork(admin))
   })
   const waitedAtOnce = cell.workload === 'waiting' ? await letThemWait(cell, contender) : undefined
   const load = await going
-  const [before = [], after = []] = readings
+  const [before = [], after = []] = cpuAtEdges
   const cpuSeconds = sumByName(processes, (_, index) => (after[index] ?? 0) - (before[index] ?? 0))
   const peakMemoryMb = sumByName(contender.processes, ({ pid }) => readPeakMemoryMb(pid))
-  const { admin } = contender
-  const asks = admin && (await databaseAsks(admin))
-  return { load, cpuSeconds, peakMemoryMb, waitedAtOnce, databaseAsks: asks }
+  const worked = difference(await Promise.all(workAtEdges))
+  return { load, cpuSeconds, peakMemoryMb, waitedAtOnce, databaseWork: worked }
+}
+
+function difference([before, after]: readonly (DatabaseWork | undefined)[]):
+  DatabaseWork | undefined {
+  if (after === undefined || before === undefined) return undefined
+  // A counter that does not exist before its first event.
+  const begun = before.unit === after.unit ? before.count : 0
+  return { unit: after.unit, count: after.count - begun }
 }
 
 const allWaitWithinMs = 30_000

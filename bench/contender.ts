@@ -21,8 +21,8 @@ export interface Admin {
   readonly token: string
   /** Of an API node. */
   readonly origin: string
-  /** Of the process that takes stock. */
-  readonly consumerOrigin: string
+  /** Of all Holdfast processes, API nodes and worker. */
+  readonly everywhere: readonly string[]
 }
 
 export interface Stage {
@@ -61,6 +61,7 @@ async function startRival(cell: Cell, stage: Stage): Promise<Contender> {
     environment: {
       ANSWER: cell.workload === 'sold-out' ? 'sold_out' : 'held',
       DATABASE_PATH: stage.databasePath,
+      PAYMENT_SIMULATOR_PATH: join(stage.folder, 'payment-simulator.db'),
       JWT_SECRET: stage.jwtSecret,
     },
   })
@@ -116,14 +117,13 @@ async function startHoldfast(
     throw error
   }
   const serving = started.filter(({ name }) => name !== 'worker').map(({ origin }) => origin)
-  const [consumer] = started
   return {
     origins: serving,
     processes: started,
     admin: {
       token: adminToken,
       origin: serving[0] ?? '',
-      consumerOrigin: consumer?.origin ?? '',
+      everywhere: started.map(({ origin }) => origin),
     },
     worker: started.find(({ name }) => name === 'worker'),
     stop: () => stopAll(started),

@@ -12,7 +12,9 @@ import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { chosen, planCells, type Cell } from './plan.ts'
 import { canReadProcesses, repository } from './processes.ts'
 import { sectionsOf } from './report.ts'
+import { estimateMinutes } from './schedule.ts'
 import type { CellResult, Run } from './result.ts'
+import type { Scale } from './scale.ts'
 import { makeShoppers } from './shoppers.ts'
 import { rateOf, summarize } from './statistics.ts'
 import { number } from './table.ts'
@@ -53,6 +55,7 @@ async function bench(options: Options, folder: string): Promise<number> {
   const doorToken = await makeShoppers(shoppers, scale.shoppers, jwtSecret)
   const missing = nsqdBinary === undefined
   const runnable = cells.filter(({ contender }) => !(missing && contender === 'nsq'))
+  print(`${runnable.length} cells, ${scale.rounds} rounds: about ${minutesText(runnable, scale)}`)
   const generator = startLoadProcess()
   const run = { ...options, nsqdBinary, jwtSecret, doorToken, shoppers, generator }
   const results = await runRounds(runnable, run).finally(generator.stop)
@@ -78,6 +81,10 @@ async function runRounds(cells: readonly Cell[], run: Run): Promise<readonly Cel
     }
   }
   return results
+}
+
+function minutesText(cells: readonly Cell[], scale: Scale): string {
+  return `${number(Math.ceil(estimateMinutes(cells, scale)))} min`
 }
 
 function progressLine(round: number, result: CellResult): string {

@@ -17,12 +17,13 @@ export type ContenderName = (typeof contenderNames)[number]
 
 /**
  * `plenty`: every request a hold. `sold-out`: every request a refusal. `race`: everybody at once for
- * few units, winners pay. `waiting`: all requests held open at once, nobody answers for a while.
+ * few units, winners pay. `orders`: as many units as shoppers, all pay. `waiting`: all requests held
+ * open at once, nobody answers for a while.
  */
-export type Workload = 'plenty' | 'sold-out' | 'race' | 'waiting'
+export type Workload = 'plenty' | 'sold-out' | 'race' | 'orders' | 'waiting'
 export type Routing = 'channel-per-product' | 'topic-per-product'
 
-const routings: readonly Routing[] = ['channel-per-product', 'topic-per-product']
+export const routings: readonly Routing[] = ['channel-per-product', 'topic-per-product']
 const apiNodesMax = 2
 
 /** Contenders with stock that can be held. */
@@ -51,6 +52,7 @@ export function planCells(scale: Scale): readonly Cell[] {
     ...each(shops, 'plenty', { id: 'one-connection', connections: 1 }),
     ...each(contenderNames, 'sold-out'),
     ...each(shops, 'race', { connections: scale.race.shoppers }),
+    ...each(shops, 'orders', { connections: scale.orders }),
     ...each(['nsq'], 'waiting', { connections: scale.waiting }),
     ...routings.flatMap((routing) =>
       scale.products.flatMap((products) => {

@@ -13,6 +13,8 @@ export interface Scale {
   /** Shoppers who come again and again after everything is sold out. */
   readonly returning: number
   readonly race: { readonly shoppers: number; readonly units: number }
+  /** Shoppers who all get a unit and pay, to see what an order costs. */
+  readonly orders: number
   /** Requests waiting at once while the API process's memory is read. */
   readonly waiting: number
   /** Products of the curve over products. */
@@ -28,6 +30,7 @@ export const canonicalScale: Scale = {
   connections: 1_000,
   returning: 10_000,
   race: { shoppers: 10_000, units: 1_000 },
+  orders: 1_000,
   waiting: 10_000,
   products: [1, 10, 50],
 }
@@ -42,6 +45,7 @@ export const smokeScale: Scale = {
   connections: 20,
   returning: 50,
   race: { shoppers: 60, units: 10 },
+  orders: 10,
   waiting: 40,
   products: [3],
 }

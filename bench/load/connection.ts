@@ -25,7 +25,7 @@ const statusStart = 'HTTP/1.1 '.length
 export class Connection {
   readonly index: number
   private readonly socket: Socket
-  private readonly answerer: Answerer
+  private answerer: Answerer
   private received = ''
   private closing = false
 
@@ -49,6 +49,11 @@ export class Connection {
       this.socket.once('connect', resolve)
       this.socket.once('error', reject)
     })
+  }
+
+  /** Whoever hears of the answers from now on. */
+  hand(answerer: Answerer): void {
+    this.answerer = answerer
   }
 
   /** All of it must be ASCII. */
@@ -89,27 +94,4 @@ export class Connection {
 export function addressOf(origin: string): Address {
   const { hostname, port } = new URL(origin)
   return { host: hostname, port: Number(port) }
-}
-
-const openingAtOnceMax = 500
-
-/** Opens them all, some hundreds at a time: the backlog of a server is finite. */
-export async function openConnections(
-  count: number,
-  origins: readonly string[],
-  answerer: Answerer,
-): Promise<readonly Connection[]> {
-  const addresses = origins.map(addressOf)
-  const connections: Connection[] = []
-  while (connections.length < count) {
-    const from = connections.length
-    const some = Array.from({ length: Math.min(openingAtOnceMax, count - from) }, (_, offset) => {
-      const address = addresses[(from + offset) % addresses.length]
-      if (address === undefined) throw new Error('no server to connect to')
-      return new Connection(from + offset, address, answerer)
-    })
-    await Promise.all(some.map((connection) => connection.opened()))
-    connections.push(...some)
-  }
-  return connections
 }

@@ -51,7 +51,7 @@ export interface Latency {
 export type Answers = Readonly<Record<string, number>>
 
 export interface LoadResult {
-  /** Length of the measured window. */
+  /** Length of the measured window; of a race, until everybody was told. */
   readonly seconds: number
   /** Within the window. */
   readonly answers: Answers
@@ -74,7 +74,10 @@ export interface Paying {
   readonly latency: Latency
 }
 
-/** Generator to bench. The window's edges are told so that CPU times are read there. */
+/**
+ * Generator to bench. The window's edges are told so that CPU times are read there; that of a race
+ * closes when the last winner has paid.
+ */
 export type Report =
   | { readonly type: 'ready' }
   | { readonly type: 'window opens' }

@@ -6,11 +6,15 @@ import type { Job } from './job.ts'
 export class Requests {
   private readonly tokens: Tokens
   private readonly head: string
+  /** Looks at the product, as whoever waits for a sale does. */
+  readonly look: string
   private readonly bodies: readonly string[]
 
   constructor(job: Job) {
     this.tokens = new Tokens(readFileSync(job.tokensPath), job.shoppers)
-    this.head = ` HTTP/1.1\r\nhost: ${new URL(job.origins[0] ?? '').host}\r\nauthorization: Bearer `
+    const host = ` HTTP/1.1\r\nhost: ${new URL(job.origins[0] ?? '').host}\r\n`
+    this.head = `${host}authorization: Bearer `
+    this.look = `GET /v1/products/${job.productIds[0] ?? 0}/stock${host}\r\n`
     this.bodies = job.productIds.map((productId) => {
       return withLength({ flashSaleId: job.flashSaleId, productId, quantity: 1 })
     })
@@ -22,7 +26,8 @@ export class Requests {
     return this.write(`POST /v1/cart/items`, shopper, keyLine(key) + body)
   }
 
-  look(shopper: number, statusUrl: string): string {
+  /** What became of a request that was answered 202. */
+  askStatus(shopper: number, statusUrl: string): string {
     return this.write(`GET ${statusUrl}`, shopper, '\r\n')
   }
 

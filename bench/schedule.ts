@@ -1,0 +1,24 @@
+import type { Cell } from './plan.ts'
+import type { Scale } from './scale.ts'
+
+/** How long a run will take, so that nobody has to wait without knowing. Measured on two cores. */
+const startAndStopSeconds = 4
+const crowdSeconds = 10
+const shoppersPerSecond = 40_000
+
+export function estimateMinutes(cells: readonly Cell[], scale: Scale): number {
+  const round = cells.reduce((sum, cell) => sum + secondsOf(cell, scale), 0)
+  return (scale.shoppers / shoppersPerSecond + round * scale.rounds) / 60
+}
+
+function secondsOf({ workload }: Cell, { warmUpSeconds, seconds }: Scale): number {
+  switch (workload) {
+    case 'plenty':
+    case 'sold-out':
+      return startAndStopSeconds + warmUpSeconds + seconds
+    case 'race':
+    case 'orders':
+    case 'waiting':
+      return startAndStopSeconds + crowdSeconds
+  }
+}
