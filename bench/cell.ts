@@ -1,43 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startContender, type Contender } from './contender.ts'
+import type { Contender } from './contender.ts'
 import { failuresOf } from './failures.ts'
 import { jobOf, saleShapeOf } from './job-of.ts'
 import type { LoadProcess } from './load-process.ts'
 import type { Job } from './load/job.ts'
 import { databaseWork, pendingReplies } from './operator.ts'
-import { untilOpen } from './opening.ts'
-import { sells, type Cell } from './plan.ts'
+import type { Cell } from './plan.ts'
 import { readCpuSeconds, readPeakMemoryMb } from './processes.ts'
-import { makeSale } from './sale-database.ts'
 import type { CellResult, DatabaseWork, Run } from './result.ts'
+import { onStage } from './stage.ts'
 
 /** One cell, from a fresh database to stopped processes. */
 export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
-  const databasePath = join(folder, 'holdfast.db')
-  let contender: Contender | undefined
-  try {
-    const sale = await makeSale(
-      run.shoppers.databasePath,
-      databasePath,
-      saleShapeOf(cell, run.scale),
-    )
-    contender = await startContender(cell, { ...run, databasePath, folder })
-    if (sells(cell)) await untilOpen(contender.origins, sale, run.doorToken)
+  const setting = { cell, run, shape: saleShapeOf(cell, run.scale), inspected: 'no' } as const
+  const { result, endings } = await onStage(setting, async ({ contender, sale, databasePath }) => {
     const { generator } = run
     const job = jobOf(cell, { ...run, sale, origins: contender.origins })
     const measured = await measure({ cell, contender, generator, job })
     const failures = await failuresOf({ cell, run, contender, databasePath, ...measured })
-    return { cell, ...measured, failures: [...failures, ...(await contender.stop())] }
-  } catch (error) {
-    const said = (await contender?.stop()) ?? []
-    throw new Error([`${cell.id} could not be measured`, ...said].join('\n'), { cause: error })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+    return { cell, ...measured, failures }
+  })
+  return { ...result, failures: [...result.failures, ...endings] }
 }
 
 interface Scene {

@@ -18,6 +18,22 @@ export async function auditFailures({ origin, token }: Admin): Promise<readonly 
   return violated.map(({ id, violations }) => `audit: ${id} violated ${violations} times`)
 }
 
+/** Fills up what was sold, so that `units` are on sale or held. */
+export async function restock(admin: Admin, productId: number, units: number): Promise<void> {
+  const { available, held } = (await (
+    await fetch(`${admin.origin}/v1/products/${productId}/stock`)
+  ).json()) as { readonly available: number; readonly held: number }
+  const adjustBy = units - available - held
+  if (adjustBy <= 0) return
+  const response = await fetch(`${admin.origin}/v1/admin/products/${productId}/stock`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${admin.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ adjustBy, reason: 'sold out in the benchmark' }),
+  })
+  const said = await response.text()
+  if (!response.ok) throw new Error(`restocking was answered ${response.status}: ${said}`)
+}
+
 const counters = [
   ['statements', /^holdfast_database_statements_total(?:\{[^}]*\})? (\d+)$/gm],
   ['requests', /^holdfast_reserve_requests_total\{[^}]*asked="database"[^}]*\} (\d+)$/gm],

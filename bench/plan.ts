@@ -12,6 +12,12 @@ export interface Cell {
   readonly apiNodes: number
 }
 
+/** What one run consists of: rounds of cells, and soaks. */
+export interface Plan {
+  readonly cells: readonly Cell[]
+  readonly soaks: readonly Cell[]
+}
+
 export const contenderNames = ['bare', 'express', 'easy', 'embedded', 'nsq'] as const
 export type ContenderName = (typeof contenderNames)[number]
 
@@ -62,6 +68,16 @@ export function planCells(scale: Scale): readonly Cell[] {
     ),
     ...each(['nsq'], 'plenty', { id: `api-nodes-${apiNodesMax}`, apiNodes: apiNodesMax }),
   ]
+}
+
+/** Of `--soak`; what they do is bench/soak.ts's. */
+export function planSoaks(scale: Scale): readonly Cell[] {
+  const shape = { connections: scale.soak.connections, products: 1, apiNodes: 1 } as const
+  const workload = 'plenty'
+  return (['embedded', 'nsq'] as const).map((contender) => {
+    const id = `soak/${contender}`
+    return { id, contender, workload, routing: 'channel-per-product', ...shape }
+  })
 }
 
 export function chosen(cells: readonly Cell[], only: readonly string[]): readonly Cell[] {

@@ -50,11 +50,11 @@ function headlineText(summaries: Summaries): string {
 }
 
 function goalTable(goals: readonly Goal[]): string {
-  const rows = goals.map(({ what, target, measured, unit, reached }) => {
-    if (measured === undefined) return [what, target, 'not measured', '']
-    return [what, target, spreadText(measured, unit), reached ? 'reached' : 'not reached']
+  const rows = goals.flatMap(({ what, target, measured, unit, reached }) => {
+    if (measured === undefined) return []
+    return [[what, target, spreadText(measured, unit), reached ? 'yes' : '**no**']]
   })
-  return table(['', 'target', 'measured', ''], rows)
+  return rows.length === 0 ? '' : table(['', 'target', 'measured', 'reached'], rows)
 }
 
 /** All contenders of one workload. */

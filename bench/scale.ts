@@ -17,8 +17,23 @@ export interface Scale {
   readonly orders: number
   /** Requests waiting at once while the API process's memory is read. */
   readonly waiting: number
+  readonly soak: SoakScale
   /** Products of the curve over products. */
   readonly products: readonly number[]
+}
+
+export interface SoakScale {
+  /** Length of the storm. */
+  readonly seconds: number
+  readonly connections: number
+  /** People who ask and vanish: so many come each time, in turn. */
+  readonly crowds: readonly number[]
+  readonly calmSeconds: number
+  readonly calmConnections: number
+  /** Units of each product that an operator keeps on sale. */
+  readonly units: number
+  readonly holdSeconds: number
+  readonly lookEveryMs: number
 }
 
 export const canonicalScale: Scale = {
@@ -32,6 +47,16 @@ export const canonicalScale: Scale = {
   race: { shoppers: 10_000, units: 1_000 },
   orders: 1_000,
   waiting: 10_000,
+  soak: {
+    seconds: 300,
+    connections: 200,
+    crowds: [10_000, 1_000, 1_000, 1_000, 1_000],
+    calmSeconds: 10,
+    calmConnections: 10,
+    units: 500,
+    holdSeconds: 2,
+    lookEveryMs: 1_000,
+  },
   products: [1, 10, 50],
 }
 
@@ -47,5 +72,15 @@ export const smokeScale: Scale = {
   race: { shoppers: 60, units: 10 },
   orders: 10,
   waiting: 40,
+  soak: {
+    seconds: 1,
+    connections: 10,
+    crowds: [50, 20],
+    calmSeconds: 0.2,
+    calmConnections: 2,
+    units: 20,
+    holdSeconds: 1,
+    lookEveryMs: 100,
+  },
   products: [3],
 }

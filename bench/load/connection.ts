@@ -20,6 +20,7 @@ export interface Address {
 
 const headEndMark = '\r\n\r\n'
 const contentLength = /\r\ncontent-length: *(\d+)/i
+const noContent = 204
 const statusStart = 'HTTP/1.1 '.length
 
 export class Connection {
@@ -66,6 +67,16 @@ export class Connection {
     this.socket.destroy()
   }
 
+  /** As a phone in a tunnel: no goodbye. */
+  vanish(): void {
+    this.closing = true
+    this.socket.resetAndDestroy()
+  }
+
+  private announcedLength(): number {
+    return Number(contentLength.exec(this.received)?.[1] ?? Number.NaN)
+  }
+
   private lost(reason: string): void {
     if (this.closing) return
     this.close()
@@ -77,14 +88,14 @@ export class Connection {
     const headEnd = this.received.indexOf(headEndMark)
     if (headEnd === -1) return
     const bodyStart = headEnd + headEndMark.length
-    const length = Number(contentLength.exec(this.received)?.[1] ?? Number.NaN)
+    const status = Number(this.received.slice(statusStart, statusStart + 3))
+    const length = status === noContent ? 0 : this.announcedLength()
     if (Number.isNaN(length)) {
       this.lost('an answer without Content-Length')
       return
     }
     const bodyEnd = bodyStart + length
     if (this.received.length < bodyEnd) return
-    const status = Number(this.received.slice(statusStart, statusStart + 3))
     const body = this.received.slice(bodyStart, bodyEnd)
     this.received = this.received.slice(bodyEnd)
     this.answerer.answered(this, status, body)

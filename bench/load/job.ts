@@ -1,5 +1,5 @@
 /** What the load generator is asked to do and what it reports: the messages between the processes. */
-export type Job = ClosedLoopJob | RaceJob
+export type Job = ClosedLoopJob | RaceJob | SoakJob
 
 interface Target {
   /** Connections are dealt out evenly over these. */
@@ -38,6 +38,17 @@ export interface RaceJob extends Target {
   readonly kind: 'race'
   readonly racers: number
   readonly then: 'pay' | 'leave'
+}
+
+/** Shoppers of every kind for a while: who pays, who puts back, who only lets the hold run out. */
+export interface SoakJob extends Target {
+  readonly kind: 'soak'
+  /** So many take turns. */
+  readonly visitors: number
+  readonly connections: number
+  readonly seconds: number
+  /** People who ask and vanish before they are answered; so many each time, in turn. */
+  readonly crowds: readonly number[]
 }
 
 export interface Latency {

@@ -138,14 +138,14 @@ export class Race implements Answerer {
     const { index } = connection
     this.shopping += 1
     this.steps[index] = 'checkout'
-    this.send(connection, this.requests.checkOut(index))
+    this.send(connection, this.requests.checkOut(index, `checkout-${index}`))
   }
 
   private pay(connection: Connection, body: string): void {
     const { index } = connection
     this.steps[index] = 'pay'
     const { invoice } = JSON.parse(body) as { readonly invoice: { readonly id: string } }
-    this.send(connection, this.requests.pay(index, invoice.id))
+    this.send(connection, this.requests.pay(index, invoice.id, `pay-${index}`))
   }
 
   private send(connection: Connection, request: string): void {

@@ -31,12 +31,16 @@ export class Requests {
     return this.write(`GET ${statusUrl}`, shopper, '\r\n')
   }
 
-  checkOut(shopper: number): string {
-    return this.write('POST /v1/checkout', shopper, keyLine(`checkout-${shopper}`) + withLength({}))
+  putBack(shopper: number): string {
+    return this.write('DELETE /v1/cart', shopper, '\r\n')
   }
 
-  pay(shopper: number, invoiceId: string): string {
-    const rest = keyLine(`pay-${shopper}`) + withLength({ paymentMethod: 'pm_ok' })
+  checkOut(shopper: number, key: string): string {
+    return this.write('POST /v1/checkout', shopper, keyLine(key) + withLength({}))
+  }
+
+  pay(shopper: number, invoiceId: string, key: string): string {
+    const rest = keyLine(key) + withLength({ paymentMethod: 'pm_ok' })
     return this.write(`POST /v1/invoices/${invoiceId}/pay`, shopper, rest)
   }
 
