@@ -1,43 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startContender, type Contender } from './contender.ts'
+import type { Contender } from './contender.ts'
 import { failuresOf } from './failures.ts'
 import { jobOf, saleShapeOf } from './job-of.ts'
 import type { LoadProcess } from './load-process.ts'
 import type { Job } from './load/job.ts'
-import { databaseAsks, pendingReplies } from './operator.ts'
-import { untilOpen } from './opening.ts'
-import { sells, type Cell } from './plan.ts'
+import { databaseWork, pendingReplies } from './operator.ts'
+import type { Cell } from './plan.ts'
 import { readCpuSeconds, readPeakMemoryMb } from './processes.ts'
-import { makeSale } from './sale-database.ts'
-import type { CellResult, Run } from './result.ts'
+import type { CellResult, DatabaseWork, Run } from './result.ts'
+import { onStage } from './stage.ts'
 
 /** One cell, from a fresh database to stopped processes. */
 export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
-  const databasePath = join(folder, 'holdfast.db')
-  let contender: Contender | undefined
-  try {
-    const sale = await makeSale(
-      run.shoppers.databasePath,
-      databasePath,
-      saleShapeOf(cell, run.scale),
-    )
-    contender = await startContender(cell, { ...run, databasePath, folder })
-    if (sells(cell)) await untilOpen(contender.origins, sale, run.doorToken)
+  const setting = { cell, run, shape: saleShapeOf(cell, run.scale), inspected: 'no' } as const
+  const { result, endings } = await onStage(setting, async ({ contender, sale, databasePath }) => {
     const { generator } = run
     const job = jobOf(cell, { ...run, sale, origins: contender.origins })
     const measured = await measure({ cell, contender, generator, job })
     const failures = await failuresOf({ cell, run, contender, databasePath, ...measured })
-    return { cell, ...measured, failures: [...failures, ...(await contender.stop())] }
-  } catch (error) {
-    const said = (await contender?.stop()) ?? []
-    throw new Error([`${cell.id} could not be measured`, ...said].join('\n'), { cause: error })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+    return { cell, ...measured, failures }
+  })
+  return { ...result, failures: [...result.failures, ...endings] }
 }
 
 interface Scene {
@@ -49,20 +32,31 @@ interface Scene {
 
 async function measure({ cell, contender, generator, job }: Scene) {
   await generator.prepare(job)
+  const { admin } = contender
   const processes = [...contender.processes, { name: 'generator', pid: generator.pid }]
-  const readings: number[][] = []
+  const cpuAtEdges: number[][] = []
+  const workAtEdges: Promise<DatabaseWork | undefined>[] = []
   if (cell.workload === 'waiting') contender.worker?.signal('SIGSTOP')
   const going = generator.go(() => {
-    readings.push(processes.map(({ pid }) => readCpuSeconds(pid)))
+    cpuAtEdges.push(processes.map(({ pid }) => readCpuSeconds(pid)))
+    // Reading the metrics costs the servers some milliseconds, so only where the answer is wanted.
+    if (cell.workload === 'sold-out' && admin) workAtEdges.push(databaseWork(admin))
   })
   const waitedAtOnce = cell.workload === 'waiting' ? await letThemWait(cell, contender) : undefined
   const load = await going
-  const [before = [], after = []] = readings
+  const [before = [], after = []] = cpuAtEdges
   const cpuSeconds = sumByName(processes, (_, index) => (after[index] ?? 0) - (before[index] ?? 0))
   const peakMemoryMb = sumByName(contender.processes, ({ pid }) => readPeakMemoryMb(pid))
-  const { admin } = contender
-  const asks = admin && (await databaseAsks(admin))
-  return { load, cpuSeconds, peakMemoryMb, waitedAtOnce, databaseAsks: asks }
+  const worked = difference(await Promise.all(workAtEdges))
+  return { load, cpuSeconds, peakMemoryMb, waitedAtOnce, databaseWork: worked }
+}
+
+function difference([before, after]: readonly (DatabaseWork | undefined)[]):
+  DatabaseWork | undefined {
+  if (after === undefined || before === undefined) return undefined
+  // A counter that does not exist before its first event.
+  const begun = before.unit === after.unit ? before.count : 0
+  return { unit: after.unit, count: after.count - begun }
 }
 
 const allWaitWithinMs = 30_000

@@ -8,7 +8,7 @@ import { until } from './until.ts'
 export interface Contender {
   /** Where shoppers go. */
   readonly origins: readonly string[]
-  readonly processes: readonly { readonly name: string; readonly pid: number }[]
+  readonly processes: readonly ContenderProcess[]
   /** Only Holdfast: what an operator may ask. */
   readonly admin: Admin | undefined
   /** Only Holdfast over NSQ. */
@@ -17,41 +17,51 @@ export interface Contender {
   stop(): Promise<readonly string[]>
 }
 
+export interface ContenderProcess {
+  readonly name: string
+  readonly pid: number
+  /** Where it serves HTTP; nsqd's is of another kind. */
+  readonly origin?: string
+  readonly inspectorUrl?: string | undefined
+}
+
 export interface Admin {
   readonly token: string
   /** Of an API node. */
   readonly origin: string
-  /** Of the process that takes stock. */
-  readonly consumerOrigin: string
+  /** Of all Holdfast processes, API nodes and worker. */
+  readonly everywhere: readonly string[]
 }
 
-export interface Stage {
+export interface Surroundings {
   readonly databasePath: string
   /** For whatever else is written; goes away with the cell. */
   readonly folder: string
   readonly jwtSecret: string
   readonly nsqdBinary: string | undefined
   readonly profileFolder: string | undefined
+  /** Whether Holdfast's processes can be asked for their heap. */
+  readonly inspected: 'yes' | 'no'
 }
 
 const adminToken = 'the-operator-of-the-benchmark-0123456789'
 const messageKeys = 'bench:the-message-key-of-the-benchmark'
 const holdfastProgram = join(repository, 'dist', 'main.js')
 
-export function startContender(cell: Cell, stage: Stage): Promise<Contender> {
+export function startContender(cell: Cell, surroundings: Surroundings): Promise<Contender> {
   switch (cell.contender) {
     case 'bare':
     case 'express':
     case 'easy':
-      return startRival(cell, stage)
+      return startRival(cell, surroundings)
     case 'embedded':
-      return startHoldfast(cell, stage, undefined)
+      return startHoldfast(cell, surroundings, undefined)
     case 'nsq':
-      return startOverNsq(cell, stage)
+      return startOverNsq(cell, surroundings)
   }
 }
 
-async function startRival(cell: Cell, stage: Stage): Promise<Contender> {
+async function startRival(cell: Cell, surroundings: Surroundings): Promise<Contender> {
   const server = await startServer({
     name: cell.contender,
     arguments: [
@@ -60,8 +70,9 @@ async function startRival(cell: Cell, stage: Stage): Promise<Contender> {
     ],
     environment: {
       ANSWER: cell.workload === 'sold-out' ? 'sold_out' : 'held',
-      DATABASE_PATH: stage.databasePath,
-      JWT_SECRET: stage.jwtSecret,
+      DATABASE_PATH: surroundings.databasePath,
+      PAYMENT_SIMULATOR_PATH: join(surroundings.folder, 'payment-simulator.db'),
+      JWT_SECRET: surroundings.jwtSecret,
     },
   })
   return {
@@ -73,14 +84,14 @@ async function startRival(cell: Cell, stage: Stage): Promise<Contender> {
   }
 }
 
-async function startOverNsq(cell: Cell, stage: Stage): Promise<Contender> {
-  if (stage.nsqdBinary === undefined) throw new Error('nsqd is missing')
+async function startOverNsq(cell: Cell, surroundings: Surroundings): Promise<Contender> {
+  if (surroundings.nsqdBinary === undefined) throw new Error('nsqd is missing')
   const nsqd = await startNsqd({
-    binary: stage.nsqdBinary,
-    dataPath: join(stage.folder, 'nsqd'),
+    binary: surroundings.nsqdBinary,
+    dataPath: join(surroundings.folder, 'nsqd'),
   })
   try {
-    const holdfast = await startHoldfast(cell, stage, nsqd)
+    const holdfast = await startHoldfast(cell, surroundings, nsqd)
     return {
       ...holdfast,
       processes: [...holdfast.processes, { name: 'nsqd', pid: nsqd.pid }],
@@ -98,15 +109,15 @@ async function startOverNsq(cell: Cell, stage: Stage): Promise<Contender> {
 
 async function startHoldfast(
   cell: Cell,
-  stage: Stage,
+  surroundings: Surroundings,
   nsqd: NsqProcess | undefined,
 ): Promise<Contender> {
   const roles =
     nsqd === undefined ? ['all'] : ['worker', ...Array<string>(cell.apiNodes).fill('api')]
   const starting = roles.map((role, index) => {
-    const environment = { ROLE: role, ...environmentOf(cell, stage, nsqd) }
+    const environment = { ROLE: role, ...environmentOf(cell, surroundings, nsqd) }
     const name = `${cell.id.replace('/', '-')}.${role}-${index}`
-    return startServer({ name: role, arguments: programOf(name, stage), environment })
+    return startServer({ name: role, arguments: programOf(name, surroundings), environment })
   })
   const started = await all(starting)
   try {
@@ -116,29 +127,28 @@ async function startHoldfast(
     throw error
   }
   const serving = started.filter(({ name }) => name !== 'worker').map(({ origin }) => origin)
-  const [consumer] = started
   return {
     origins: serving,
     processes: started,
     admin: {
       token: adminToken,
       origin: serving[0] ?? '',
-      consumerOrigin: consumer?.origin ?? '',
+      everywhere: started.map(({ origin }) => origin),
     },
     worker: started.find(({ name }) => name === 'worker'),
     stop: () => stopAll(started),
   }
 }
 
-function environmentOf(cell: Cell, stage: Stage, nsqd: NsqProcess | undefined) {
+function environmentOf(cell: Cell, surroundings: Surroundings, nsqd: NsqProcess | undefined) {
   return {
     PORT: '0',
     LOG_LEVEL: 'warn',
     ADMIN_TOKEN: adminToken,
-    JWT_SECRET: stage.jwtSecret,
+    JWT_SECRET: surroundings.jwtSecret,
     MESSAGE_KEYS: messageKeys,
-    DATABASE_PATH: stage.databasePath,
-    PAYMENT_SIMULATOR_PATH: join(stage.folder, 'payment-simulator.db'),
+    DATABASE_PATH: surroundings.databasePath,
+    PAYMENT_SIMULATOR_PATH: join(surroundings.folder, 'payment-simulator.db'),
     ADD_TO_CART_ROUTING: cell.routing,
     // Whoever waits while the worker stands still must not be sent away with a 202.
     ...(cell.workload === 'waiting' && { ADD_TO_CART_WAIT_MS: '60000' }),
@@ -150,10 +160,11 @@ function environmentOf(cell: Cell, stage: Stage, nsqd: NsqProcess | undefined) {
   }
 }
 
-function programOf(name: string, { profileFolder }: Stage): string[] {
-  if (profileFolder === undefined) return [holdfastProgram]
+function programOf(name: string, { profileFolder, inspected }: Surroundings): string[] {
+  const inspect = inspected === 'yes' ? ['--inspect=127.0.0.1:0'] : []
+  if (profileFolder === undefined) return [...inspect, holdfastProgram]
   const to = ['--cpu-prof-dir', profileFolder, '--cpu-prof-name', `${name}.cpuprofile`]
-  return ['--cpu-prof', ...to, holdfastProgram]
+  return ['--cpu-prof', ...to, ...inspect, holdfastProgram]
 }
 
 const readyWithinMs = 20_000

@@ -69,11 +69,12 @@ Every cell begins with a fresh copy of the same database and fresh processes. Th
 asks again when it has its answer, so a slow server is asked less, and latencies say how long a shopper in such a
 crowd waits. *Plenty*: every request comes from a shopper who was never seen before, with an own token and an
 Idempotency-Key; a cart, a reservation, a cart line and a ledger row are written for each. *Sold out*: ${returning} shoppers
-without luck come again and again. *Race*: everybody connects, then all ask in the same moment; who is told 202 asks again
-until it is decided; winners check out and pay, except with easy, which was written for add-to-cart only.
+without luck come again and again, without keys. *Race*: all ask in the same moment; who is told 202 asks again until it is
+decided and has waited until then; winners check out and pay, over Holdfast's own code in all three (neither goes
+through the queue). *Orders*: the same with a unit for everybody.
 
-Before the closed loop begins every connection has been answered once. libuv accepts one connection per turn of its
-loop, so whoever knocks late at a busy process waits for seconds until it is even accepted; the race shows that.
+Before a load begins everybody has connected and looked at the product once, as a page that waits for the sale has.
+(libuv accepts one connection per turn of its loop: who knocks at a busy process waits for seconds to be let in.)
 
 A cell counts only if every single answer was what the workload demands, no connection broke, the rows in the
 database are exactly the holds answered, Holdfast's audit found every invariant intact, and every process ended well.

@@ -41,13 +41,19 @@ function answerFailures({ cell, load, run, waitedAtOnce = 0 }: Evidence): string
       ]
     case 'race': {
       const { units, shoppers } = run.scale.race
-      const paid = load.paying?.paid ?? units
-      return [
-        ...differences('answers', answers, { 201: units, '409 sold_out': shoppers - units }),
-        ...differences('payments', { paid }, { paid: units }),
-      ]
+      const told = { 201: units, '409 sold_out': shoppers - units }
+      return [...differences('answers', answers, told), ...paymentFailures(load, units)]
+    }
+    case 'orders': {
+      const { connections } = cell
+      const told = differences('answers', answers, { 201: connections })
+      return [...told, ...paymentFailures(load, connections)]
     }
   }
+}
+
+function paymentFailures({ paying }: LoadResult, paid: number): string[] {
+  return differences('payments', { paid: paying?.paid ?? 0 }, { paid })
 }
 
 function rowFailures({ databasePath, load }: Evidence): string[] {

@@ -14,9 +14,8 @@ export interface Occasion {
 
 const plentyOfUnits = 1_000_000_000
 
-export function saleShapeOf(cell: Cell, { race }: Scale): SaleShape {
-  const { products } = cell
-  switch (cell.workload) {
+export function saleShapeOf({ workload, products, connections }: Cell, { race }: Scale): SaleShape {
+  switch (workload) {
     case 'plenty':
     case 'waiting':
       return { products, stock: plentyOfUnits }
@@ -24,6 +23,8 @@ export function saleShapeOf(cell: Cell, { race }: Scale): SaleShape {
       return { products, stock: 0 }
     case 'race':
       return { products, stock: race.units }
+    case 'orders':
+      return { products, stock: connections }
   }
 }
 
@@ -43,11 +44,8 @@ export function jobOf(cell: Cell, { scale, shoppers, sale, origins }: Occasion):
     case 'sold-out':
       return { ...loop, demand: aRefusal, visitors: { returning }, idempotencyKeys: 'none' }
     case 'race':
-      // The easy solution was written for add-to-cart only.
-      return {
-        ...{ kind: 'race', ...target, racers: connections },
-        then: cell.contender === 'easy' ? 'leave' : 'pay',
-      }
+    case 'orders':
+      return { kind: 'race', ...target, racers: connections, then: 'pay' }
     case 'waiting':
       return { kind: 'race', ...target, racers: connections, then: 'leave' }
   }

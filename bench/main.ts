@@ -9,10 +9,14 @@ import { writeDocument } from './document.ts'
 import { startLoadProcess } from './load-process.ts'
 import { isQuiet, readMachine } from './machine.ts'
 import { readOptions, usage, UsageError, type Options } from './options.ts'
-import { chosen, planCells, type Cell } from './plan.ts'
+import { chosen, planCells, planSoaks, type Cell, type Plan } from './plan.ts'
 import { canReadProcesses, repository } from './processes.ts'
 import { sectionsOf } from './report.ts'
+import { estimateMinutes } from './schedule.ts'
 import type { CellResult, Run } from './result.ts'
+import type { Scale } from './scale.ts'
+import { runSoak, type SoakResult } from './soak.ts'
+import { soakSections } from './soak-report.ts'
 import { makeShoppers } from './shoppers.ts'
 import { rateOf, summarize } from './statistics.ts'
 import { number } from './table.ts'
@@ -42,42 +46,71 @@ async function main(): Promise<number> {
 async function bench(options: Options, folder: string): Promise<number> {
   const startedAt = performance.now()
   const { scale } = options
-  const cells = chosen(planCells(scale), options.only)
-  if (cells.length === 0) throw new UsageError(`--only ${options.only.join(',')}: no such cell`)
   const nsqdBinary = await requireNsqd()
+  const plan = planOf(options, nsqdBinary)
   const machine = readMachine(nsqdBinary)
   if (!isQuiet(machine)) print(`The machine is busy (load ${machine.loadBefore.toFixed(2)}).`)
   const jwtSecret = randomBytes(32).toString('hex')
   const shoppers = { databasePath: join(folder, 'shoppers.db'), tokensPath: join(folder, 'tokens') }
   print(`making ${number(scale.shoppers)} shoppers with tokens`)
   const doorToken = await makeShoppers(shoppers, scale.shoppers, jwtSecret)
-  const missing = nsqdBinary === undefined
-  const runnable = cells.filter(({ contender }) => !(missing && contender === 'nsq'))
+  print(`${planText(plan, scale)}: about ${number(Math.ceil(estimateMinutes(plan, scale)))} min`)
   const generator = startLoadProcess()
   const run = { ...options, nsqdBinary, jwtSecret, doorToken, shoppers, generator }
-  const results = await runRounds(runnable, run).finally(generator.stop)
+  const { results, soaks } = await runAll(plan, run).finally(generator.stop)
 
-  const sections = sectionsOf(summarize(results), scale)
+  const sections = [...sectionsOf(summarize(results), scale), ...soakSections(soaks)]
   for (const { title, text } of sections) print(`\n${title}\n\n${text}`)
   const minutes = (performance.now() - startedAt) / 60_000
-  const text = await writeDocument({ machine, scale, sections, date: new Date(), minutes })
-  const failed = results.filter(({ failures }) => failures.length > 0)
-  print(`\n${verdict(results, failed)}`)
+  const all = [...results, ...soaks]
+  const failed = all.filter(({ failures }) => failures.length > 0)
+  print(`\n${verdict(all, failed)}`)
   if (failed.length > 0) return exitCodes.checkFailed
-  if (options.mode === 'canonical' && !missing) await writeFile(documentPath, text)
+  if (options.mode === 'canonical' && nsqdBinary !== undefined) {
+    await writeFile(
+      documentPath,
+      await writeDocument({ machine, scale, sections, date: new Date(), minutes }),
+    )
+  }
   return exitCodes.good
 }
 
-async function runRounds(cells: readonly Cell[], run: Run): Promise<readonly CellResult[]> {
+/** @throws UsageError when nothing is left to run. */
+function planOf({ mode, only, scale }: Options, nsqdBinary: string | undefined): Plan {
+  const runnable = (cells: readonly Cell[]): readonly Cell[] =>
+    chosen(cells, only).filter(({ contender }) => nsqdBinary !== undefined || contender !== 'nsq')
+  const cells = mode === 'soak' ? [] : runnable(planCells(scale))
+  const soaks = mode === 'soak' || mode === 'smoke' ? runnable(planSoaks(scale)) : []
+  if (cells.length + soaks.length === 0) {
+    throw new UsageError(`--only ${only.join(',')}: no such cell can be run`)
+  }
+  return { cells, soaks }
+}
+
+function planText({ cells, soaks }: Plan, { rounds }: Scale): string {
+  const parts = [
+    ...(cells.length > 0 ? [`${cells.length} cells, ${rounds} rounds`] : []),
+    ...(soaks.length > 0 ? [`${soaks.length} soaks`] : []),
+  ]
+  return parts.join(', ')
+}
+
+async function runAll(plan: Plan, run: Run) {
   const results: CellResult[] = []
   for (let round = 1; round <= run.scale.rounds; round++) {
-    for (const cell of cells) {
+    for (const cell of plan.cells) {
       const result = await runCell(cell, run)
       results.push(result)
       print(progressLine(round, result))
     }
   }
-  return results
+  const soaks: SoakResult[] = []
+  for (const cell of plan.soaks) {
+    const soak = await runSoak(cell, run)
+    soaks.push(soak)
+    print([cell.id, ...failureLines(soak.failures)].join('\n'))
+  }
+  return { results, soaks }
 }
 
 function progressLine(round: number, result: CellResult): string {
@@ -89,10 +122,18 @@ function progressLine(round: number, result: CellResult): string {
     `p50 ${number(p50)} ms  p99 ${number(p99)} ms`.padEnd(30),
     `CPU s: ${cpu.join(', ')}`,
   ].join('  ')
-  return [line, ...failures.map((failure) => `     FAILED: ${failure}`)].join('\n')
+  return [line, ...failureLines(failures)].join('\n')
 }
 
-function verdict(results: readonly CellResult[], failed: readonly CellResult[]): string {
+function failureLines(failures: readonly string[]): readonly string[] {
+  return failures.map((failure) => `     FAILED: ${failure}`)
+}
+
+interface Checked {
+  readonly cell: Cell
+}
+
+function verdict(results: readonly Checked[], failed: readonly Checked[]): string {
   if (failed.length === 0) return `VERDICT: all checks of ${results.length} cells passed`
   const ids = [...new Set(failed.map(({ cell }) => cell.id))].join(', ')
   return `VERDICT: checks FAILED in ${failed.length} of ${results.length} cells: ${ids}`

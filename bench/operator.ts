@@ -1,4 +1,5 @@
 import type { Admin } from './contender.ts'
+import type { DatabaseWork } from './result.ts'
 
 /** What an operator of Holdfast can ask while it runs. */
 interface Audit {
@@ -17,13 +18,40 @@ export async function auditFailures({ origin, token }: Admin): Promise<readonly 
   return violated.map(({ id, violations }) => `audit: ${id} violated ${violations} times`)
 }
 
-const askedDatabase = /^holdfast_reserve_requests_total\{[^}]*asked="database"[^}]*\} (\d+)$/gm
+/** Fills up what was sold, so that `units` are on sale or held. */
+export async function restock(admin: Admin, productId: number, units: number): Promise<void> {
+  const { available, held } = (await (
+    await fetch(`${admin.origin}/v1/products/${productId}/stock`)
+  ).json()) as { readonly available: number; readonly held: number }
+  const adjustBy = units - available - held
+  if (adjustBy <= 0) return
+  const response = await fetch(`${admin.origin}/v1/admin/products/${productId}/stock`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${admin.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ adjustBy, reason: 'sold out in the benchmark' }),
+  })
+  const said = await response.text()
+  if (!response.ok) throw new Error(`restocking was answered ${response.status}: ${said}`)
+}
 
-/** Requests the consumer has asked the database about; NaN when it is gone. */
-export async function databaseAsks({ consumerOrigin }: Admin): Promise<number> {
-  const text = await readMetrics(consumerOrigin)
-  if (text === '') return Number.NaN
-  return [...text.matchAll(askedDatabase)].reduce((sum, [, count]) => sum + Number(count), 0)
+const counters = [
+  ['statements', /^holdfast_database_statements_total(?:\{[^}]*\})? (\d+)$/gm],
+  ['requests', /^holdfast_reserve_requests_total\{[^}]*asked="database"[^}]*\} (\d+)$/gm],
+] as const
+
+/** What the database was asked so far, by all processes together; undefined when one is gone. */
+export async function databaseWork({ everywhere }: Admin): Promise<DatabaseWork | undefined> {
+  const texts = await Promise.all(everywhere.map(readMetrics))
+  return texts.includes('') ? undefined : databaseWorkIn(texts.join('\n'))
+}
+
+export function databaseWorkIn(metrics: string): DatabaseWork {
+  for (const [unit, pattern] of counters) {
+    const found = [...metrics.matchAll(pattern)]
+    const count = found.reduce((sum, [, value]) => sum + Number(value), 0)
+    if (found.length > 0) return { unit, count }
+  }
+  return { unit: 'requests', count: 0 }
 }
 
 /** Add-to-cart requests held open by the API node. */
@@ -32,7 +60,7 @@ export async function pendingReplies({ origin }: Admin): Promise<number> {
   return Number(/^holdfast_pending_replies (\d+)$/m.exec(text)?.[1])
 }
 
-async function readMetrics(origin: string): Promise<string> {
+export async function readMetrics(origin: string): Promise<string> {
   try {
     const response = await fetch(`${origin}/metrics`)
     return await response.text()

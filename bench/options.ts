@@ -3,7 +3,7 @@ import { canonicalScale, smokeScale, type Scale } from './scale.ts'
 
 export interface Options {
   readonly kind: 'run'
-  readonly mode: 'canonical' | 'trial' | 'smoke'
+  readonly mode: 'canonical' | 'trial' | 'soak' | 'smoke'
   readonly scale: Scale
   /** Cells whose id contains one of these; all when empty. */
   readonly only: readonly string[]
@@ -24,6 +24,8 @@ it is the canonical run and writes docs/benchmarks.md. With flags it only prints
   --only <id,id>       cells whose id contains one of these, e.g. plenty/nsq or sold-out
   --rounds <n>         rounds (default ${canonicalScale.rounds}; medians are taken over them)
   --seconds <s>        length of the measured window (default ${canonicalScale.seconds})
+  --soak <minutes>     instead: a storm of that length on embedded and on nsq, and whether it left
+                       anything behind: heap, descriptors, timers, memory
   --cpu-prof <folder>  Holdfast's processes write CPU profiles there
   --smoke              everything once and tiny: checks that it works, measures nothing
   --help               this text
@@ -34,6 +36,7 @@ const optionNames = {
   only: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
+  soak: { type: 'string' },
   'cpu-prof': { type: 'string' },
   smoke: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -44,17 +47,26 @@ export function readOptions(args: readonly string[]): Options | { readonly kind:
   const values = parse(args)
   if (values.help) return { kind: 'help' }
   const base = values.smoke ? smokeScale : canonicalScale
+  const soakMinutes = within('soak', values.soak, { min: 0.1, max: 1_440 })
+  const soak = soakMinutes === undefined ? base.soak : { ...base.soak, seconds: soakMinutes * 60 }
   return {
     kind: 'run',
-    mode: values.smoke ? 'smoke' : args.length === 0 ? 'canonical' : 'trial',
+    mode: modeOf(args, values),
     scale: {
       ...base,
+      soak,
       rounds: within('rounds', values.rounds, { min: 1, max: 99 }) ?? base.rounds,
       seconds: within('seconds', values.seconds, { min: 0.1, max: 600 }) ?? base.seconds,
     },
     only: values.only?.split(',').filter((part) => part !== '') ?? [],
     profileFolder: values['cpu-prof'],
   }
+}
+
+function modeOf(args: readonly string[], values: ReturnType<typeof parse>): Options['mode'] {
+  if (values.smoke) return 'smoke'
+  if (values.soak !== undefined) return 'soak'
+  return args.length === 0 ? 'canonical' : 'trial'
 }
 
 function parse(args: readonly string[]) {

@@ -12,17 +12,24 @@ export interface Cell {
   readonly apiNodes: number
 }
 
+/** What one run consists of: rounds of cells, and soaks. */
+export interface Plan {
+  readonly cells: readonly Cell[]
+  readonly soaks: readonly Cell[]
+}
+
 export const contenderNames = ['bare', 'express', 'easy', 'embedded', 'nsq'] as const
 export type ContenderName = (typeof contenderNames)[number]
 
 /**
  * `plenty`: every request a hold. `sold-out`: every request a refusal. `race`: everybody at once for
- * few units, winners pay. `waiting`: all requests held open at once, nobody answers for a while.
+ * few units, winners pay. `orders`: as many units as shoppers, all pay. `waiting`: all requests held
+ * open at once, nobody answers for a while.
  */
-export type Workload = 'plenty' | 'sold-out' | 'race' | 'waiting'
+export type Workload = 'plenty' | 'sold-out' | 'race' | 'orders' | 'waiting'
 export type Routing = 'channel-per-product' | 'topic-per-product'
 
-const routings: readonly Routing[] = ['channel-per-product', 'topic-per-product']
+export const routings: readonly Routing[] = ['channel-per-product', 'topic-per-product']
 const apiNodesMax = 2
 
 /** Contenders with stock that can be held. */
@@ -51,6 +58,7 @@ export function planCells(scale: Scale): readonly Cell[] {
     ...each(shops, 'plenty', { id: 'one-connection', connections: 1 }),
     ...each(contenderNames, 'sold-out'),
     ...each(shops, 'race', { connections: scale.race.shoppers }),
+    ...each(shops, 'orders', { connections: scale.orders }),
     ...each(['nsq'], 'waiting', { connections: scale.waiting }),
     ...routings.flatMap((routing) =>
       scale.products.flatMap((products) => {
@@ -60,6 +68,16 @@ export function planCells(scale: Scale): readonly Cell[] {
     ),
     ...each(['nsq'], 'plenty', { id: `api-nodes-${apiNodesMax}`, apiNodes: apiNodesMax }),
   ]
+}
+
+/** Of `--soak`; what they do is bench/soak.ts's. */
+export function planSoaks(scale: Scale): readonly Cell[] {
+  const shape = { connections: scale.soak.connections, products: 1, apiNodes: 1 } as const
+  const workload = 'plenty'
+  return (['embedded', 'nsq'] as const).map((contender) => {
+    const id = `soak/${contender}`
+    return { id, contender, workload, routing: 'channel-per-product', ...shape }
+  })
 }
 
 export function chosen(cells: readonly Cell[], only: readonly string[]): readonly Cell[] {

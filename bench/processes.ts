@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { endWithThisProcess } from '../scripts/nsqd-process.ts'
 
@@ -9,6 +9,8 @@ export interface ServerProcess {
   readonly name: string
   readonly pid: number
   readonly origin: string
+  /** Where its inspector listens, when it was started with one. */
+  readonly inspectorUrl: string | undefined
   signal(signal: NodeJS.Signals): void
   /** SIGTERM; resolves with what was wrong with its end, if anything. */
   stop(): Promise<string | undefined>
@@ -62,6 +64,7 @@ export async function startServer(program: Program): Promise<ServerProcess> {
     name: program.name,
     pid: child.pid ?? 0,
     origin,
+    inspectorUrl: /Debugger listening on (ws:\S+)/.exec(output)?.[1],
     signal: (signal) => void child.kill(signal),
     stop: () => stop(program.name, child, () => output),
   }
@@ -104,6 +107,20 @@ export function readCpuSeconds(pid: number): number {
 /** Resident memory at most so far, MB; NaN when it is gone. */
 export function readPeakMemoryMb(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readProcess(pid, 'status'))?.[1]) / 1024
+}
+
+/** Resident memory now, MB; NaN when it is gone. */
+export function readMemoryMb(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProcess(pid, 'status'))?.[1]) / 1024
+}
+
+/** Open files and sockets; NaN when it is gone. */
+export function countDescriptors(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length
+  } catch {
+    return Number.NaN
+  }
 }
 
 function readProcess(pid: number, file: string): string {

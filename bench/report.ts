@@ -1,3 +1,5 @@
+import { costOf, costsOf } from './costs.ts'
+import { routings } from './plan.ts'
 import { judgeGoals, headlines, type Goal } from './reach.ts'
 import type { CellResult } from './result.ts'
 import type { Scale } from './scale.ts'
@@ -25,8 +27,13 @@ export function sectionsOf(summaries: Summaries, scale: Scale): readonly Section
     { title: 'One connection', text: rateTable(summaries, 'one-connection', 'holds/s') },
     {
       title: `The race: ${number(scale.race.shoppers)} shoppers, ${number(scale.race.units)} units`,
-      text: raceTable(summaries),
+      text: raceTable(summaries, 'race'),
     },
+    {
+      title: `Orders: ${number(scale.orders)} shoppers, a unit for each`,
+      text: raceTable(summaries, 'orders'),
+    },
+    { title: 'What a request costs', text: costTable(summaries) },
     { title: 'Memory while everybody waits', text: memoryTable(summaries) },
     { title: 'Products', text: productsTable(summaries, scale) },
     { title: 'API nodes', text: nodesTable(summaries) },
@@ -43,11 +50,11 @@ function headlineText(summaries: Summaries): string {
 }
 
 function goalTable(goals: readonly Goal[]): string {
-  const rows = goals.map(({ what, target, measured, unit, reached }) => {
-    if (measured === undefined) return [what, target, 'not measured', '']
-    return [what, target, spreadText(measured, unit), reached ? 'reached' : 'not reached']
+  const rows = goals.flatMap(({ what, target, measured, unit, reached }) => {
+    if (measured === undefined) return []
+    return [[what, target, spreadText(measured, unit), reached ? 'yes' : '**no**']]
   })
-  return table(['', 'target', 'measured', ''], rows)
+  return rows.length === 0 ? '' : table(['', 'target', 'measured', 'reached'], rows)
 }
 
 /** All contenders of one workload. */
@@ -80,24 +87,20 @@ function cpuText({ rounds, serverCpu }: Summary): string {
   return `${number(serverCpu.median)} = ${parts.join(' + ')}`
 }
 
-const microsecondsPerSecond = 1e6
-
-function serverMicrosecondsEach({ rounds, serverCpu }: Summary): number {
-  const answered = spreadOf(rounds.map(({ load }) => answersOf(load.answers))).median
-  return (serverCpu.median / answered) * microsecondsPerSecond
+function serverMicrosecondsEach(summary: Summary): number {
+  return costOf(summary, ({ load }) => answersOf(load.answers)).inAll.median
 }
 
-function raceTable(summaries: Summaries): string {
-  const found = withId(summaries, 'race')
+function raceTable(summaries: Summaries, workload: string): string {
+  const found = withId(summaries, workload)
   if (found.length === 0) return ''
   const of = (summary: Summary, read: (result: CellResult) => number): string =>
     spreadText(spreadOf(summary.rounds.map(read)))
-  const paid = (summary: Summary, read: (result: CellResult) => number): string =>
-    summary.rounds.some(({ load }) => load.paying === undefined) ? '–' : of(summary, read)
   return table(
     [
       ...['', 'holds', 'refusals', 'told 202 first', 'all told after s'],
       ...['p50 ms', 'p99 ms', 'paid', 'all paid after s'],
+      ...['server CPU s', 'generator CPU s'],
     ],
     found.map((summary) => [
       summary.cell.contender,
@@ -107,8 +110,10 @@ function raceTable(summaries: Summaries): string {
       of(summary, ({ load }) => load.seconds),
       spreadText(summary.p50),
       spreadText(summary.p99),
-      paid(summary, ({ load }) => load.paying?.paid ?? 0),
-      paid(summary, ({ load }) => load.paying?.seconds ?? 0),
+      of(summary, ({ load }) => load.paying?.paid ?? 0),
+      of(summary, ({ load }) => load.paying?.seconds ?? 0),
+      cpuText(summary),
+      spreadText(summary.generatorCpu),
     ]),
   )
 }
@@ -125,32 +130,50 @@ function memoryTable(summaries: Summaries): string {
   return table([`${number(connections)} requests held open`, 'peak MB'], rows)
 }
 
+/** How it goes with the number of products, in both routing modes. */
 function productsTable(summaries: Summaries, scale: Scale): string {
-  const rows = scale.products.map((products) => [
-    String(products),
-    ...['channel-per-product', 'topic-per-product'].map((routing) => {
-      const summary = summaries.get(`${routing}-${products}/nsq`)
-      return summary === undefined ? '–' : spreadText(summary.rate)
-    }),
-  ])
-  if (rows.every(([, ...cells]) => cells.every((cell) => cell === '–'))) return ''
-  return table(['products', 'channel-per-product holds/s', 'topic-per-product holds/s'], rows)
+  const found = routings.flatMap((routing) =>
+    scale.products.flatMap((products) => summaries.get(`${routing}-${products}/nsq`) ?? []),
+  )
+  return curve(['routing', 'products'], found, ({ cell }) => [cell.routing, String(cell.products)])
 }
 
 function nodesTable(summaries: Summaries): string {
-  const found = [...withId(summaries, 'plenty'), ...withId(summaries, 'api-nodes-2')].filter(
-    ({ cell }) => cell.contender === 'nsq',
-  )
+  const found = ['plenty/nsq', 'api-nodes-2/nsq'].flatMap((id) => summaries.get(id) ?? [])
   if (found.length < 2) return ''
-  return table(
-    ['API nodes', 'holds/s', 'p99 ms', 'server CPU s'],
-    found.map((summary) => [
-      String(summary.cell.apiNodes),
-      spreadText(summary.rate),
-      spreadText(summary.p99),
-      cpuText(summary),
-    ]),
-  )
+  return curve(['API nodes'], found, ({ cell }) => [String(cell.apiNodes)])
+}
+
+const processNames = ['api', 'worker', 'nsqd'] as const
+
+/** Rate and tail, and the CPU time of a hold by process. */
+function curve(
+  by: readonly string[],
+  summaries: readonly Summary[],
+  label: (summary: Summary) => readonly string[],
+): string {
+  if (summaries.length === 0) return ''
+  const rows = summaries.map((summary) => {
+    const { byProcess } = costOf(summary, ({ load }) => answersOf(load.answers))
+    const costs = processNames.map((name) => number(byProcess[name]?.median ?? Number.NaN))
+    return [...label(summary), spreadText(summary.rate), spreadText(summary.p99), ...costs]
+  })
+  return table([...by, 'holds/s', 'p99 ms', ...processNames.map((name) => `${name} µs`)], rows)
+}
+
+function costTable(summaries: Summaries): string {
+  const costs = costsOf(summaries)
+  if (costs.length === 0) return ''
+  const rows = costs.map(({ what, contender, inAll, byProcess }) => {
+    const parts = processNames.map((name) => byProcess[name])
+    return [
+      what,
+      contender,
+      spreadText(inAll),
+      ...parts.map((part) => (part ? spreadText(part) : '')),
+    ]
+  })
+  return table(['µs of CPU', '', 'in all', ...processNames], rows)
 }
 
 /** What can be seen at most: against a server that does nothing. */

@@ -12,12 +12,18 @@ export interface CellResult {
   readonly cpuSeconds: Readonly<Record<string, number>>
   /** Resident memory at most, MB, by process. */
   readonly peakMemoryMb: Readonly<Record<string, number>>
-  /** Requests about which the database was asked by the consumer; undefined when it cannot be told. */
-  readonly databaseAsks: number | undefined
+  /** What the database had to do within the window; undefined when nobody can tell. */
+  readonly databaseWork: DatabaseWork | undefined
   /** Requests held open at once, where that is what is measured. */
   readonly waitedAtOnce: number | undefined
   /** Checks that did not hold; empty is good. */
   readonly failures: readonly string[]
+}
+
+/** Statements, when the program counts them; else requests about which the database was asked. */
+export interface DatabaseWork {
+  readonly unit: 'statements' | 'requests'
+  readonly count: number
 }
 
 /** What is the same for all cells of a run. */

@@ -15,11 +15,13 @@ export interface SaleShape {
   readonly products: number
   /** Units of each. */
   readonly stock: number
+  /** So long that nothing runs out, unless given. */
+  readonly holdSeconds?: number
 }
 
 const houseShopId = 1
 const hourMs = 3_600_000
-const holdSeconds = 3_600
+const longHoldSeconds = 3_600
 /** So high that nobody reaches it, so that it is checked all the same. */
 export const purchaseLimit = 100
 const productsMax = 1_000
@@ -29,6 +31,7 @@ export async function makeSale(from: string, path: string, shape: SaleShape): Pr
   await copyFile(from, path)
   const database = openSqlite({ path, clock: systemClock, random: Math.random })
   const now = Date.now()
+  const { holdSeconds = longHoldSeconds } = shape
   const times = { startsAt: now - hourMs, endsAt: now + 24 * hourMs, holdSeconds, now }
   const sale = await database.transaction(function* () {
     const { id: flashSaleId } = yield* createFlashSale({ name: 'Benchmark', ...times })

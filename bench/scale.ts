@@ -13,10 +13,27 @@ export interface Scale {
   /** Shoppers who come again and again after everything is sold out. */
   readonly returning: number
   readonly race: { readonly shoppers: number; readonly units: number }
+  /** Shoppers who all get a unit and pay, to see what an order costs. */
+  readonly orders: number
   /** Requests waiting at once while the API process's memory is read. */
   readonly waiting: number
+  readonly soak: SoakScale
   /** Products of the curve over products. */
   readonly products: readonly number[]
+}
+
+export interface SoakScale {
+  /** Length of the storm. */
+  readonly seconds: number
+  readonly connections: number
+  /** People who ask and vanish: so many come each time, in turn. */
+  readonly crowds: readonly number[]
+  readonly calmSeconds: number
+  readonly calmConnections: number
+  /** Units of each product that an operator keeps on sale. */
+  readonly units: number
+  readonly holdSeconds: number
+  readonly lookEveryMs: number
 }
 
 export const canonicalScale: Scale = {
@@ -28,7 +45,18 @@ export const canonicalScale: Scale = {
   connections: 1_000,
   returning: 10_000,
   race: { shoppers: 10_000, units: 1_000 },
+  orders: 1_000,
   waiting: 10_000,
+  soak: {
+    seconds: 300,
+    connections: 200,
+    crowds: [10_000, 1_000, 1_000, 1_000, 1_000],
+    calmSeconds: 10,
+    calmConnections: 10,
+    units: 500,
+    holdSeconds: 2,
+    lookEveryMs: 1_000,
+  },
   products: [1, 10, 50],
 }
 
@@ -42,6 +70,17 @@ export const smokeScale: Scale = {
   connections: 20,
   returning: 50,
   race: { shoppers: 60, units: 10 },
+  orders: 10,
   waiting: 40,
+  soak: {
+    seconds: 1,
+    connections: 10,
+    crowds: [50, 20],
+    calmSeconds: 0.2,
+    calmConnections: 2,
+    units: 20,
+    holdSeconds: 1,
+    lookEveryMs: 100,
+  },
   products: [3],
 }

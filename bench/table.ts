@@ -16,8 +16,8 @@ const figures = 3
 /** Three figures, thousands apart: `12,300`, `4.56`, `0.012`. */
 export function number(value: number): string {
   if (Number.isNaN(value)) return '–'
-  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US')
-  return String(Number(value.toPrecision(figures)))
+  const rounded = Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(figures))
+  return rounded >= 1000 ? rounded.toLocaleString('en-US') : String(rounded)
 }
 
 /** `median (min–max)`; the median alone when there was one round. */

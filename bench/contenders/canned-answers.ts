@@ -25,6 +25,9 @@ export function cannedAnswer(kind: CannedKind, wish: unknown): CannedAnswer {
   return { status: 201, contentType: 'application/json', body: { reservation } }
 }
 
+/** Before the sale opens, everybody looks at the product. */
+export const cannedStock = { productId: 1, allotment: 1, available: 1, held: 0, sold: 0 }
+
 const problemJson = 'application/problem+json'
 const soldOut = {
   type: 'urn:holdfast:problem:sold_out',

@@ -63,6 +63,9 @@ const selectTaken = `
 const takeStock = `
   update stock set available = available - ?, held = held + ?
   where product_id = ? and available >= ?`
+const selectStock = `
+  select product_id as "productId", allotment, available, held, sold from stock
+  where product_id = ?`
 const selectCart = `select id from carts where user_id = ? and status = 'active'`
 const insertCart = `
   insert into carts (id, user_id, status, created_at) values (?, ?, 'active', ?)`
@@ -85,6 +88,7 @@ export class Till {
   private readonly terms: Sqlite.Statement<Values, Terms>
   private readonly taken: Sqlite.Statement<Values, { readonly taken: number }>
   private readonly take: Sqlite.Statement<Values>
+  private readonly stockOf: Sqlite.Statement<Values>
   private readonly cart: Sqlite.Statement<Values, { readonly id: string }>
   private readonly addCart: Sqlite.Statement<Values>
   private readonly addReservation: Sqlite.Statement<Values>
@@ -97,6 +101,7 @@ export class Till {
     this.terms = connection.prepare(selectTerms)
     this.taken = connection.prepare(selectTaken)
     this.take = connection.prepare(takeStock)
+    this.stockOf = connection.prepare(selectStock)
     this.cart = connection.prepare(selectCart)
     this.addCart = connection.prepare(insertCart)
     this.addReservation = connection.prepare(insertReservation)
@@ -108,6 +113,10 @@ export class Till {
   /** Durable when it returns. */
   buy(purchase: Purchase): PurchaseOutcome {
     return this.inTransaction.immediate(purchase)
+  }
+
+  stock(productId: number): unknown {
+    return this.stockOf.get(productId)
   }
 
   private decide(purchase: Purchase): PurchaseOutcome {

@@ -1,7 +1,9 @@
 import Sqlite from 'better-sqlite3'
 import type { Request, Response } from 'express'
 import { z } from 'zod'
+import { newUuid } from '../../src/ids.ts'
 import { createAuthenticate, type Authenticate } from './easy-authentication.ts'
+import { openOrders, type Orders } from './easy-orders.ts'
 import { Till, type EasyRefusal, type HeldReservation } from './easy-purchase.ts'
 import { createExpressApp } from './express-app.ts'
 import { listen } from './listen.ts'
@@ -12,6 +14,7 @@ const addToCartBody = z.strictObject({
   productId: z.int().positive(),
   quantity: z.int().min(1).max(1_000).default(1),
 })
+const payBody = z.strictObject({ paymentMethod: z.string().min(1).max(100) })
 
 const statuses: Readonly<Record<EasyRefusal, number>> = {
   product_not_in_sale: 404,
@@ -24,18 +27,17 @@ const statuses: Readonly<Record<EasyRefusal, number>> = {
 class Shop {
   private readonly authenticate: Authenticate
   private readonly till: Till
+  private readonly orders: Orders
 
-  constructor(connection: Sqlite.Database, jwtSecret: string) {
+  constructor(connection: Sqlite.Database, orders: Orders, jwtSecret: string) {
     this.authenticate = createAuthenticate(connection, jwtSecret)
     this.till = new Till(connection)
+    this.orders = orders
   }
 
   addToCart(request: Request, response: Response): void {
-    const userId = this.authenticate(request.headers.authorization)
-    if (userId === undefined) {
-      refuse(response, 401, 'unauthenticated')
-      return
-    }
+    const userId = this.shopper(request, response)
+    if (userId === undefined) return
     const wish = addToCartBody.safeParse(request.body)
     if (!wish.success) {
       refuse(response, 400, 'validation_failed')
@@ -51,6 +53,39 @@ class Shop {
     response.set('idempotency-key', idempotencyKey ?? reservation.id)
     if (replayed) response.set('idempotency-replayed', 'true')
     response.status(201).json({ reservation: view(reservation) })
+  }
+
+  showStock(request: Request, response: Response): void {
+    const stock = this.till.stock(Number(request.params['id']))
+    if (stock === undefined) refuse(response, 404, 'not_found')
+    else response.json(stock)
+  }
+
+  async checkOut(request: Request, response: Response): Promise<void> {
+    const userId = this.shopper(request, response)
+    if (userId === undefined) return
+    const key = request.get('idempotency-key') ?? newUuid()
+    const { status, body } = await this.orders.checkOut(userId, key)
+    response.status(status).json(body)
+  }
+
+  async pay(request: Request, response: Response): Promise<void> {
+    const userId = this.shopper(request, response)
+    if (userId === undefined) return
+    const { paymentMethod } = payBody.parse(request.body)
+    const { status, body } = await this.orders.pay({
+      userId,
+      invoiceId: String(request.params['id']),
+      method: paymentMethod,
+      idempotencyKey: request.get('idempotency-key'),
+    })
+    response.status(status).json(body)
+  }
+
+  private shopper(request: Request, response: Response): number | undefined {
+    const userId = this.authenticate(request.headers.authorization)
+    if (userId === undefined) refuse(response, 401, 'unauthenticated')
+    return userId
   }
 }
 
@@ -79,10 +114,19 @@ function open(path: string): Sqlite.Database {
   return connection
 }
 
-const shop = new Shop(open(process.env['DATABASE_PATH'] ?? ''), process.env['JWT_SECRET'] ?? '')
-listen(
-  'easy',
-  createExpressApp((request, response) => {
-    shop.addToCart(request, response)
-  }),
-)
+const { DATABASE_PATH = '', PAYMENT_SIMULATOR_PATH = '', JWT_SECRET = '' } = process.env
+const orders = await openOrders({
+  databasePath: DATABASE_PATH,
+  paymentSimulatorPath: PAYMENT_SIMULATOR_PATH,
+})
+const shop = new Shop(open(DATABASE_PATH), orders, JWT_SECRET)
+const app = createExpressApp()
+app.post('/v1/cart/items', (request, response) => {
+  shop.addToCart(request, response)
+})
+app.get('/v1/products/:id/stock', (request, response) => {
+  shop.showStock(request, response)
+})
+app.post('/v1/checkout', (request, response) => shop.checkOut(request, response))
+app.post('/v1/invoices/:id/pay', (request, response) => shop.pay(request, response))
+listen('easy', app)

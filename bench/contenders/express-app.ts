@@ -1,14 +1,13 @@
-import express, { type Express, type RequestHandler } from 'express'
+import express, { type Express } from 'express'
 
 const bodyLimit = '16kb'
 
 /** Express 5 with its JSON parser, without what costs time and serves nobody here. */
-export function createExpressApp(addToCart: RequestHandler): Express {
+export function createExpressApp(): Express {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', false)
   app.use(express.json({ limit: bodyLimit }))
-  app.post('/v1/cart/items', addToCart)
   return app
 }

@@ -1,11 +1,13 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+/** As Holdfast's. */
 const backlog = 4_096
+const keepAliveTimeout = 65_000
 
 /** Listens on a free loopback port, says where, ends on SIGTERM. */
 export function listen(name: string, listener: RequestListener): void {
-  const server = createServer(listener)
+  const server = createServer({ keepAliveTimeout }, listener)
   server.listen({ host: '127.0.0.1', port: 0, backlog }, () => {
     const { port } = server.address() as AddressInfo
     process.stdout.write(`${name} listens on http://127.0.0.1:${port}\n`)

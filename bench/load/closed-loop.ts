@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { openConnections, type Answerer, type Connection } from './connection.ts'
+import { arrive } from './arrival.ts'
+import type { Answerer, Connection } from './connection.ts'
 import type { ClosedLoopJob, LoadResult } from './job.ts'
 import { Latencies } from './latencies.ts'
 import { Requests } from './requests.ts'
@@ -8,15 +9,7 @@ import { Faults, kindOf, Tally } from './tally.ts'
 /** Longer than the server may hold an add-to-cart open. */
 const answeredWithinMs = 15_000
 
-/** Of those who have not been answered yet, so many ask at once. */
-const arrivingAtOnceMax = 50
-
-/**
- * Lets all connections in, keeps them busy for the warm-up and the window, waits for the last answers.
- * Letting in means one answer for each before anybody asks again: libuv accepts one connection per turn
- * of its loop, so whoever comes late to a busy server is not even accepted for seconds. That is for the
- * race to show; here it would be an accident of the first moment.
- */
+/** Keeps all connections busy for the warm-up and the window, then waits for the last answers. */
 export class ClosedLoop implements Answerer {
   private readonly job: ClosedLoopJob
   private readonly requests: Requests
@@ -26,8 +19,7 @@ export class ClosedLoop implements Answerer {
   private readonly faults = new Faults()
   private readonly visitors: number
   private connections: readonly Connection[] = []
-  private phase: 'arrival' | 'warm-up' | 'window' | 'drain' = 'arrival'
-  private arrived = 0
+  private phase: 'warm-up' | 'window' | 'drain' = 'warm-up'
   private busy: number
   private sent = 0
   private waiting = 0
@@ -43,13 +35,11 @@ export class ClosedLoop implements Answerer {
   }
 
   async prepare(): Promise<void> {
-    this.connections = await openConnections(this.busy, this.job.origins, this)
+    const crowd = { count: this.busy, origins: this.job.origins, look: this.requests.look }
+    this.connections = await arrive(crowd, this)
   }
 
   async run(tell: (edge: 'window opens' | 'window closes') => void): Promise<LoadResult> {
-    for (const connection of this.connections.slice(0, arrivingAtOnceMax)) this.send(connection)
-    await this.until(() => this.waiting === 0)
-    this.phase = 'warm-up'
     for (const connection of this.connections) this.send(connection)
     await pause(this.job.warmUpSeconds * 1000)
     this.busy = this.job.connections
@@ -79,18 +69,11 @@ export class ClosedLoop implements Answerer {
       this.others.add(kind)
       this.faults.add(`answered ${kind}`)
     }
-    if (this.phase === 'arrival') this.letNextIn()
-    else if (connection.index < this.busy) this.send(connection)
+    if (connection.index < this.busy) this.send(connection)
   }
 
   broke(_connection: Connection, reason: string): void {
     this.faults.add(`connection lost: ${reason}`)
-  }
-
-  private letNextIn(): void {
-    const next = this.connections[arrivingAtOnceMax + this.arrived]
-    this.arrived += 1
-    if (next !== undefined) this.send(next)
   }
 
   private count(connection: Connection): void {

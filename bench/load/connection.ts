@@ -20,12 +20,13 @@ export interface Address {
 
 const headEndMark = '\r\n\r\n'
 const contentLength = /\r\ncontent-length: *(\d+)/i
+const noContent = 204
 const statusStart = 'HTTP/1.1 '.length
 
 export class Connection {
   readonly index: number
   private readonly socket: Socket
-  private readonly answerer: Answerer
+  private answerer: Answerer
   private received = ''
   private closing = false
 
@@ -51,6 +52,11 @@ export class Connection {
     })
   }
 
+  /** Whoever hears of the answers from now on. */
+  hand(answerer: Answerer): void {
+    this.answerer = answerer
+  }
+
   /** All of it must be ASCII. */
   send(request: string): void {
     this.socket.write(request, 'latin1')
@@ -59,6 +65,16 @@ export class Connection {
   close(): void {
     this.closing = true
     this.socket.destroy()
+  }
+
+  /** As a phone in a tunnel: no goodbye. */
+  vanish(): void {
+    this.closing = true
+    this.socket.resetAndDestroy()
+  }
+
+  private announcedLength(): number {
+    return Number(contentLength.exec(this.received)?.[1] ?? Number.NaN)
   }
 
   private lost(reason: string): void {
@@ -72,14 +88,14 @@ export class Connection {
     const headEnd = this.received.indexOf(headEndMark)
     if (headEnd === -1) return
     const bodyStart = headEnd + headEndMark.length
-    const length = Number(contentLength.exec(this.received)?.[1] ?? Number.NaN)
+    const status = Number(this.received.slice(statusStart, statusStart + 3))
+    const length = status === noContent ? 0 : this.announcedLength()
     if (Number.isNaN(length)) {
       this.lost('an answer without Content-Length')
       return
     }
     const bodyEnd = bodyStart + length
     if (this.received.length < bodyEnd) return
-    const status = Number(this.received.slice(statusStart, statusStart + 3))
     const body = this.received.slice(bodyStart, bodyEnd)
     this.received = this.received.slice(bodyEnd)
     this.answerer.answered(this, status, body)
@@ -89,27 +105,4 @@ export class Connection {
 export function addressOf(origin: string): Address {
   const { hostname, port } = new URL(origin)
   return { host: hostname, port: Number(port) }
-}
-
-const openingAtOnceMax = 500
-
-/** Opens them all, some hundreds at a time: the backlog of a server is finite. */
-export async function openConnections(
-  count: number,
-  origins: readonly string[],
-  answerer: Answerer,
-): Promise<readonly Connection[]> {
-  const addresses = origins.map(addressOf)
-  const connections: Connection[] = []
-  while (connections.length < count) {
-    const from = connections.length
-    const some = Array.from({ length: Math.min(openingAtOnceMax, count - from) }, (_, offset) => {
-      const address = addresses[(from + offset) % addresses.length]
-      if (address === undefined) throw new Error('no server to connect to')
-      return new Connection(from + offset, address, answerer)
-    })
-    await Promise.all(some.map((connection) => connection.opened()))
-    connections.push(...some)
-  }
-  return connections
 }

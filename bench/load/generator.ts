@@ -1,9 +1,11 @@
 import { ClosedLoop } from './closed-loop.ts'
 import type { Job, Order, Report } from './job.ts'
 import { Race } from './race.ts'
+import { Soak } from './soak.ts'
 
 /** The load generator: a process of its own, told by the bench what to do. Ends with the bench. */
-let prepared: ClosedLoop | Race | undefined
+let prepared: Workload | undefined
+type Workload = ClosedLoop | Race | Soak
 
 function tell(report: Report): void {
   process.send?.(report)
@@ -26,12 +28,14 @@ async function obey(order: Order): Promise<void> {
   }
 }
 
-function create(job: Job): ClosedLoop | Race {
+function create(job: Job): Workload {
   switch (job.kind) {
     case 'closed loop':
       return new ClosedLoop(job)
     case 'race':
       return new Race(job)
+    case 'soak':
+      return new Soak(job)
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the load generator is asked to do and what it reports: the messages between the processes. */
-export type Job = ClosedLoopJob | RaceJob
+export type Job = ClosedLoopJob | RaceJob | SoakJob
 
 interface Target {
   /** Connections are dealt out evenly over these. */
@@ -40,6 +40,17 @@ export interface RaceJob extends Target {
   readonly then: 'pay' | 'leave'
 }
 
+/** Shoppers of every kind for a while: who pays, who puts back, who only lets the hold run out. */
+export interface SoakJob extends Target {
+  readonly kind: 'soak'
+  /** So many take turns. */
+  readonly visitors: number
+  readonly connections: number
+  readonly seconds: number
+  /** People who ask and vanish before they are answered; so many each time, in turn. */
+  readonly crowds: readonly number[]
+}
+
 export interface Latency {
   /** Milliseconds from the first byte sent to the last byte received. */
   readonly p50: number
@@ -51,7 +62,7 @@ export interface Latency {
 export type Answers = Readonly<Record<string, number>>
 
 export interface LoadResult {
-  /** Length of the measured window. */
+  /** Length of the measured window; of a race, until everybody was told. */
   readonly seconds: number
   /** Within the window. */
   readonly answers: Answers
@@ -74,7 +85,10 @@ export interface Paying {
   readonly latency: Latency
 }
 
-/** Generator to bench. The window's edges are told so that CPU times are read there. */
+/**
+ * Generator to bench. The window's edges are told so that CPU times are read there; that of a race
+ * closes when the last winner has paid.
+ */
 export type Report =
   | { readonly type: 'ready' }
   | { readonly type: 'window opens' }

@@ -1,12 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { openConnections, type Answerer, type Connection } from './connection.ts'
+import { arrive } from './arrival.ts'
+import type { Answerer, Connection } from './connection.ts'
 import type { LoadResult, Paying, RaceJob } from './job.ts'
 import { Latencies } from './latencies.ts'
 import { Requests } from './requests.ts'
 import { Faults, kindOf, Tally } from './tally.ts'
 
-/** Servers cut off who connects and says nothing for 5 s. */
-const connectWithinMs = 4_500
 const racedWithinMs = 90_000
 const paidWithinMs = 90_000
 
@@ -46,23 +45,19 @@ export class Race implements Answerer {
     this.sentAt = new Float64Array(job.racers)
   }
 
-  prepare(): Promise<void> {
-    return Promise.resolve()
+  async prepare(): Promise<void> {
+    const crowd = { count: this.job.racers, origins: this.job.origins, look: this.requests.look }
+    this.connections = await arrive(crowd, this)
   }
 
   async run(tell: (edge: 'window opens' | 'window closes') => void): Promise<LoadResult> {
-    const beganAt = performance.now()
-    this.connections = await openConnections(this.job.racers, this.job.origins, this)
-    if (performance.now() - beganAt > connectWithinMs) {
-      this.faults.add('connecting took so long that the server may cut connections off')
-    }
     tell('window opens')
     const openedAt = performance.now()
     for (const connection of this.connections) this.start(connection)
     const racedAt = await this.until(() => this.racing === 0, racedWithinMs)
-    tell('window closes')
     this.faults.add('add-to-cart without an answer', this.racing)
     await this.until(() => this.shopping === 0, paidWithinMs)
+    tell('window closes')
     this.faults.add('winners who did not get through to paid', this.shopping)
     for (const connection of this.connections) connection.close()
     return this.result(openedAt, racedAt)
@@ -116,7 +111,7 @@ export class Race implements Answerer {
 
   private lookAgain(connection: Connection): void {
     const { index } = connection
-    const request = this.requests.look(index, this.statusUrls.get(index) ?? '')
+    const request = this.requests.askStatus(index, this.statusUrls.get(index) ?? '')
     setTimeout(
       () => {
         connection.send(request)
@@ -143,14 +138,14 @@ export class Race implements Answerer {
     const { index } = connection
     this.shopping += 1
     this.steps[index] = 'checkout'
-    this.send(connection, this.requests.checkOut(index))
+    this.send(connection, this.requests.checkOut(index, `checkout-${index}`))
   }
 
   private pay(connection: Connection, body: string): void {
     const { index } = connection
     this.steps[index] = 'pay'
     const { invoice } = JSON.parse(body) as { readonly invoice: { readonly id: string } }
-    this.send(connection, this.requests.pay(index, invoice.id))
+    this.send(connection, this.requests.pay(index, invoice.id, `pay-${index}`))
   }
 
   private send(connection: Connection, request: string): void {

@@ -6,11 +6,15 @@ import type { Job } from './job.ts'
 export class Requests {
   private readonly tokens: Tokens
   private readonly head: string
+  /** Looks at the product, as whoever waits for a sale does. */
+  readonly look: string
   private readonly bodies: readonly string[]
 
   constructor(job: Job) {
     this.tokens = new Tokens(readFileSync(job.tokensPath), job.shoppers)
-    this.head = ` HTTP/1.1\r\nhost: ${new URL(job.origins[0] ?? '').host}\r\nauthorization: Bearer `
+    const host = ` HTTP/1.1\r\nhost: ${new URL(job.origins[0] ?? '').host}\r\n`
+    this.head = `${host}authorization: Bearer `
+    this.look = `GET /v1/products/${job.productIds[0] ?? 0}/stock${host}\r\n`
     this.bodies = job.productIds.map((productId) => {
       return withLength({ flashSaleId: job.flashSaleId, productId, quantity: 1 })
     })
@@ -22,16 +26,21 @@ export class Requests {
     return this.write(`POST /v1/cart/items`, shopper, keyLine(key) + body)
   }
 
-  look(shopper: number, statusUrl: string): string {
+  /** What became of a request that was answered 202. */
+  askStatus(shopper: number, statusUrl: string): string {
     return this.write(`GET ${statusUrl}`, shopper, '\r\n')
   }
 
-  checkOut(shopper: number): string {
-    return this.write('POST /v1/checkout', shopper, keyLine(`checkout-${shopper}`) + withLength({}))
+  putBack(shopper: number): string {
+    return this.write('DELETE /v1/cart', shopper, '\r\n')
   }
 
-  pay(shopper: number, invoiceId: string): string {
-    const rest = keyLine(`pay-${shopper}`) + withLength({ paymentMethod: 'pm_ok' })
+  checkOut(shopper: number, key: string): string {
+    return this.write('POST /v1/checkout', shopper, keyLine(key) + withLength({}))
+  }
+
+  pay(shopper: number, invoiceId: string, key: string): string {
+    const rest = keyLine(key) + withLength({ paymentMethod: 'pm_ok' })
     return this.write(`POST /v1/invoices/${invoiceId}/pay`, shopper, rest)
   }
 

@@ -1,0 +1,57 @@
+import { createPayHandler, type PayHandler } from '../../src/api/pay.ts'
+import { invoiceView } from '../../src/api/views.ts'
+import { systemClock } from '../../src/clock.ts'
+import { checkOut } from '../../src/db/carts.ts'
+import type { Database } from '../../src/db/database.ts'
+import { openSqlite } from '../../src/db/sqlite.ts'
+import { newUuid } from '../../src/ids.ts'
+import { createLogger } from '../../src/logger.ts'
+import { createPaymentSettlement } from '../../src/payments/pay.ts'
+import { createSimulatedProvider } from '../../src/payments/simulated.ts'
+
+/**
+ * Checkout and payment of `easy`: Holdfast's own code. Neither goes through the queue there, so there
+ * is nothing to compare but how well they get through beside the rush.
+ */
+export interface Orders {
+  checkOut(userId: number, idempotencyKey: string): Promise<Answer>
+  pay(wish: Parameters<PayHandler['pay']>[0]): Promise<Answer>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+export interface OrdersOptions {
+  readonly databasePath: string
+  readonly paymentSimulatorPath: string
+}
+
+export async function openOrders(options: OrdersOptions): Promise<Orders> {
+  const clock = systemClock
+  const logger = createLogger('warn', {})
+  const database = openSqlite({ path: options.databasePath, clock, random: Math.random })
+  const provider = createSimulatedProvider({ path: options.paymentSimulatorPath, clock })
+  await provider.start()
+  const settlement = createPaymentSettlement({ database, provider, clock, logger })
+  const handler = createPayHandler({ database, settlement, clock, newId: newUuid, logger })
+  return {
+    checkOut: (userId, idempotencyKey) => checkOutCart(database, userId, idempotencyKey),
+    async pay(wish) {
+      const { status, body } = await handler.pay(wish)
+      return { status, body }
+    },
+  }
+}
+
+async function checkOutCart(
+  database: Database,
+  userId: number,
+  idempotencyKey: string,
+): Promise<Answer> {
+  const order = { userId, idempotencyKey, invoiceId: newUuid(), now: systemClock.now() }
+  const result = await database.transaction(() => checkOut(order))
+  if (result.kind === 'cart_empty') return { status: 409, body: { code: 'cart_empty' } }
+  return { status: 201, body: { invoice: invoiceView(result.invoice) } }
+}

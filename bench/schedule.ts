@@ -1,0 +1,26 @@
+import type { Cell, Plan } from './plan.ts'
+import type { Scale } from './scale.ts'
+
+/** How long a run will take, so that nobody has to wait without knowing. Measured on two cores. */
+const startAndStopSeconds = 4
+const crowdSeconds = 10
+const shoppersPerSecond = 40_000
+
+export function estimateMinutes({ cells, soaks }: Plan, scale: Scale): number {
+  const round = cells.reduce((sum, cell) => sum + secondsOf(cell, scale), 0)
+  const soak = startAndStopSeconds + scale.soak.seconds * 1.25 + scale.soak.calmSeconds * 2
+  const all = scale.shoppers / shoppersPerSecond + round * scale.rounds + soak * soaks.length
+  return all / 60
+}
+
+function secondsOf({ workload }: Cell, { warmUpSeconds, seconds }: Scale): number {
+  switch (workload) {
+    case 'plenty':
+    case 'sold-out':
+      return startAndStopSeconds + warmUpSeconds + seconds
+    case 'race':
+    case 'orders':
+    case 'waiting':
+      return startAndStopSeconds + crowdSeconds
+  }
+}

@@ -1,0 +1,149 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Contender } from './contender.ts'
+import type { LoadProcess } from './load-process.ts'
+import type { LoadResult, SoakJob } from './load/job.ts'
+import { auditFailures, restock } from './operator.ts'
+import type { Cell } from './plan.ts'
+import type { Run } from './result.ts'
+import { countRows } from './sale-database.ts'
+import { judgeSoak, type Remains } from './soak-judgement.ts'
+import { onStage, type Stage } from './stage.ts'
+import { readVitals, readVitalsAtRest, type Vitals } from './vitals.ts'
+
+/**
+ * A long storm (F22 and I23 of docs/guarantees.md): holds that are paid, put back or run out, refusals,
+ * crowds that ask and vanish. A first storm fills the caches and warms the compiler; then rest is
+ * measured, the storm goes on, and rest is measured again.
+ */
+export interface SoakResult {
+  readonly cell: Cell
+  readonly storm: LoadResult
+  /** The same light load before and after. */
+  readonly calmBefore: LoadResult
+  readonly calmAfter: LoadResult
+  readonly remains: readonly Remains[]
+  readonly failures: readonly string[]
+}
+
+export async function runSoak(cell: Cell, run: Run): Promise<SoakResult> {
+  const { units, holdSeconds } = run.scale.soak
+  const shape = { products: cell.products, stock: units, holdSeconds }
+  const setting = { cell, run, shape, inspected: 'yes' } as const
+  const { result, endings } = await onStage(setting, (stage) => weather(cell, run, stage))
+  return { ...result, failures: [...result.failures, ...endings] }
+}
+
+/** Of the storm's length; the first storm is only there to warm up. */
+const warmUpShare = 0.25
+
+async function weather(cell: Cell, run: Run, stage: Stage): Promise<SoakResult> {
+  const { contender, sale, databasePath } = stage
+  const { soak } = run.scale
+  const { storm: stormJob, calm: calmJob } = jobsOf(run, stage)
+  const operator = keepInStock(contender, sale.productIds, soak.units)
+  try {
+    const warmUp = await go(run.generator, {
+      ...stormJob,
+      seconds: stormJob.seconds * warmUpShare,
+    })
+    // Some values are told since the reading before.
+    await readVitals(contender.processes)
+    const calmBefore = await go(run.generator, calmJob)
+    const before = await atRest(contender)
+    const { result: storm, readings: during } = await watched(run, contender, stormJob)
+    const calmAfter = await go(run.generator, calmJob)
+    const after = await atRest(contender)
+    const loads = [warmUp, calmBefore, storm, calmAfter]
+    const remains = judgeSoak({ before, during, after })
+    const failures = await failuresOf({ contender, databasePath, loads, remains })
+    return { cell, storm, calmBefore, calmAfter, remains, failures }
+  } finally {
+    await operator.stop()
+  }
+}
+
+function jobsOf({ scale, shoppers }: Run, { contender, sale }: Stage) {
+  const { connections, seconds, calmConnections, calmSeconds, crowds } = scale.soak
+  const { tokensPath } = shoppers
+  const job = {
+    kind: 'soak' as const,
+    ...{ origins: contender.origins, tokensPath, ...sale },
+    ...{ shoppers: scale.shoppers, visitors: scale.returning },
+  }
+  const storm: SoakJob = { ...job, connections, seconds, crowds }
+  const calm: SoakJob = { ...job, connections: calmConnections, seconds: calmSeconds, crowds: [] }
+  return { storm, calm }
+}
+
+async function go(generator: LoadProcess, job: SoakJob): Promise<LoadResult> {
+  await generator.prepare(job)
+  return generator.go(() => undefined)
+}
+
+/** Connections that were closed a moment ago are still being taken leave of. */
+const settleMs = 1_000
+
+async function atRest({ processes }: Contender): Promise<readonly Vitals[]> {
+  await pause(settleMs)
+  return readVitalsAtRest(processes)
+}
+
+async function watched({ generator, scale }: Run, { processes }: Contender, job: SoakJob) {
+  const readings: (readonly Vitals[])[] = []
+  const watching = new AbortController()
+  const watch = async (): Promise<void> => {
+    while (!watching.signal.aborted) {
+      readings.push(await readVitals(processes))
+      await pause(scale.soak.lookEveryMs)
+    }
+  }
+  const [result] = await Promise.all([
+    go(generator, job).finally(() => {
+      watching.abort()
+    }),
+    watch(),
+  ])
+  return { result, readings }
+}
+
+const restockEveryMs = 500
+
+/** What is paid for leaves the shelf for good: an operator fills it up. */
+function keepInStock({ admin }: Contender, productIds: readonly number[], units: number) {
+  const closing = new AbortController()
+  const filling = (async () => {
+    while (admin !== undefined && !closing.signal.aborted) {
+      for (const productId of productIds) await restock(admin, productId, units)
+      await pause(restockEveryMs)
+    }
+  })()
+  // Told when it is waited for.
+  filling.catch(() => undefined)
+  return {
+    async stop(): Promise<void> {
+      closing.abort()
+      await filling
+    },
+  }
+}
+
+interface Evidence {
+  readonly contender: Contender
+  readonly databasePath: string
+  readonly loads: readonly LoadResult[]
+  readonly remains: readonly Remains[]
+}
+
+async function failuresOf(evidence: Evidence): Promise<readonly string[]> {
+  const { contender, databasePath, loads, remains } = evidence
+  const grown = remains
+    .filter(({ within }) => !within)
+    .map(
+      ({ process, what, before, after }) => `${process}: ${what} grew from ${before} to ${after}`,
+    )
+  const told = loads.reduce((sum, { paying }) => sum + (paying?.paid ?? 0), 0)
+  const { paidInvoices } = countRows(databasePath)
+  const lost = paidInvoices < told ? [`${told} were told they paid, ${paidInvoices} have`] : []
+  const audit = contender.admin === undefined ? [] : await auditFailures(contender.admin)
+  return [...loads.flatMap(({ faults }) => faults), ...grown, ...lost, ...audit]
+}

@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startContender, type Contender } from './contender.ts'
+import { untilOpen } from './opening.ts'
+import { sells, type Cell } from './plan.ts'
+import type { Run } from './result.ts'
+import { makeSale, type Sale, type SaleShape } from './sale-database.ts'
+
+/** A contender's processes, ready, over a fresh database with an open sale. */
+export interface Stage {
+  readonly contender: Contender
+  readonly sale: Sale
+  readonly databasePath: string
+}
+
+export interface Setting {
+  readonly cell: Cell
+  readonly run: Run
+  readonly shape: SaleShape
+  readonly inspected: 'yes' | 'no'
+}
+
+export interface Played<T> {
+  readonly result: T
+  /** What was wrong with the ends of the processes. */
+  readonly endings: readonly string[]
+}
+
+/** Everything from a fresh database to stopped processes, around `play`. */
+export async function onStage<T>(
+  { cell, run, shape, inspected }: Setting,
+  play: (stage: Stage) => Promise<T>,
+): Promise<Played<T>> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
+  const databasePath = join(folder, 'holdfast.db')
+  let contender: Contender | undefined
+  try {
+    const sale = await makeSale(run.shoppers.databasePath, databasePath, shape)
+    contender = await startContender(cell, { ...run, databasePath, folder, inspected })
+    if (sells(cell)) await untilOpen(contender.origins, sale, run.doorToken)
+    const result = await play({ contender, sale, databasePath })
+    return { result, endings: await contender.stop() }
+  } catch (error) {
+    const said = (await contender?.stop()) ?? []
+    throw new Error([`${cell.id} could not be measured`, ...said].join('\n'), { cause: error })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
