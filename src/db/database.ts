@@ -71,3 +71,24 @@ export function padded(values: readonly SqlValue[], width = 1): SqlValue[] {
 function paddedLength(count: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(count, 1)))
 }
+
+const rowsPerInsertMax = 64
+
+/**
+ * Inserts many rows, up to 64 with each statement: that takes three quarters of the time. `insert` ends
+ * in `values`, `item` is one row of it, e.g. `(?, ?)`. Powers of two, so that few distinct statements exist.
+ */
+export function* insertRows(
+  insert: string,
+  item: string,
+  rows: readonly (readonly SqlValue[])[],
+): Script<void> {
+  for (let from = 0; from < rows.length;) {
+    const count = Math.min(rowsPerInsertMax, 2 ** Math.floor(Math.log2(rows.length - from)))
+    yield {
+      text: `${insert} ${Array.from({ length: count }, () => item).join(', ')}`,
+      values: rows.slice(from, from + count).flat(),
+    }
+    from += count
+  }
+}

@@ -112,18 +112,31 @@ describe('what a batch costs', () => {
 
   it('does not grow with the losers', async () => {
     await fixture.hold(user, offer, 5)
-    const one = await cost(wishesOf(await fixture.users(1)))
-    const many = await cost(wishesOf(await fixture.users(300)))
-    expect(many).toBe(one)
     // What is recorded (2), terms, shoppers, one guarded update that finds nothing.
-    expect(many).toBe(5)
+    expect(await cost(wishesOf(await fixture.users(1)))).toBe(5)
+    // One guarded update for all, one for the first.
+    expect(await cost(wishesOf(await fixture.users(2)))).toBe(6)
+    expect(await cost(wishesOf(await fixture.users(300)))).toBe(6)
   })
 
-  it('grows with the winners', async () => {
-    const few = await cost(wishesOf(await fixture.users(2)))
-    const more = await cost(wishesOf(await fixture.users(3)))
-    // Guarded update, cart, reservation, cart line, ledger row.
-    expect(more - few).toBe(5)
+  it('grows with the winners, a little', async () => {
+    const { flashSaleId } = offer
+    const plenty = await fixture.product(flashSaleId, { stock: 1_000 })
+    const costOf = async (count: number): Promise<number> =>
+      cost((await fixture.users(count)).map((each) => fixture.wish(each, plenty)))
+    // Recorded (2), terms, shoppers, one guarded update; cart, reservation, cart line, ledger row.
+    expect(await costOf(2)).toBe(5 + 4)
+    // 200 = 3 × 64 + 8 rows.
+    expect(await costOf(200)).toBe(5 + 4 * 4)
+  })
+
+  it('takes for all at once and gives back what limits refuse, before anybody sees it', async () => {
+    const limited = await fixture.product(offer.flashSaleId, { stock: 10, purchaseLimit: 1 })
+    const [other = 0] = await fixture.users(1)
+    const wishes = [user, user, other].map((each) => fixture.wish(each, limited))
+    const outcomes = await fixture.reserve(...wishes)
+    expect(outcomes.map((each) => each.kind)).toEqual(['held', 'refused', 'held'])
+    expect(await fixture.stock(limited)).toBe('8/2/0')
   })
 
   it('asks for the shoppers of a closed sale not at all', async () => {
@@ -143,10 +156,7 @@ describe('what a batch costs', () => {
     await database.transaction(() => reserveBatch(wishes, context))
     const taken = statements.filter(({ text }) => text.includes('update stock'))
     expect(taken.map(({ values }) => values[2])).toEqual([
-      offer.productId,
-      offer.productId,
-      second.productId,
-      third.productId,
+      ...[offer.productId, second.productId, third.productId],
     ])
   })
 })

@@ -3,6 +3,7 @@ import { limits } from '../domain/limits.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { AddToCartOutcome, Reservation } from '../domain/reservation.ts'
 import { all, first, padded, placeholders, run, type Script } from './database.ts'
+import { NewHolds } from './new-holds.ts'
 
 /**
  * Add-to-cart against the database: the one place where stock is taken.
@@ -40,6 +41,7 @@ export function* reserveBatch(
   for (const group of groupByProduct(requests)) {
     const mayTake = group.filter((index) => at(requests, index).refuseUnlessRecorded === undefined)
     let product: OpenProduct | undefined
+    const holds = new NewHolds()
     // One after the other: both deliveries of one message may be in the same batch.
     for (const index of group) {
       const request = at(requests, index)
@@ -49,11 +51,14 @@ export function* reserveBatch(
           mayTake.map((each) => at(requests, each)),
           context,
         )
-        outcome = yield* reserve(request, product, context)
+        outcome = yield* reserve(request, product, { ...context, holds })
       }
       if (outcome.kind === 'held') remember(request, outcome.reservation, recorded)
       outcomes.set(index, outcome)
     }
+    // The next product's shoppers may be the same: they must find the carts of this one.
+    yield* holds.insert()
+    if (product !== undefined) yield* product.lot.giveBackRest()
   }
   return requests.map((_, index) => {
     const outcome = outcomes.get(index)
@@ -219,8 +224,7 @@ interface Shopper {
 interface OpenProduct {
   readonly terms: Terms | undefined
   readonly shoppers: ReadonlyMap<number, Shopper>
-  /** The smallest quantity found to be more than what is left. */
-  soldOutFrom: number
+  readonly lot: Lot
 }
 
 const selectTerms = `
@@ -255,10 +259,11 @@ function* openProduct(
     userIds.length === 0
       ? []
       : yield* all<Shopper>(selectShoppers(userIds.length), productId, ...padded(userIds))
+  const wanted = requests.reduce((sum, { quantity }) => sum + quantity, 0)
   return {
     terms,
     shoppers: new Map(shoppers.map((shopper) => [shopper.userId, { ...shopper }])),
-    soldOutFrom: Infinity,
+    lot: new Lot(productId, open ? wanted : 0),
   }
 }
 
@@ -266,27 +271,70 @@ const takeStock = `
   update stock set available = available - ?, held = held + ?
   where product_id = ? and available >= ?
   returning product_id`
+const giveBack = `
+  update stock set available = available + ?, held = held - ?
+  where product_id = ? and held >= ?
+  returning product_id`
+
+/**
+ * The units a batch takes of one product: all it may want with one guarded update; what its requests
+ * do not use goes back before the transaction ends. When there is not enough for all, request by request.
+ */
+class Lot {
+  readonly #productId: number
+  #wanted: number
+  #inHand = 0
+  /** The smallest quantity found to be more than what is left. */
+  #soldOutFrom = Infinity
+
+  constructor(productId: number, wanted: number) {
+    this.#productId = productId
+    this.#wanted = wanted
+  }
+
+  /** False: not so many are left. */
+  *take(quantity: number): Script<boolean> {
+    if (this.#wanted > 0) {
+      if (yield* this.#takeFromStock(this.#wanted)) this.#inHand = this.#wanted
+      this.#wanted = 0
+    }
+    if (quantity <= this.#inHand) {
+      this.#inHand -= quantity
+      return true
+    }
+    return quantity < this.#soldOutFrom && (yield* this.#takeFromStock(quantity))
+  }
+
+  *giveBackRest(): Script<void> {
+    const rest = this.#inHand
+    if (rest === 0) return
+    this.#inHand = 0
+    const given = yield* first(giveBack, rest, rest, this.#productId, rest)
+    if (given === undefined) throw new Error(`product ${this.#productId} holds less than was taken`)
+  }
+
+  *#takeFromStock(quantity: number): Script<boolean> {
+    const taken = yield* first(takeStock, quantity, quantity, this.#productId, quantity)
+    if (taken === undefined) this.#soldOutFrom = quantity
+    return taken !== undefined
+  }
+}
 
 function* reserve(
   request: ReserveRequest,
   product: OpenProduct,
-  context: ReserveContext,
+  context: HoldContext,
 ): Script<AddToCartOutcome> {
-  const { terms, shoppers } = product
-  const { quantity, productId } = request
+  const { terms, shoppers, lot } = product
+  const { quantity } = request
   if (terms === undefined) return refused('product_not_in_sale')
   if (flashSaleStatus(terms, context.now) !== 'active') return refused('sale_not_open')
   const shopper = shoppers.get(request.userId)
   if (shopper === undefined) return refused('unknown_user')
   const refusal = refuseShopper(shopper, terms, quantity)
   if (refusal !== undefined) return refused(refusal)
-  if (quantity >= product.soldOutFrom) return refused('sold_out')
-  const taken = yield* first(takeStock, quantity, quantity, productId, quantity)
-  if (taken === undefined) {
-    product.soldOutFrom = quantity
-    return refused('sold_out')
-  }
-  const reservation = yield* recordHold({ request, terms, shopper }, context)
+  if (!(yield* lot.take(quantity))) return refused('sold_out')
+  const reservation = recordHold({ request, terms, shopper }, context)
   return { kind: 'held', reservation, replayed: false }
 }
 
@@ -306,48 +354,26 @@ interface Winner {
   readonly shopper: Shopper
 }
 
-const insertCart = `
-  insert into carts (id, user_id, status, created_at) values (?, ?, 'active', ?)`
-const insertReservation = `
-  insert into reservations (id, user_id, idempotency_key, flash_sale_id, product_id, cart_id,
-    quantity, unit_price_minor, currency, status, created_at, expires_at)
-  values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?)`
-const insertCartDetail = `
-  insert into cart_details (reservation_id, cart_id, product_id, quantity, created_at)
-  values (?, ?, ?, ?, ?)`
-const insertHeldMovement = `
-  insert into stock_movements (product_id, reservation_id, kind, quantity, created_at)
-  values (?, ?, 'held', ?, ?)`
+interface HoldContext extends ReserveContext {
+  readonly holds: NewHolds
+}
 
-function* recordHold(winner: Winner, { now, newId }: ReserveContext): Script<Reservation> {
+function recordHold(winner: Winner, { now, newId, holds }: HoldContext): Reservation {
   const { request, terms, shopper } = winner
-  const { requestId: id, userId, idempotencyKey, flashSaleId, productId, quantity } = request
+  const { requestId: id, productId, quantity } = request
   const { priceMinor, currency } = terms
   const expiresAt = now + terms.holdSeconds * 1000
   if (shopper.cartId === null) {
     shopper.cartId = newId()
-    yield* run(insertCart, shopper.cartId, userId, now)
+    holds.addCart(shopper.cartId, shopper.userId, now)
   }
-  const { cartId } = shopper
-  yield* run(
-    insertReservation,
-    ...[id, userId, idempotencyKey, flashSaleId, productId, cartId],
-    ...[quantity, priceMinor, currency, now, expiresAt],
-  )
-  yield* run(insertCartDetail, id, cartId, productId, quantity, now)
-  yield* run(insertHeldMovement, productId, id, quantity, now)
+  const price = { unitPriceMinor: priceMinor, currency }
+  const reservation: Reservation = { id, productId, quantity, ...price, status: 'held', expiresAt }
+  holds.add(request, reservation, { cartId: shopper.cartId, now })
   shopper.taken += quantity
   shopper.cartLines += 1
   shopper.cartCurrency = currency
-  return {
-    id,
-    productId,
-    quantity,
-    unitPriceMinor: priceMinor,
-    currency,
-    status: 'held',
-    expiresAt,
-  }
+  return reservation
 }
 
 function refused(refusal: Refusal): AddToCartOutcome {
