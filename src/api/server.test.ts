@@ -152,7 +152,7 @@ function createImpatientServer(): HttpServer {
   const rateLimit = { take: () => true }
   return createHttpServer({
     app: createApp({ ...common, routes: [], version: '0' }),
-    fastLane: createFastLane({ ...common, addToCart, rateLimit }),
+    fastLane: createFastLane({ ...common, addToCart, rateLimit, defer: setImmediate }),
     readiness: createReadiness({}),
     clock: systemClock,
     ...{ host: '127.0.0.1', port: 0, headersTimeoutMs: 100, requestTimeoutMs: 200 },

@@ -169,6 +169,7 @@ function configure(connection: Sqlite.Database): void {
   // What a savepoint may have to undo is small; a file for it would be written for nothing.
   connection.pragma('temp_store = MEMORY')
   connection.pragma('journal_size_limit = 67108864')
+  connection.pragma('cache_size = -32768')
   connection.prepare('select count(*) from sqlite_schema').get()
   const synchronous: unknown = connection.pragma('synchronous', { simple: true })
   if (synchronous !== synchronousFull) throw new Error(`synchronous is ${String(synchronous)}`)
