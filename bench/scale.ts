@@ -46,7 +46,7 @@ export const canonicalScale: Scale = {
   warmUpSeconds: 3,
   warmUpConnections: 100,
   seconds: 8,
-  shoppers: 300_000,
+  shoppers: 400_000,
   connections: 1_000,
   returning: 10_000,
   race: { shoppers: 10_000, units: 1_000 },

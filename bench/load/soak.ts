@@ -24,8 +24,9 @@ type Fate = (typeof fates)[number]
 const answeredWithinMs = 15_000
 const crowdEveryMs = 2_000
 const strangersPerTurn = 100
-/** Some are answered by then, most are not, and some were not even let in. */
-const vanishAfterMs = 500
+/** Most are let in by then, not all are answered. */
+const vanishAfterMs = 200
+const vanishAfterMsEach = 0.25
 
 interface Visit {
   readonly number: number
@@ -180,7 +181,7 @@ export class Soak implements Answerer {
       // Those who are busy must not stand still because of them.
       if (index % strangersPerTurn === 0) await pause(1)
     }
-    await pause(vanishAfterMs)
+    await pause(vanishAfterMs + count * vanishAfterMsEach)
     for (const connection of crowd) connection.vanish()
   }
 
