@@ -45,6 +45,10 @@ test(
       expect(stdout).toMatch(new RegExp(`^1 +race/${contender} .*/s`, 'm'))
       expect(stdout).toMatch(new RegExp(`^\\| ${contender} +\\| 10 +\\| 50 +\\|`, 'm'))
     }
+    for (const contender of shops.filter((name) => name !== 'easy')) {
+      expect(stdout).toMatch(new RegExp(`^Soak, ${contender}$`, 'm'))
+    }
+    expect(stdout).toMatch(/^\| (all|api) +\| heap after collection, MB +\| .* held \|$/m)
     expect(stdout).toMatch(/holds per second, embedded ÷ easy: \*\*[\d.]+\*\*/)
     expect(stdout).toMatch(/^VERDICT: all checks of \d+ cells passed$/m)
     expect(code).toBe(0)

@@ -30,10 +30,15 @@ const introduction = `What does the queue buy us? The easy solution, a guarded \
 request, never oversells either. So it runs here beside Holdfast, on the same machine, in the same run, under the
 same load, with the same promise: every answered hold is a row on disk (\`synchronous=FULL\`).
 
+Holds and refusals are counted apart everywhere: a refusal is cheap, and a rate that mixes them says nothing. All of
+this page comes from one command, without arguments:
+
 \`\`\`sh
-npm run build
 npm run bench
-\`\`\``
+\`\`\`
+
+\`npm run bench -- --help\` says how to run a part of it, with profiles, and \`--soak <minutes>\`: a long storm with crowds
+that vanish, after which heap, descriptors, timers and memory must be what they were.`
 
 function sectionText(section: Section | undefined): string {
   return section === undefined ? '' : `## ${section.title}\n\n${section.text}`
@@ -45,7 +50,8 @@ function machineText({ machine, date, minutes, scale }: Findings): string {
   return `## This run
 
 - ${date.toISOString()}, commit ${commit}, ${Math.round(minutes)} minutes
-- ${processor}, ${memoryGb} GB, ${system}, shared by servers and load generator
+- ${processor}, ${memoryGb} GB, ${system}; **the load generator runs on the same cores**, so everything is slower than it
+  would be alone, the fast contenders most
 - Node ${node}, SQLite ${sqlite}, ${nsqd}
 - ${scale.rounds} rounds; warm-up ${scale.warmUpSeconds} s, measured ${scale.seconds} s per cell
 - load average before: ${loadBefore.toFixed(2)}${quiet}`

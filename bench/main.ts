@@ -4,21 +4,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { requireNsqd } from '../scripts/nsqd-process.ts'
-import { runCell } from './cell.ts'
 import { writeDocument } from './document.ts'
-import { startLoadProcess } from './load-process.ts'
 import { isQuiet, readMachine } from './machine.ts'
 import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { chosen, planCells, planSoaks, type Cell, type Plan } from './plan.ts'
 import { canReadProcesses, repository } from './processes.ts'
 import { sectionsOf } from './report.ts'
 import { estimateMinutes } from './schedule.ts'
-import type { CellResult, Run } from './result.ts'
+import { allPassed, runPlan, verdictOn } from './rounds.ts'
 import type { Scale } from './scale.ts'
-import { runSoak, type SoakResult } from './soak.ts'
 import { soakSections } from './soak-report.ts'
 import { makeShoppers } from './shoppers.ts'
-import { rateOf, summarize } from './statistics.ts'
+import { summarize } from './statistics.ts'
 import { number } from './table.ts'
 
 /** `npm run bench`: rounds of cells → summaries → report, and docs/benchmarks.md. */
@@ -55,22 +52,20 @@ async function bench(options: Options, folder: string): Promise<number> {
   print(`making ${number(scale.shoppers)} shoppers with tokens`)
   const doorToken = await makeShoppers(shoppers, scale.shoppers, jwtSecret)
   print(`${planText(plan, scale)}: about ${number(Math.ceil(estimateMinutes(plan, scale)))} min`)
-  const generator = startLoadProcess()
-  const run = { ...options, nsqdBinary, jwtSecret, doorToken, shoppers, generator }
-  const { results, soaks } = await runAll(plan, run).finally(generator.stop)
+  const run = { ...options, nsqdBinary, jwtSecret, doorToken, shoppers }
+  const outcome = await runPlan(plan, run, print)
 
-  const sections = [...sectionsOf(summarize(results), scale), ...soakSections(soaks)]
+  const sections = [
+    ...sectionsOf(summarize(outcome.results), scale),
+    ...soakSections(outcome.soaks),
+  ]
   for (const { title, text } of sections) print(`\n${title}\n\n${text}`)
-  const minutes = (performance.now() - startedAt) / 60_000
-  const all = [...results, ...soaks]
-  const failed = all.filter(({ failures }) => failures.length > 0)
-  print(`\n${verdict(all, failed)}`)
-  if (failed.length > 0) return exitCodes.checkFailed
+  print(`\n${verdictOn(outcome)}`)
+  if (!allPassed(outcome)) return exitCodes.checkFailed
   if (options.mode === 'canonical' && nsqdBinary !== undefined) {
-    await writeFile(
-      documentPath,
-      await writeDocument({ machine, scale, sections, date: new Date(), minutes }),
-    )
+    const minutes = (performance.now() - startedAt) / 60_000
+    const findings = { machine, scale, sections, date: new Date(), minutes }
+    await writeFile(documentPath, await writeDocument(findings))
   }
   return exitCodes.good
 }
@@ -93,50 +88,6 @@ function planText({ cells, soaks }: Plan, { rounds }: Scale): string {
     ...(soaks.length > 0 ? [`${soaks.length} soaks`] : []),
   ]
   return parts.join(', ')
-}
-
-async function runAll(plan: Plan, run: Run) {
-  const results: CellResult[] = []
-  for (let round = 1; round <= run.scale.rounds; round++) {
-    for (const cell of plan.cells) {
-      const result = await runCell(cell, run)
-      results.push(result)
-      print(progressLine(round, result))
-    }
-  }
-  const soaks: SoakResult[] = []
-  for (const cell of plan.soaks) {
-    const soak = await runSoak(cell, run)
-    soaks.push(soak)
-    print([cell.id, ...failureLines(soak.failures)].join('\n'))
-  }
-  return { results, soaks }
-}
-
-function progressLine(round: number, result: CellResult): string {
-  const { cell, load, failures, cpuSeconds } = result
-  const { p50, p99 } = load.latency
-  const cpu = Object.entries(cpuSeconds).map(([name, seconds]) => `${name} ${number(seconds)}`)
-  const line = [
-    `${round}  ${cell.id.padEnd(26)} ${number(rateOf(result)).padStart(7)}/s`,
-    `p50 ${number(p50)} ms  p99 ${number(p99)} ms`.padEnd(30),
-    `CPU s: ${cpu.join(', ')}`,
-  ].join('  ')
-  return [line, ...failureLines(failures)].join('\n')
-}
-
-function failureLines(failures: readonly string[]): readonly string[] {
-  return failures.map((failure) => `     FAILED: ${failure}`)
-}
-
-interface Checked {
-  readonly cell: Cell
-}
-
-function verdict(results: readonly Checked[], failed: readonly Checked[]): string {
-  if (failed.length === 0) return `VERDICT: all checks of ${results.length} cells passed`
-  const ids = [...new Set(failed.map(({ cell }) => cell.id))].join(', ')
-  return `VERDICT: checks FAILED in ${failed.length} of ${results.length} cells: ${ids}`
 }
 
 function print(text: string): void {

@@ -173,7 +173,8 @@ function costTable(summaries: Summaries): string {
       ...parts.map((part) => (part ? spreadText(part) : '')),
     ]
   })
-  return table(['µs of CPU', '', 'in all', ...processNames], rows)
+  const note = `CPU time, user and kernel, of all threads. A core has a million µs a second.`
+  return `${note}\n\n${table(['µs of CPU', '', 'in all', ...processNames], rows)}`
 }
 
 /** What can be seen at most: against a server that does nothing. */

@@ -1,6 +1,8 @@
 /** How big a run is. */
 export interface Scale {
   readonly rounds: number
+  /** Cells at the same time: one, where anything is measured. */
+  readonly lanes: number
   readonly warmUpSeconds: number
   /** One connection alone would take minutes until the compiler has seen enough. */
   readonly warmUpConnections: number
@@ -26,6 +28,8 @@ export interface SoakScale {
   /** Length of the storm. */
   readonly seconds: number
   readonly connections: number
+  /** From an answer to the next request. */
+  readonly thinkMs: number
   /** People who ask and vanish: so many come each time, in turn. */
   readonly crowds: readonly number[]
   readonly calmSeconds: number
@@ -38,10 +42,11 @@ export interface SoakScale {
 
 export const canonicalScale: Scale = {
   rounds: 3,
+  lanes: 1,
   warmUpSeconds: 3,
   warmUpConnections: 100,
   seconds: 8,
-  shoppers: 300_000,
+  shoppers: 400_000,
   connections: 1_000,
   returning: 10_000,
   race: { shoppers: 10_000, units: 1_000 },
@@ -49,7 +54,8 @@ export const canonicalScale: Scale = {
   waiting: 10_000,
   soak: {
     seconds: 300,
-    connections: 200,
+    connections: 100,
+    thinkMs: 50,
     crowds: [10_000, 1_000, 1_000, 1_000, 1_000],
     calmSeconds: 10,
     calmConnections: 10,
@@ -63,6 +69,7 @@ export const canonicalScale: Scale = {
 /** Enough to see every part work. */
 export const smokeScale: Scale = {
   rounds: 1,
+  lanes: 2,
   warmUpSeconds: 0.05,
   warmUpConnections: 5,
   seconds: 0.15,
@@ -75,6 +82,7 @@ export const smokeScale: Scale = {
   soak: {
     seconds: 1,
     connections: 10,
+    thinkMs: 5,
     crowds: [50, 20],
     calmSeconds: 0.2,
     calmConnections: 2,

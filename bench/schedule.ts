@@ -10,7 +10,7 @@ export function estimateMinutes({ cells, soaks }: Plan, scale: Scale): number {
   const round = cells.reduce((sum, cell) => sum + secondsOf(cell, scale), 0)
   const soak = startAndStopSeconds + scale.soak.seconds * 1.25 + scale.soak.calmSeconds * 2
   const all = scale.shoppers / shoppersPerSecond + round * scale.rounds + soak * soaks.length
-  return all / 60
+  return all / scale.lanes / 60
 }
 
 function secondsOf({ workload }: Cell, { warmUpSeconds, seconds }: Scale): number {

@@ -52,7 +52,7 @@ const bounds: readonly Bound[] = [
   { ...{ what: 'timers', unit: '', allowance: 16 }, read: ({ timers }) => timers },
   { ...{ what: 'active resources', unit: '', allowance: 16 }, read: ({ resources }) => resources },
   {
-    ...{ what: 'event loop lag p99', unit: 'ms', allowance: 50 },
+    ...{ what: 'event loop lag p99', unit: 'ms', allowance: 250 },
     read: ({ loopLagMs }) => loopLagMs,
   },
 ]

@@ -63,10 +63,10 @@ async function weather(cell: Cell, run: Run, stage: Stage): Promise<SoakResult> 
 }
 
 function jobsOf({ scale, shoppers }: Run, { contender, sale }: Stage) {
-  const { connections, seconds, calmConnections, calmSeconds, crowds } = scale.soak
+  const { connections, seconds, calmConnections, calmSeconds, crowds, thinkMs } = scale.soak
   const { tokensPath } = shoppers
   const job = {
-    kind: 'soak' as const,
+    ...{ kind: 'soak' as const, thinkMs },
     ...{ origins: contender.origins, tokensPath, ...sale },
     ...{ shoppers: scale.shoppers, visitors: scale.returning },
   }

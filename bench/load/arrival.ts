@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { addressOf, Connection, type Address, type Answerer } from './connection.ts'
 
 /**
@@ -16,6 +17,7 @@ export interface Crowd {
 }
 
 const comingAtOnceMax = 100
+const letInWithinMs = 20_000
 
 /** All connections, open and answered once; from then on `answerer` hears of them. */
 export async function arrive(
@@ -31,10 +33,15 @@ export async function arrive(
       if (address === undefined) throw new Error('no server to connect to')
       return lookAround(from + offset, address, look)
     })
-    connections.push(...(await Promise.all(some)))
+    connections.push(...(await Promise.race([Promise.all(some), tooLate()])))
   }
   for (const connection of connections) connection.hand(answerer)
   return connections
+}
+
+async function tooLate(): Promise<never> {
+  await pause(letInWithinMs, undefined, { ref: false })
+  throw new Error(`${comingAtOnceMax} connections were not let in within ${letInWithinMs} ms`)
 }
 
 function lookAround(index: number, address: Address, look: string): Promise<Connection> {

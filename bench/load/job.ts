@@ -43,6 +43,8 @@ export interface RaceJob extends Target {
 /** Shoppers of every kind for a while: who pays, who puts back, who only lets the hold run out. */
 export interface SoakJob extends Target {
   readonly kind: 'soak'
+  /** From an answer to the next request, so that there is room for the crowds. */
+  readonly thinkMs: number
   /** So many take turns. */
   readonly visitors: number
   readonly connections: number

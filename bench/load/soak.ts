@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { arrive } from './arrival.ts'
-import type { Answerer, Connection } from './connection.ts'
+import { addressOf, Connection, type Address, type Answerer } from './connection.ts'
 import type { LoadResult, SoakJob } from './job.ts'
 import { Latencies } from './latencies.ts'
 import { Requests } from './requests.ts'
@@ -23,8 +23,10 @@ type Fate = (typeof fates)[number]
 
 const answeredWithinMs = 15_000
 const crowdEveryMs = 2_000
-/** The requests are on their way; nearly none is answered. */
-const vanishAfterMs = 5
+const strangersPerTurn = 100
+/** Most are let in by then, not all are answered. */
+const vanishAfterMs = 200
+const vanishAfterMsEach = 0.25
 
 interface Visit {
   readonly number: number
@@ -131,7 +133,12 @@ export class Soak implements Answerer {
   }
 
   private next(connection: Connection): void {
-    if (this.state === 'closing') return
+    setTimeout(() => {
+      if (this.state === 'open') this.visit(connection)
+    }, this.job.thinkMs)
+  }
+
+  private visit(connection: Connection): void {
     const number = this.takeNumber()
     const shopper = number % this.job.visitors
     // By holds, not by visits: most visits are refused, and each fate must have its share.
@@ -166,17 +173,26 @@ export class Soak implements Answerer {
   }
 
   private async sendCrowd(count: number): Promise<void> {
-    const { origins } = this.job
-    const crowd = await arrive({ count, origins, look: this.requests.look }, noOne)
-    for (const connection of crowd) {
-      const number = this.takeNumber()
-      const shopper = number % this.job.visitors
-      const request = this.requests.addToCart(shopper, number, `${this.name}-${number}`)
-      // Every other one is cut off in the middle of it.
-      connection.send(number % 2 === 0 ? request : request.slice(0, request.length / 2))
+    const addresses = this.job.origins.map(addressOf)
+    const crowd: Connection[] = []
+    for (let index = 0; index < count; index++) {
+      const address = addresses[index % addresses.length]
+      if (address !== undefined) crowd.push(this.strangerAt(index, address))
+      // Those who are busy must not stand still because of them.
+      if (index % strangersPerTurn === 0) await pause(1)
     }
-    await pause(vanishAfterMs)
+    await pause(vanishAfterMs + count * vanishAfterMsEach)
     for (const connection of crowd) connection.vanish()
+  }
+
+  private strangerAt(index: number, address: Address): Connection {
+    const number = this.takeNumber()
+    const shopper = number % this.job.visitors
+    const connection = new Connection(index, address, noOne)
+    const request = this.requests.addToCart(shopper, number, `${this.name}-${number}`)
+    // Every other one is cut off in the middle of it.
+    connection.send(number % 2 === 0 ? request : request.slice(0, request.length / 2))
+    return connection
   }
 
   private result(seconds: number): LoadResult {
