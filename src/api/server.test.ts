@@ -45,6 +45,7 @@ describe('what is hardly HTTP', () => {
     ['binary', '\u0016\u0003\u0001\u0002\u0000\u0001\r\n\r\n', 400, 'bad_request'],
     ['an unknown version', 'GET /livez HTTP/9.9\r\nhost: a\r\n\r\n', 400, 'bad_request'],
     ['no host', 'GET /livez HTTP/1.1\r\n\r\n', 400, 'bad_request'],
+    ['two hosts', request('GET /livez', 'HOST: elsewhere'), 400, 'bad_request'],
     ['a NUL in the path', request('GET /\u0000'), 400, 'bad_request'],
     ['a header without a name', request('GET /livez', ': x'), 400, 'bad_request'],
     ['two lengths', request('POST /v1/users', ...users), 400, 'bad_request'],
@@ -86,6 +87,17 @@ describe('what is hardly HTTP', () => {
     expect(await connection.received()).toMatch(
       /HTTP\/1\.1 400 Bad Request[^]*"code":"bad_request"/,
     )
+  })
+
+  it('is refused behind requests that were fine, after their answers', async () => {
+    const { token } = await createShopper(app.call)
+    const fine = request('GET /v1/cart', `authorization: Bearer ${token}`)
+    const connection = await openRaw(app.url)
+    open.push(connection)
+    connection.send(`${fine}${fine}GARBAGE\r\n\r\n`)
+    const received = await connection.received()
+    const statuses = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)
+    expect(statuses).toEqual(['200', '200', '400'])
   })
 
   it('is served nevertheless: an unknown expectation, an upgrade, another host’s URL', async () => {
