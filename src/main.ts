@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   })
   stopOnSignals(holdfast, logger)
   await holdfast.start()
-  say(banner(config, holdfast.url()))
+  say(banner(config, holdfast))
 }
 
 function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
@@ -42,8 +42,11 @@ function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
   process.on('SIGINT', stop)
 }
 
-function banner(config: Config, url: string): string {
+function banner(config: Config, holdfast: Holdfast): string {
+  const url = holdfast.url()
+  const adminUrl = holdfast.adminUrl()
   const lines = [`Holdfast listens on ${url} (role ${config.role}, broker ${config.broker})`]
+  if (adminUrl !== url) lines.push(`Admin routes and metrics:  ${adminUrl}`)
   if (config.role !== 'worker') lines.push(`API documentation:  ${url}/docs`)
   if (config.madeSecrets.includes('ADMIN_TOKEN') && config.role !== 'worker') {
     lines.push(`Admin token, made for this run:  ${config.adminToken}`)

@@ -39,6 +39,16 @@ export interface RouteInput<Params, Query, Body> {
   readonly userId: number
   /** What the client sent, if anything. */
   readonly idempotencyKey: string | undefined
+  readonly origin: Origin
+}
+
+/** Which request it is, for what is written down about it. */
+export interface Origin {
+  /** Method and path as OpenAPI writes them. */
+  readonly route: string
+  readonly requestId: string
+  /** The address it came from, a trusted proxy's word for it included. */
+  readonly address: string
 }
 
 export interface RouteReply {
@@ -87,9 +97,15 @@ export function routeHandler(route: AnyRoute, authentication: Authentication): R
       body: parse(route.body, bodyOf(request), 'body'),
       userId,
       idempotencyKey,
+      origin: originOf(route, request),
     })
     sendReply(response, reply)
   }
+}
+
+function originOf({ method, path }: AnyRoute, { id, ip }: Request): Origin {
+  const requestId = typeof id === 'string' ? id : ''
+  return { route: `${method.toUpperCase()} ${path}`, requestId, address: ip ?? '' }
 }
 
 async function authorize(

@@ -157,7 +157,6 @@ function createImpatientServer(): HttpServer {
     shopper: () => Promise.resolve(undefined),
     knownShopper: () => undefined,
     isAdmin: () => false,
-    issue: () => '',
   }
   const addToCart: AddToCartHandler = { handle: () => Promise.reject(new Error('not asked for')) }
   const common = { authentication, logger, newId: newUuid }
