@@ -202,6 +202,11 @@ function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
   return { issuer, audience, jwksUrl }
 }
 
+/** Everything in it that nobody may read in a log. */
+export function secretsOf({ adminToken, jwtSecret, messageKeys }: Config): readonly string[] {
+  return [adminToken, jwtSecret, ...messageKeys.map(({ secret }) => secret)]
+}
+
 function impossibleMixes(values: Values): string[] {
   return [
     ...brokerProblems(values),

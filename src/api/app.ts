@@ -4,7 +4,7 @@ import { pinoHttp } from 'pino-http'
 import { BrokerUnavailableError } from '../broker/broker.ts'
 import { DatabaseUnavailableError } from '../db/database.ts'
 import type { NewId } from '../ids.ts'
-import type { Logger } from '../logger.ts'
+import { describeError, type Logger } from '../logger.ts'
 import { IdentityUnavailableError, type Authentication } from './authentication.ts'
 import { docsAssets, docsRoutes } from './docs-page.ts'
 import { createOpenApiDocument } from './openapi.ts'
@@ -78,6 +78,7 @@ function requestLog(logger: Logger): RequestHandler {
     },
     customLogLevel: (_request, response) => (response.statusCode >= 500 ? 'warn' : 'debug'),
     serializers: {
+      err: describeError,
       req: (request: { id: unknown; method: unknown; url: unknown }) => {
         const { id, method, url } = request
         // Without the query: people put tokens and addresses there.
