@@ -167,6 +167,7 @@ function createImpatientServer(): HttpServer {
     readiness: createReadiness({}),
     clock: systemClock,
     ...{ host: '127.0.0.1', port: 0, headersTimeoutMs: 100, requestTimeoutMs: 200 },
+    connectionsMax: 2,
   })
 }
 
@@ -179,6 +180,45 @@ describe('a body that does not come', () => {
       connection.send(`${jsonPost(path, 100)}{`)
       const { status, body } = parseRaw(await connection.received())
       expect([status, body['code']]).toEqual([408, 'request_timeout'])
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
+describe('connections', () => {
+  it('that send nothing at all are closed, too', async () => {
+    const server = createImpatientServer()
+    await server.start()
+    try {
+      const silent = await openRaw(server.url())
+      expect(parseRaw(await silent.received()).status).toBe(408)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  it('beyond the cap are closed at once, and taken again when one has gone', async () => {
+    const server = createImpatientServer()
+    await server.start()
+    // Answered once, a connection may stay.
+    const open = async () => {
+      const connection = await openRaw(server.url())
+      connection.send(request('GET /nowhere'))
+      return connection
+    }
+    try {
+      const kept = await Promise.all([open(), open()])
+      await Promise.all(kept.map((each) => each.receive('"not_found"')))
+      expect(await (await open()).received()).toBe('')
+      kept[0]?.close()
+      const isTaken = async () => {
+        const again = await openRaw(server.url())
+        again.send(request('GET /nowhere', 'connection: close'))
+        return (await again.received()) !== ''
+      }
+      await until(isTaken, 2_000, 'a free place')
+      kept[1]?.close()
     } finally {
       await server.stop()
     }
