@@ -211,14 +211,14 @@ describe('connections', () => {
       const kept = await Promise.all([open(), open()])
       await Promise.all(kept.map((each) => each.receive('"not_found"')))
       expect(await (await open()).received()).toBe('')
-      kept[0]?.close()
+      kept[0].close()
       const isTaken = async () => {
         const again = await openRaw(server.url())
         again.send(request('GET /nowhere', 'connection: close'))
         return (await again.received()) !== ''
       }
       await until(isTaken, 2_000, 'a free place')
-      kept[1]?.close()
+      kept[1].close()
     } finally {
       await server.stop()
     }
