@@ -176,22 +176,24 @@ function complaintsOf(operation: Operation, fired: readonly Fired[]): readonly s
   })
 }
 
-/** Client and server share this loop, and the machine may be busy otherwise. */
-const stallMsMax = 1_000
+/** While requests are fired, not while they are made up. Under 100 on two busy cores. */
+const stallMsMax = 500
 
 describe(`nothing a client sends (seed ${seed})`, () => {
   it('makes a 500 on any route, an answer that is not documented, or a stall', async () => {
-    const meter = createStallMeter()
     const operations = operationsOf((await app.call('GET', '/openapi.json')).body)
     for (const operation of operations) {
       const random = fc.sample(shots(operation), { seed, numRuns: perOperation })
-      const fired = await fireAll(operation, [...random, ...replaced(operation)])
+      const some = [...random, ...replaced(operation)]
+      const meter = createStallMeter()
+      const fired = await fireAll(operation, some)
+      const stallMs = meter.stop()
       expect(complaintsOf(operation, fired)).toEqual([])
       // What fits the schema gets further than the schema, or this would prove little.
       const further = fired.filter(({ answer }) => answer.status !== 400)
       expect([operation.path, further.length > 0]).toEqual([operation.path, true])
+      expect(stallMs, operation.path).toBeLessThan(stallMsMax)
     }
-    expect(meter.stop()).toBeLessThan(stallMsMax)
     expect((await app.call('GET', '/livez')).status).toBe(200)
     expect((await app.call('GET', '/readyz')).status).toBe(200)
   })
