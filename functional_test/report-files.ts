@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pageOf } from './page.ts'
 import type { Summary } from './summary.ts'
 
 /** Writes report.json and report.html. @returns their paths. */
@@ -7,5 +8,7 @@ export async function writeReport(folder: string, summary: Summary): Promise<rea
   await mkdir(folder, { recursive: true })
   const json = join(folder, 'report.json')
   await writeFile(json, `${JSON.stringify(summary, null, 2)}\n`)
-  return [json]
+  const page = join(folder, 'report.html')
+  await writeFile(page, pageOf(summary))
+  return [json, page]
 }
