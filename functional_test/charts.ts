@@ -45,7 +45,7 @@ export interface Areas extends Chart {
 }
 
 const width = 1080
-const margin = { top: 22, right: 16, bottom: 44, left: 72 }
+const margin = { top: 30, right: 16, bottom: 44, left: 72 }
 const ticksMax = { x: 12, y: 5 }
 /** A bar this narrow is still seen. */
 const barWidthMin = 1
@@ -119,7 +119,7 @@ interface Scale {
 /** Ends at the next line of the grid, so that nothing touches the edge. */
 function scaleOf({ x, y, height }: Chart): Scale {
   const bottom = height - margin.bottom
-  const xMax = Math.max(x.max, Number.MIN_VALUE)
+  const xMax = x.max > 0 ? x.max : 1
   const step = roundStep(Math.max(1, y.max), ticksMax.y)
   const yMax = Math.ceil(Math.max(1, y.max) / step) * step
   return {

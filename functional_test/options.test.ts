@@ -92,6 +92,7 @@ describe('refused, with a reason', () => {
     ['--broker kafka', /--broker: expected embedded or nsq/],
     ['--api-nodes 2', /--api-nodes needs --broker nsq/],
     ['--broker nsq --api-nodes 9', /--api-nodes: expected a whole number from 1 to 8/],
+    ['--bots 20000', /--bots: an API node takes 16000/],
     ['--report=', /--report/],
   ])('%s', (commandLine, reason) => {
     expect(() => read(commandLine)).toThrow(UsageError)

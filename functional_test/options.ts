@@ -90,6 +90,8 @@ const ownProgramFlags = ['broker', 'api-nodes', 'stock', 'hold-seconds'] as cons
 const hostFlags = ['flash-sale', 'product', 'admin-token'] as const
 const botsMax = 20_000
 const apiNodesMax = 8
+/** One takes 20,000 connections, and some bots have two. */
+const botsPerNodeMax = 16_000
 /** Somebody's shop, whose open-file limit is not ours to judge. */
 const hostBots = 500
 const ownProgramBots = 10_000
@@ -166,6 +168,11 @@ function ownProgram(flags: Flags, bots: number): Target {
   const apiNodes = integer(flags, 'api-nodes', { min: 1, max: apiNodesMax }) ?? 1
   if (broker === 'embedded' && apiNodes > 1) {
     throw new UsageError('--api-nodes needs --broker nsq: the embedded broker is in one process')
+  }
+  if (bots > botsPerNodeMax * apiNodes) {
+    throw new UsageError(
+      `--bots: an API node takes ${botsPerNodeMax} of them; more need --broker nsq --api-nodes 2`,
+    )
   }
   return {
     kind: 'own program',

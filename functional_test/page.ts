@@ -28,7 +28,7 @@ export function pageOf(summary: Summary): string {
             <h1>${counted(about.bots)} shoppers, ${counted(about.availableAtStart)} units</h1>
             <p class="verdict ${tone}">${verdict}</p>
             <p class="about">
-              ${about.shop} · ${about.machine} · ${about.startedAt} · seed ${about.seed}
+              ${about.shop} · ${about.machine} · ${dateOf(about.startedAt)} · seed ${about.seed}
             </p>
           </header>
           ${tiles(summary)} ${stockSection(summary)} ${outcomesSection(summary)}
@@ -57,11 +57,13 @@ function tiles({ race, latencies, memory, about }: Summary): Html {
       ${tile(counted(Math.round(race.refusalsPerSecond)), `refusals per second in the race (${counted(race.refusals)})`)}
       ${tile(largest === 0 ? '?' : `${counted(largest)} MB`, 'peak memory of the largest server process')}
     </section>
-    <p class="note">
-      ${sameSecond(about.bots, race)}. Everybody had connected before, in
+    <p>
+      ${sameSecond(about.bots, race)}. Everybody had connected before that, in
       ${race.connectSeconds.toFixed(1)} s.
     </p>`
 }
+
+const dateOf = (startedAt: string): string => `${startedAt.slice(0, 16).replace('T', ' ')} UTC`
 
 const tile = (value: string, label: string): Html =>
   html`<div class="tile"><strong>${value}</strong><span>${label}</span></div>`
@@ -167,7 +169,8 @@ function latencySection({ raceLatencies, latencies }: Summary): Html {
 const widthOf = (bins: readonly Bin[]): number => (bins[0]?.to ?? 0) - (bins[0]?.from ?? 0)
 
 function tables({ outcomes, events, latencies, memory }: Summary): Html {
-  const ms = (value: number): string => value.toFixed(1)
+  const ms = (value: number): string =>
+    value.toLocaleString('en-GB', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
   return html`<section>
     <h2>Numbers</h2>
     ${table(

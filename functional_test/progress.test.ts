@@ -29,11 +29,12 @@ test('the bar of the stock is as long as the stock, whatever the shop says', () 
 })
 
 test('a panel is drawn on a terminal only', () => {
-  const terminal = { isTTY: true }
-  const pipe = { isTTY: false }
+  const terminal = { isTTY: true, columns: 80 }
+  const pipe = { isTTY: false, columns: 80 }
   expect(mediumOf(terminal, {})).toBe('terminal')
   expect(mediumOf(terminal, { CI: 'true' })).toBe('plain')
   expect(mediumOf(terminal, { TERM: 'dumb' })).toBe('plain')
+  expect(mediumOf({ isTTY: true, columns: 0 }, {})).toBe('plain')
   expect(mediumOf(pipe, {})).toBe('plain')
 })
 

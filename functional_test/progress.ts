@@ -24,11 +24,15 @@ const barWidth = 40
 /** `terminal`: redrawn in place. `plain`: a pipe, a file or a CI log, where nothing can be redrawn. */
 export type Medium = 'terminal' | 'plain'
 
+/** A terminal without a width, as some containers have, makes ora clear lines without end. */
 export const mediumOf = (
-  stream: { readonly isTTY: boolean },
+  stream: { readonly isTTY: boolean; readonly columns: number },
   environment: NodeJS.ProcessEnv,
 ): Medium =>
-  stream.isTTY && environment['CI'] === undefined && environment['TERM'] !== 'dumb'
+  stream.isTTY &&
+  stream.columns > 0 &&
+  environment['CI'] === undefined &&
+  environment['TERM'] !== 'dumb'
     ? 'terminal'
     : 'plain'
 

@@ -1,4 +1,4 @@
-import { lookIntoCart } from './cart-look.ts'
+import { checkCart, lookIntoCart } from './cart-look.ts'
 import type { Hold } from './history.ts'
 import { deadlinesOf, sweepGraceMs, unitsStillHeld } from './hold-times.ts'
 import { inTurns } from './in-turns.ts'
@@ -60,7 +60,7 @@ export async function waitForStock(run: Run, watch: StockWatch): Promise<void> {
 
 /** When all is over, everybody looks once more: whoever was told no must have nothing. */
 export function lookAgain(run: Run, bots: readonly Bot[]): Promise<void> {
-  return inTurns(bots, lastLooksAtOnceMax, (bot) => lookIntoCart(run, bot))
+  return inTurns(bots, lastLooksAtOnceMax, (bot) => checkCart(run, bot))
 }
 
 interface Waiting {

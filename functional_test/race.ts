@@ -1,5 +1,5 @@
 import { addToCart, type Told } from './add-to-cart.ts'
-import { lookIntoCart } from './cart-look.ts'
+import { checkCart } from './cart-look.ts'
 import type { Persona } from './personas.ts'
 import { keyOf, type Bot, type Run } from './run.ts'
 import type { StockWatch } from './stock-watch.ts'
@@ -19,11 +19,6 @@ const impatientPauseMsMax = 6_000
 const lookSpreadMs = 3_000
 /** Nothing is gained by asking again. */
 const finalRefusals = new Set(['purchase_limit_reached', 'product_not_in_sale', 'sale_not_open'])
-
-/** After so many, answers are read; one by one the sending would take longer than the race may. */
-const clicksPerTurn = 100
-/** By then nothing else is done until all have been sent: everybody comes in the same second. */
-const readAnswersForMs = 200
 
 export interface Stage {
   readonly watch: StockWatch
@@ -54,7 +49,7 @@ export async function raceAndReturn(
   })
   const struggle: Struggle = { watch, raceSettled, startedAt: now() }
   try {
-    const firstTries = await start(run, bots)
+    const firstTries = start(run, bots)
     const lives = bots.map(async (bot, index) => live(run, bot, await firstTries[index]!, struggle))
     await Promise.all(firstTries)
     onRaceSettled()
@@ -65,20 +60,16 @@ export async function raceAndReturn(
   }
 }
 
-/** Resolves when all first clicks are out; whoever is told by then waits for the others to be sent. */
-async function start(run: Run, bots: readonly Bot[]): Promise<Promise<Told>[]> {
-  const startedAt = now()
-  const firstTries: Promise<Told>[] = []
-  for (const bot of bots) {
+/**
+ * All in one go: no answer is read before the last click is out, or ten thousand would not be sent in
+ * a second beside busy servers.
+ */
+function start(run: Run, bots: readonly Bot[]): Promise<Told>[] {
+  return bots.map((bot) => {
     const { quantity } = bot.character
-    firstTries.push(addToCart(run, bot, { key: keyOf(run, bot, 'race'), quantity, phase: 'race' }))
-    const turnIsOver = firstTries.length % clicksPerTurn === 0
-    if (turnIsOver && now() - startedAt < readAnswersForMs) await nextTurn()
-  }
-  return firstTries
+    return addToCart(run, bot, { key: keyOf(run, bot, 'race'), quantity, phase: 'race' })
+  })
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 async function live(run: Run, bot: Bot, told: Told, struggle: Struggle): Promise<void> {
   switch (told.kind) {
@@ -87,7 +78,7 @@ async function live(run: Run, bot: Bot, told: Told, struggle: Struggle): Promise
     case 'refused':
       await struggle.raceSettled
       await pause(bot.random.integer(lookSpreadMs))
-      await lookIntoCart(run, bot)
+      await checkCart(run, bot)
       if (!finalRefusals.has(told.code)) await comeBack(run, bot, struggle)
       return
     case 'unanswered':
@@ -101,7 +92,7 @@ interface Purchase {
 }
 
 async function shop(run: Run, bot: Bot, { told, persona, struggle }: Purchase): Promise<void> {
-  await lookIntoCart(run, bot)
+  await checkCart(run, bot)
   // Nothing comes back while the race is on: two equal clicks then must be told the same.
   if (persona === 'releases') await struggle.raceSettled
   await actAs(persona, run, bot, told.reservation)

@@ -50,8 +50,10 @@ export async function runOn(options: Options, print: Print): Promise<Result> {
   print(`starting the program (${target.broker}), for a sale of its own`)
   const program = await startProgram(target)
   try {
-    for (const { pid } of program.processes) {
-      requireOpenFiles('the started program', openFilesOf(pid), options.bots / target.apiNodes)
+    for (const { pid, metricsOrigin } of program.processes) {
+      const servesBots = program.origins.some((origin) => origin === metricsOrigin)
+      const bots = servesBots ? Math.ceil(options.bots / target.apiNodes) : 0
+      requireOpenFiles('the started program', openFilesOf(pid), bots)
     }
     const summary = await runAgainst(options, program, print)
     const exits = await program.stop()

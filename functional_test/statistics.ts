@@ -39,7 +39,7 @@ export function histogram(values: readonly number[], width: number): Bin[] {
 
 /** 1, 2 or 5 times a power of ten, so that `largest` has at most so many of it. */
 export function roundStep(largest: number, stepsMax: number): number {
-  const least = Math.max(largest, Number.MIN_VALUE) / stepsMax
+  const least = largest > 0 ? largest / stepsMax : 1
   const power = 10 ** Math.floor(Math.log10(least))
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least * 0.999_999)!
 }
