@@ -126,13 +126,14 @@ test('an honest shop elsewhere is believed, and the report says so', async () =>
 })
 
 test('a shop that oversells is found out, although its stock and audit look innocent', async () => {
-  const { code, stdout } = await raceAtStub('oversells')
+  const { code, stdout } = await raceAtStub('oversells', '--report', folder)
   expect(stdout).toMatch(/holds +B1 +available, held and sold are never negative/)
   expect(stdout).toMatch(/holds +audit /)
   expect(stdout).toMatch(/VIOLATED +B4 +paid units \(API B\) are at most the allotment/)
   expect(stdout).toMatch(/VIOLATED +B8 +holds alive at any moment are at most the allotment/)
-  expect(stdout).toMatch(/VERDICT: \d+ of \d+ invariants VIOLATED\n$/)
+  expect(stdout).toMatch(/VERDICT: \d+ of \d+ invariants VIOLATED\n/)
   expect(code).toBe(1)
+  expect(await reportIn('report.html')).toMatch(/✗ violated[^]*paid units \(API B\) are at most/)
 })
 
 test('whoever ends it while bots race ends the program as well', async () => {

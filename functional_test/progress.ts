@@ -19,6 +19,7 @@ export interface Watched {
 
 const redrawEveryMs = 200
 const plainLineEveryMs = 3_000
+const rateOverMs = 1_000
 const barWidth = 40
 
 /** `terminal`: redrawn in place. `plain`: a pipe, a file or a CI log, where nothing can be redrawn. */
@@ -92,7 +93,7 @@ function plainLines(print: (line: string) => void, meter: Meter): Progress {
 export interface Reading {
   readonly bots: number
   readonly count: (place: Place) => number
-  /** Answers per second since the reading before. */
+  /** Answers per second of late. */
   readonly rate: number
   readonly stock: {
     readonly available: number
@@ -108,13 +109,16 @@ interface Meter {
 function createMeter({ crowd, history }: Watched): Meter {
   let readAt = now()
   let answers = 0
+  let rate = 0
   return {
     read() {
       const at = now()
-      const total = history.exchanges.length
-      const rate = at > readAt ? ((total - answers) * 1000) / (at - readAt) : 0
-      readAt = at
-      answers = total
+      if (at - readAt >= rateOverMs) {
+        const total = history.exchanges.length
+        rate = ((total - answers) * 1000) / (at - readAt)
+        readAt = at
+        answers = total
+      }
       const count = (place: Place): number => crowd.count(place)
       return { bots: crowd.size, count, rate, stock: history.stock.at(-1) ?? null }
     },
