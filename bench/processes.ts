@@ -25,7 +25,7 @@ export interface Program {
 
 export const repository = join(import.meta.dirname, '..')
 /** As `npm start` runs Node, for every contender: room for what dies young. */
-const nodeFlags = ['--max-semi-space-size=64']
+const nodeFlags = ['--max-semi-space-size=32']
 const listensWithinMs = 30_000
 const stopsWithinMs = 15_000
 const outputCharactersMax = 4_000

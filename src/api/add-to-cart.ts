@@ -124,8 +124,12 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
 
   async function once(request: AddToCartRequest): Promise<Reply> {
     const requestId = newId()
-    const reply = await decide({ ...request, requestId }, desk)
-    return withKey(reply, request.idempotencyKey ?? requestId)
+    const idempotencyKey = request.idempotencyKey ?? requestId
+    try {
+      return withKey(await decide({ ...request, requestId }, desk), idempotencyKey)
+    } catch (error) {
+      return withKey(unavailable(error), idempotencyKey)
+    }
   }
 
   return { handle }
@@ -135,20 +139,21 @@ function withKey(reply: Reply, idempotencyKey: string): Reply {
   return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
 }
 
+/** @throws whatever is no lack of a broker or database. */
+function unavailable(error: unknown): Reply {
+  if (error instanceof BrokerUnavailableError) return problem('broker_unavailable')
+  if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
+  throw error
+}
+
 async function decide(request: Try, desk: Desk): Promise<Reply> {
-  try {
-    const { flashSaleId, productId, quantity } = request
-    const route = desk.catalog.route(flashSaleId, productId)
-    if (route.kind === 'no_channel') return problem('broker_unavailable')
-    if (route.kind === 'unknown_sale') return await refuseUnknownSale(request, desk)
-    if (route.kind !== 'open') return await refuseHere(request, route.kind, desk)
-    if (desk.gate.refuses(productId, quantity)) return await refuseHere(request, 'sold_out', desk)
-    return await askQueue(request, route.topic, desk)
-  } catch (error) {
-    if (error instanceof BrokerUnavailableError) return problem('broker_unavailable')
-    if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
-    throw error
-  }
+  const { flashSaleId, productId, quantity } = request
+  const route = desk.catalog.route(flashSaleId, productId)
+  if (route.kind === 'no_channel') return problem('broker_unavailable')
+  if (route.kind === 'unknown_sale') return refuseUnknownSale(request, desk)
+  if (route.kind !== 'open') return refuseHere(request, route.kind, desk)
+  if (desk.gate.refuses(productId, quantity)) return refuseHere(request, 'sold_out', desk)
+  return askQueue(request, route.topic, desk)
 }
 
 /** A shopper who repeats a key may have a hold already: that is looked up before any refusal. */

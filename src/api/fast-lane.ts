@@ -144,7 +144,10 @@ function readBody(request: IncomingMessage, done: (text: string | undefined) => 
     else body = body === undefined ? chunk : Buffer.concat([body, chunk])
   })
   request.on('end', () => {
-    done(length > bodyBytesMax ? undefined : utf8.decode(body))
+    const text = length > bodyBytesMax ? undefined : utf8.decode(body)
+    // The request may wait for seconds; its bytes need not.
+    body = undefined
+    done(text)
   })
 }
 
