@@ -16,7 +16,10 @@ const forbid = (files, ...patterns) => ({
 })
 
 const adapters = [
-  ['**/sqlite.ts', '**/embedded.ts', '**/broker/nsq*.ts', '**/simulated*.ts'],
+  [
+    ...['**/sqlite.ts', '**/sqlite-reader.ts', '**/embedded.ts', '**/broker/nsq*.ts'],
+    ...['**/simulated*.ts', '**/http-provider.ts'],
+  ],
   'only holdfast.ts names concrete adapters',
 ]
 const drivers = [['better-sqlite3', 'nsqjs'], 'drivers stay inside their adapter']

@@ -124,7 +124,8 @@ describe('the house', () => {
   })
 
   it('lets only holdfast.ts and scripts name concrete adapters', () => {
-    const adapters = /^src\/(db\/sqlite|broker\/(nsq|embedded)|payments\/simulated)\.ts$/
+    const adapters =
+      /^src\/(db\/sqlite(-reader)?|broker\/(nsq|embedded)|payments\/(simulated|http-provider))\.ts$/
     const named = arrows(/^src\/(?!db\/|broker\/|payments\/)/, adapters)
     expect(new Set(named.map((arrow) => arrow.split(' ')[0]))).toEqual(new Set(['src/holdfast.ts']))
   })

@@ -1,3 +1,4 @@
+import type { RunAudit } from '../audit.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
@@ -23,6 +24,7 @@ import { adminRoutes } from './routes/admin.ts'
 import { cartRoutes } from './routes/cart.ts'
 import { flashSaleRoutes } from './routes/flash-sales.ts'
 import { invoiceRoutes } from './routes/invoices.ts'
+import { moneyRoutes } from './routes/money.ts'
 import { productRoutes } from './routes/products.ts'
 import { userRoutes } from './routes/users.ts'
 import { createSaleCatalog } from './sale-catalog.ts'
@@ -50,6 +52,7 @@ export interface ApiNodeOptions {
   readonly codec: MessageCodec
   readonly metrics: Metrics
   readonly settlement: PaymentSettlement
+  readonly audit: RunAudit
   readonly announceStockReleased: AnnounceStockReleased
   readonly clock: Clock
   readonly newId: NewId
@@ -65,6 +68,7 @@ export interface ApiNodeConfig {
   readonly addToCartMaxAgeMs: number
   readonly addToCartUserRate: number
   readonly pendingRepliesMax: number
+  readonly paymentWebhookSecret: string
 }
 
 export function createApiNode(options: ApiNodeOptions, authentication: Authentication): ApiNode {
@@ -87,6 +91,7 @@ export function createApiNode(options: ApiNodeOptions, authentication: Authentic
       ...productRoutes(options),
       ...cartRoutes({ ...shared, addToCart }),
       ...invoiceRoutes({ ...options, payHandler }),
+      ...moneyRoutes({ ...options, webhookSecret: config.paymentWebhookSecret }),
       ...adminRoutes({ ...shared, holdSeconds: config.holdSeconds }),
     ],
     fastLane: createFastLane({ ...shared, addToCart, authentication }),

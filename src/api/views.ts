@@ -1,3 +1,4 @@
+import type { StrandedPayment } from '../db/attention.ts'
 import type { FlashSaleRow } from '../db/flash-sales.ts'
 import { flashSaleStatus } from '../domain/flash-sale.ts'
 import type { Invoice } from '../domain/invoice.ts'
@@ -41,6 +42,10 @@ export function paymentView(payment: Payment) {
     ...(declineCode !== null && { declineCode }),
     createdAt: timestamp(createdAt),
   }
+}
+
+export function strandedPaymentView({ since, ...payment }: StrandedPayment) {
+  return { ...payment, since: timestamp(since) }
 }
 
 export function flashSaleView(sale: FlashSaleRow, now: number) {

@@ -1,18 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAudit } from '../audit.ts'
 import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
 import { createLogger } from '../logger.ts'
 import { createMetrics, type Metrics } from '../metrics.ts'
-import { openSaleFixture, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openPaymentFixture, type PaymentFixture } from '../testing/payment-fixture.ts'
 import { countStatements } from '../testing/statement-counter.ts'
 import { createAuditStock } from './audit-stock.ts'
 
 const logger = createLogger('silent', {})
 
-let fixture: SaleFixture
+let fixture: PaymentFixture
 let metrics: Metrics
 
 beforeEach(async () => {
-  fixture = await openSaleFixture()
+  fixture = await openPaymentFixture()
   metrics = createMetrics()
 })
 
@@ -25,12 +27,18 @@ async function violations(): Promise<Readonly<Record<string, number>>> {
   )
 }
 
+function createAuditOf(database: Database, clock: Clock) {
+  const { provider, settlement } = fixture
+  const audit = createAudit({ database, provider, clock })
+  return createAuditStock({ database, audit, settlement, clock, metrics, logger })
+}
+
 describe('the audit by the clock', () => {
   it('shows zero for every invariant that holds, and the units by state', async () => {
     const offer = await fixture.sale({ stock: 10 })
     await fixture.hold(await fixture.user(), offer, 3)
     await fixture.paid(await fixture.user(), offer, 2)
-    await createAuditStock({ ...fixture, metrics, logger })()
+    await createAuditOf(fixture.database, fixture.clock)()
     const shown = await violations()
     expect(Object.keys(shown)).toEqual(expect.arrayContaining(['I1', 'I2', 'I3', 'I4', 'I16']))
     expect(Object.values(shown).every((count) => count === 0)).toBe(true)
@@ -44,7 +52,7 @@ describe('the audit by the clock', () => {
   it('shows how many rows break an invariant, and zero again when they are mended', async () => {
     const offer = await fixture.sale({ stock: 10 })
     await fixture.hold(await fixture.user(), offer)
-    const audit = createAuditStock({ ...fixture, metrics, logger })
+    const audit = createAuditOf(fixture.database, fixture.clock)
     const raw = fixture.openRaw()
     raw.exec('update stock set held = 0, available = 10')
     await audit()
@@ -64,7 +72,7 @@ describe('the audit by the clock', () => {
         return fixture.clock.monotonic()
       },
     }
-    const audit = createAuditStock({ database, clock, metrics, logger })
+    const audit = createAuditOf(database, clock)
     await audit()
     const once = texts.length
     await audit()

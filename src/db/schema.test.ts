@@ -156,7 +156,7 @@ describe('invoices', () => {
     const copy = (columns: string): Promise<void> =>
       attempt(
         `insert into invoices select ?, user_id, ${columns}, status, total_minor, currency,
-           hold_seconds, due_at, created_at, paid_at, ended_at from invoices where id = ?`,
+           hold_seconds, due_at, extended_at, created_at, paid_at, ended_at from invoices where id = ?`,
         ...['copy', invoice.id],
       )
     await expect(copy(`cart_id, 'another key'`)).rejects.toThrow(/UNIQUE.*cart_id/)

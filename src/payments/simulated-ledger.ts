@@ -6,13 +6,9 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { wait, type Clock } from '../clock.ts'
-import {
-  capturedPageMax,
-  type CapturedPayment,
-  type CapturedTotal,
-  type LedgerPage,
-} from './ledger.ts'
+import { capturedPageMax, type CapturedPayment, type LedgerPage } from './ledger.ts'
 import { ProviderUnavailableError } from './provider.ts'
+import { schemaVersion, stepsFrom } from './simulated-schema.ts'
 
 /** SQLite's own wait blocks the event loop, so it only bridges the length of one commit. */
 const busyTimeoutMs = 20
@@ -93,81 +89,17 @@ function assertDurable(database: Database.Database): void {
 
 /** "HFPS" marks the file as a payment simulator's, so that no other database is taken for one. */
 const applicationId = 0x48465053
-const schemaVersion = 1
-
-/**
- * A payment known only from its void has no invoice, amount, currency or method. The final
- * statuses are final in the schema too, and the log can only grow.
- */
-const schema = `
-  create table payments (
-    payment_id   text not null primary key check (length(payment_id) between 1 and 200),
-    invoice_id   text check (length(invoice_id) between 1 and 200),
-    amount_minor integer check (amount_minor between 0 and 9007199254740991),
-    currency     text check (currency glob '[A-Z][A-Z][A-Z]'),
-    method       text check (length(method) <= 1000),
-    status       text not null check (status in ('authorized', 'captured', 'declined', 'voided')),
-    decline_code text,
-    created_at   integer not null,
-    updated_at   integer not null,
-    check ((status = 'declined') = (decline_code is not null)),
-    check ((invoice_id is null) = (amount_minor is null)),
-    check ((invoice_id is null) = (currency is null)),
-    check ((invoice_id is null) = (method is null)),
-    check (invoice_id is not null or status = 'voided')
-  ) strict, without rowid;
-
-  create index payments_captured on payments (payment_id, invoice_id, currency, amount_minor)
-    where status = 'captured';
-
-  create trigger payments_start before insert on payments
-    when new.status = 'captured'
-    begin select raise(abort, 'only an authorised payment is captured'); end;
-  create trigger payments_final before update on payments
-    when old.status <> 'authorized'
-    begin select raise(abort, 'this payment is final'); end;
-  create trigger payments_order before update on payments
-    when new.payment_id is not old.payment_id or new.invoice_id is not old.invoice_id
-      or new.amount_minor is not old.amount_minor or new.currency is not old.currency
-    begin select raise(abort, 'what was ordered never changes'); end;
-  create trigger payments_kept before delete on payments
-    begin select raise(abort, 'payments are never deleted'); end;
-
-  create table operations (
-    operation_id integer primary key autoincrement,
-    payment_id   text not null,
-    operation    text not null,
-    result       text not null,
-    at           integer not null,
-    check (
-      (operation = 'authorize' and result in ('authorized', 'declined', 'unchanged', 'refused'))
-      or (operation = 'capture' and result in ('captured', 'unchanged', 'refused'))
-      or (operation = 'void' and result in ('voided', 'unchanged', 'already_captured'))
-    )
-  ) strict;
-
-  create unique index operations_captured_once on operations (payment_id)
-    where result = 'captured';
-  create index operations_voids_of_captured on operations (payment_id)
-    where result = 'already_captured';
-
-  create trigger operations_not_replaced before insert on operations
-    when exists (select 1 from operations where operation_id = new.operation_id)
-    begin select raise(abort, 'operations are append-only'); end;
-  create trigger operations_unchanged before update on operations
-    begin select raise(abort, 'operations are append-only'); end;
-  create trigger operations_kept before delete on operations
-    begin select raise(abort, 'operations are append-only'); end;
-`
-
 /** Safe against several starters: whoever is second finds the schema there. */
 function migrate(database: Database.Database): void {
   const upgrade = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })
     if (version === schemaVersion) return
-    if (version !== 0) throw new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
-    database.exec(schema)
-    database.pragma(`application_id = ${applicationId}`)
+    const step = typeof version === 'number' ? stepsFrom[version] : undefined
+    if (step === undefined) {
+      throw new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
+    }
+    database.exec(step)
+    if (version === 0) database.pragma(`application_id = ${applicationId}`)
     database.pragma(`user_version = ${schemaVersion}`)
   })
   upgrade.immediate()
@@ -216,16 +148,9 @@ function asUnavailable(error: unknown): unknown {
   return new ProviderUnavailableError(`no answer: ${error.message}`, { cause: error })
 }
 
-const capturedTotals = `
-  select currency, count(*) as payments, sum(amount_minor) as "amountMinor"
-  from payments
-  where status = 'captured'
-  group by currency
-  order by currency`
-
 const capturedPage = `
   select payment_id as "paymentId", invoice_id as "invoiceId", amount_minor as "amountMinor",
-    currency
+    currency, updated_at as "capturedAt"
   from payments
   where status = 'captured' and payment_id > ?
   order by payment_id
@@ -236,11 +161,9 @@ const countVoidsOfCaptured = `
 
 /** Reads for an audit; `ledger.ts` says what. */
 export function readPage({ all }: LedgerConnection, afterPaymentId: string): LedgerPage {
-  const totals = all(capturedTotals) as readonly CapturedTotal[]
   const captured = all(capturedPage, afterPaymentId, capturedPageMax) as readonly CapturedPayment[]
   const [voids] = all(countVoidsOfCaptured) as readonly { readonly count: number }[]
   return {
-    capturedTotals: totals,
     captured,
     next: captured.length === capturedPageMax ? captured.at(-1)?.paymentId : undefined,
     voidsOfCaptured: voids?.count ?? 0,

@@ -46,7 +46,7 @@ export function loseCall(): Promise<never> {
 
 export async function openPaymentFixture(): Promise<PaymentFixture> {
   const base = await openSaleFixture()
-  const { database, clock } = base
+  const { database, clock, newId } = base
   const folder = createTemporaryFolder()
   const path = join(folder.path, 'payment-simulator.db')
   const provider = createSimulatedProvider({ path, clock })
@@ -59,7 +59,7 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
     void: (paymentId) => (meddle.void ?? provider.void)(paymentId),
     find: (paymentId) => (meddle.find ?? provider.find)(paymentId),
   }
-  const parts = { database, provider: unruly, clock, logger: silentLogger }
+  const parts = { database, provider: unruly, clock, newId, logger: silentLogger }
 
   return {
     ...base,

@@ -1,0 +1,89 @@
+import type { Clock } from './clock.ts'
+import { auditInvariants, invariantTitles, type InvariantResult } from './db/audit.ts'
+import type { Database } from './db/database.ts'
+import {
+  compareLedgers,
+  type LedgerComparison,
+  type ProviderBooks,
+} from './payments/compare-ledgers.ts'
+import { ProviderUnavailableError } from './payments/provider.ts'
+
+/** The live database checked against every invariant it can tell of, and against the provider's books. */
+export interface AuditReport {
+  /** Nothing that was checked is violated. */
+  readonly holds: boolean
+  /** Epoch ms, when it began. */
+  readonly checkedAt: number
+  readonly invariants: readonly InvariantResult[]
+  /** What could not be checked, and why; empty when everything was. */
+  readonly unchecked: readonly string[]
+  /** Payments captured there and not paid here: to be looked after. */
+  readonly strayPaymentIds: readonly string[]
+}
+
+export type RunAudit = () => Promise<AuditReport>
+
+export interface AuditOptions {
+  readonly database: Pick<Database, 'read'>
+  readonly provider: ProviderBooks
+  readonly clock: Clock
+}
+
+/** Whoever asks while an audit runs gets the answer of that one. */
+export function createAudit(options: AuditOptions): RunAudit {
+  let running: Promise<AuditReport> | undefined
+  return () =>
+    (running ??= audit(options).finally(() => {
+      running = undefined
+    }))
+}
+
+async function audit(options: AuditOptions): Promise<AuditReport> {
+  const checkedAt = options.clock.now()
+  const ours = await auditInvariants(options.database)
+  const comparison = await compareIfAnswered(options)
+  const unchecked = typeof comparison === 'string' ? [comparison] : []
+  const invariants = typeof comparison === 'string' ? ours : withMoney(ours, comparison)
+  return {
+    holds: invariants.every(({ violations }) => violations === 0),
+    ...{ checkedAt, invariants, unchecked },
+    strayPaymentIds: typeof comparison === 'string' ? [] : straysOf(comparison),
+  }
+}
+
+async function compareIfAnswered(options: AuditOptions): Promise<LedgerComparison | string> {
+  try {
+    return await compareLedgers(options)
+  } catch (error) {
+    if (!(error instanceof ProviderUnavailableError)) throw error
+    return `I12 and I13 at the provider: ${error.message}`
+  }
+}
+
+const examplesMax = 10
+
+/** The database answers half of I12; what the two books say of each other is the other half. */
+function withMoney(
+  ours: readonly InvariantResult[],
+  { disagreements, total, voidsOfCaptured }: LedgerComparison,
+): readonly InvariantResult[] {
+  const examples = disagreements.slice(0, examplesMax).map((each) => ({ ...each }))
+  return ours.map((result) => {
+    if (result.id === 'I12') {
+      const all = [...result.examples, ...examples].slice(0, examplesMax)
+      return { ...result, violations: result.violations + total, examples: all }
+    }
+    return result.id === 'I13' ? { ...result, violations: voidsOfCaptured } : result
+  })
+}
+
+function straysOf({ disagreements }: LedgerComparison): readonly string[] {
+  return disagreements
+    .filter(({ problem }) => problem === 'captured_there_not_paid_here')
+    .map(({ paymentId }) => paymentId)
+}
+
+/** Zero for every invariant, for before the first audit. */
+export function unviolated(): readonly Pick<InvariantResult, 'id' | 'violations'>[] {
+  return Object.keys(invariantTitles).map((id) => ({ id, violations: 0 }))
+}
