@@ -206,13 +206,15 @@ export const invariantTitles: Readonly<Record<string, string>> = Object.fromEntr
 
 /**
  * Checks every invariant the database can tell of. Each is true of every commit, so each has a
- * snapshot of its own; between two the event loop turns.
+ * snapshot of its own; between two the event loop turns, and `goesOn` may end it.
  */
 export async function auditInvariants(
   database: Pick<Database, 'read'>,
+  goesOn: () => boolean = () => true,
 ): Promise<readonly InvariantResult[]> {
   const results: InvariantResult[] = []
   for (const invariant of invariants) {
+    if (!goesOn()) break
     results.push(await database.read(() => auditInvariant(invariant)))
     await nextTick()
   }

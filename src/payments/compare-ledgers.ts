@@ -13,6 +13,7 @@ export interface LedgerComparison {
   /** Counted, beyond those listed. */
   readonly total: number
   readonly voidsOfCaptured: number
+  readonly isComplete: boolean
 }
 
 export interface Disagreement {
@@ -31,6 +32,8 @@ export interface CompareLedgersOptions {
   readonly database: Pick<Database, 'read'>
   readonly provider: ProviderBooks
   readonly clock: Clock
+  /** Asked before each page; false ends the comparison early. */
+  readonly goesOn?: () => boolean
 }
 
 export type ProviderBooks = PaymentLedger & Pick<PaymentProvider, 'find'>
@@ -43,10 +46,11 @@ const afterAllIds = '\u{10ffff}'
 
 /** @throws ProviderUnavailableError when the provider's books cannot be read. */
 export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
-  const { database, provider } = options
+  const { database, provider, goesOn = () => true } = options
   const found = createFindings()
   let after = ''
   let page: LedgerPage
+  let isComplete = false
   do {
     // Theirs first: what is captured there was paid here before.
     page = await provider.readLedger(after)
@@ -54,9 +58,10 @@ export async function compareLedgers(options: CompareLedgersOptions): Promise<Le
     const ours = await database.read(() => readMoneyBetween(from, last))
     await comparePage(options, { theirs: page.captured, ours }, found)
     after = last
-  } while (page.next !== undefined)
+    isComplete = page.next === undefined
+  } while (!isComplete && goesOn())
   await compareUncaptured(options, found)
-  return { ...found.read(), voidsOfCaptured: page.voidsOfCaptured }
+  return { ...found.read(), voidsOfCaptured: page.voidsOfCaptured, isComplete }
 }
 
 interface Findings {

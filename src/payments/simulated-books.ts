@@ -1,7 +1,7 @@
 /** What the simulated provider writes into its books, each in one transaction of the caller. */
 import type { Authorization, PaymentOrder, ProviderPayment } from './provider.ts'
 import type { LedgerConnection } from './simulated-ledger.ts'
-import { captureLateMethod } from './simulated-methods.ts'
+import { captureAnswerLostMethod, captureLateMethod } from './simulated-methods.ts'
 import { pushMethod } from './simulated-schema.ts'
 
 export interface Attempt {
@@ -83,16 +83,17 @@ export interface Capture {
 export function moveMoney(
   connection: LedgerConnection,
   { paymentId, at, lateMs }: Capture,
-): 'captured' | 'unchanged' | 'refused' | 'pending' {
+): 'captured' | 'captured_unsaid' | 'unchanged' | 'refused' | 'pending' {
   if (isNotYetCaptured(connection, { paymentId, at, lateMs })) {
     log(connection, { paymentId, operation: 'capture', result: 'pending', at })
     return 'pending'
   }
   const moved = connection.run(captureAuthorized, at, paymentId) === 1
-  const repeated = !moved && knownPayment(connection, paymentId)?.status === 'captured'
+  const known = knownPayment(connection, paymentId)
+  const repeated = !moved && known?.status === 'captured'
   const result = moved ? 'captured' : repeated ? 'unchanged' : 'refused'
   log(connection, { paymentId, operation: 'capture', result, at })
-  return result
+  return moved && known?.method === captureAnswerLostMethod ? 'captured_unsaid' : result
 }
 
 const firstPendingCapture = `

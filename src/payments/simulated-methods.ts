@@ -10,7 +10,8 @@ export interface TestMethod {
 /**
  * `slow`: answers after `slowMs`. `silent_before`: never decides and never answers. `silent_after`:
  * decides, but never answers. `loses_answer`: decides, and the connection is gone. `answers_twice`: decides
- * and answers twice. `captures_late`: says "not yet" to captures for `slowMs`.
+ * and answers twice. `captures_late`: says "not yet" to captures for `slowMs`. `loses_capture_answer`:
+ * captures, and the first answer is lost.
  */
 export type Behaviour =
   | 'prompt'
@@ -20,11 +21,13 @@ export type Behaviour =
   | 'loses_answer'
   | 'answers_twice'
   | 'captures_late'
+  | 'loses_capture_answer'
 
 const authorized: Authorization = { kind: 'authorized' }
 const declined = (code: string): Authorization => ({ kind: 'declined', code })
 
 export const captureLateMethod = 'pm_capture_late'
+export const captureAnswerLostMethod = 'pm_capture_answer_lost'
 
 /** The payment methods it knows. Any other is declined with `unknown_payment_method`. */
 export const testMethods: ReadonlyMap<string, TestMethod> = new Map<string, TestMethod>([
@@ -37,6 +40,7 @@ export const testMethods: ReadonlyMap<string, TestMethod> = new Map<string, Test
   ['pm_answer_lost', { authorization: authorized, behaviour: 'loses_answer' }],
   ['pm_answers_twice', { authorization: authorized, behaviour: 'answers_twice' }],
   [captureLateMethod, { authorization: authorized, behaviour: 'captures_late' }],
+  [captureAnswerLostMethod, { authorization: authorized, behaviour: 'loses_capture_answer' }],
   [pushMethod, { authorization: { kind: 'pending' }, behaviour: 'prompt' }],
 ])
 

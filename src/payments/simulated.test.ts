@@ -91,6 +91,7 @@ describe('test methods', () => {
       'pm_answer_lost',
       'pm_answers_twice',
       'pm_capture_late',
+      'pm_capture_answer_lost',
       'pm_push',
     ])
   })

@@ -119,6 +119,7 @@ async function authorize(books: Books, order: PaymentOrder): Promise<Authorizati
   switch (testMethod(order.method).behaviour) {
     case 'prompt':
     case 'captures_late':
+    case 'loses_capture_answer':
       return decide(books, order)
     case 'slow':
       await wait(books.clock, books.slowMs)
@@ -154,6 +155,7 @@ async function capture(books: Books, paymentId: string): Promise<void> {
   const wanted = { paymentId, at: books.clock.now(), lateMs: books.slowMs }
   const result = await books.ledger.write((connection) => moveMoney(connection, wanted))
   if (result === 'refused') throw new Error(`payment ${paymentId} is not authorised`)
+  if (result === 'captured_unsaid') throw new ProviderUnavailableError('the answer was lost')
   if (result === 'pending') throw new ProviderUnavailableError('the money has not moved yet')
 }
 
