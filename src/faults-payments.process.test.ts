@@ -225,7 +225,7 @@ describe('F16: the program is killed', () => {
     console.log(`seed ${seed}`)
     const random = createRandom(seed)
     const sale = await createSale(shop.call, { stock: 100 })
-    const methods = ['pm_ok', 'pm_ok', 'pm_answer_lost', 'pm_capture_late', 'pm_declined']
+    const methods = ['pm_ok', 'pm_ok', 'pm_answer_lost', 'pm_capture_late', 'pm_declined'] as const
     const buyers: Buyer[] = []
     for (let round = 0; round < 5; round += 1) {
       const ready = await Promise.all(Array.from({ length: 8 }, () => invoiced(shop.call, sale)))

@@ -85,12 +85,13 @@ interface OurPayment {
   readonly id: string
   readonly invoiceId: string
   readonly status: string
+  readonly method: string
   readonly invoiceStatus: string
   readonly totalMinor: number
 }
 
 const selectOurs = `
-  select p.id, p.invoice_id as "invoiceId", p.status, i.status as "invoiceStatus",
+  select p.id, p.invoice_id as "invoiceId", p.status, p.method, i.status as "invoiceStatus",
     i.total_minor as "totalMinor"
   from payments p join invoices i on i.id = p.invoice_id`
 
@@ -116,14 +117,17 @@ function compare(ours: readonly OurPayment[], books: Sqlite.Database): readonly 
   for (const { id, invoiceId, amountMinor } of captured) {
     const our = oursById.get(id)
     const agreed = our?.invoiceId === invoiceId && our.totalMinor === amountMinor
+    // Money that pays nothing stands on the list for a person.
+    if (agreed && our.status === 'stranded') continue
     if (!agreed || our.invoiceStatus !== 'paid') found.push(`${id} captured, invoice not paid`)
     if (invoices.has(invoiceId)) found.push(`invoice ${invoiceId} captured twice`)
     invoices.add(invoiceId)
   }
-  for (const { id, status, invoiceStatus } of ours) {
+  for (const { id, status, invoiceStatus, method } of ours) {
     if (status === 'captured' && !capturedById.has(id)) found.push(`${id} not captured there`)
     const pays = invoiceStatus === 'paid' && (status === 'authorized' || status === 'captured')
-    if (pays && voided.has(id)) found.push(`${id} pays and was voided`)
+    // A push payment may come after its void.
+    if (pays && voided.has(id) && method !== 'pm_push') found.push(`${id} pays and was voided`)
   }
   return found
 }
