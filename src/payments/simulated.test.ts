@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
+import { until } from '../testing/until.ts'
+import { ledgerVersion1 } from '../testing/ledger-version-1.ts'
 import { testPaymentProvider } from './provider.contract.ts'
 import { ProviderUnavailableError, type PaymentOrder } from './provider.ts'
 import { openLedgerFile } from './simulated-ledger.ts'
@@ -138,6 +140,74 @@ describe('pm_slow', () => {
   })
 })
 
+describe('methods that misbehave', () => {
+  it.each([
+    ['pm_timeout_before', undefined, 5_000],
+    ['pm_timeout_after', 'authorized', 5_000],
+    ['pm_answer_lost', 'authorized', 0],
+  ])('%s: no answer, and %s is on record', async (method, status, silentMs) => {
+    const provider = await startProvider()
+    const answer = provider.authorize(order('a', method))
+    const refused = expect(answer).rejects.toThrow(ProviderUnavailableError)
+    await until(async () => (await provider.find('a'))?.status === status, 2_000)
+    if (silentMs > 0) await until(() => clock.pending() > 0, 2_000)
+    clock.advance(silentMs)
+    await refused
+    expect((await provider.find('a'))?.status).toBe(status)
+  })
+
+  it('pm_answers_twice decides once', async () => {
+    const provider = await startProvider()
+    expect(await provider.authorize(order('a', 'pm_answers_twice'))).toEqual({ kind: 'authorized' })
+    expect(operations(openBeside())).toEqual(['a authorize authorized', 'a authorize unchanged'])
+  })
+
+  it('pm_capture_late moves the money some time after it was first asked to', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a', 'pm_capture_late'))
+    clock.advance(60_000)
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+    clock.advance(2_999)
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+    clock.advance(1)
+    await provider.capture('a')
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+  })
+
+  it('pm_capture_answer_lost moves the money and does not say so the first time', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a', 'pm_capture_answer_lost'))
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+    await provider.capture('a')
+  })
+})
+
+describe('a push payment', () => {
+  it('is pending until its money arrives, once', async () => {
+    const provider = await startProvider()
+    expect(await provider.authorize(order('a', 'pm_push'))).toEqual({ kind: 'pending' })
+    await expect(provider.capture('a')).rejects.toThrow('not authorised')
+    await provider.arrive('a')
+    await provider.arrive('a')
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+    expect(await provider.authorize(order('a', 'pm_push'))).toEqual({ kind: 'authorized' })
+    expect((await provider.undeliveredEvents(10)).map(({ status }) => status)).toEqual(['captured'])
+  })
+
+  it('arrives after its void, too, which no card can', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a', 'pm_push'))
+    await provider.void('a')
+    await provider.arrive('a')
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+    await provider.authorize(order('b'))
+    await provider.void('b')
+    await expect(provider.arrive('b')).rejects.toThrow('no push payment')
+    await expect(provider.arrive('unknown')).rejects.toThrow('no push payment')
+  })
+})
+
 describe('start and stop', () => {
   it('may be called twice', async () => {
     const provider = await startProvider()
@@ -167,6 +237,31 @@ describe('start and stop', () => {
     expect(await after.authorize(order('no'))).toEqual({ kind: 'declined', code: 'card_declined' })
     expect(await after.authorize(order('given up'))).toEqual({ kind: 'declined', code: 'voided' })
     await expect(after.void('paid')).rejects.toThrow('captured')
+  })
+
+  it('bring a file of the first version along, with everything in it', async () => {
+    path = join(folder, 'old.db')
+    const old = openBeside()
+    old.exec(ledgerVersion1)
+    old.exec(`
+      insert into payments values ('a', 'i', 500, 'EUR', 'pm_ok', 'authorized', null, 1, 1);
+      update payments set status = 'captured', updated_at = 2;
+      insert into payments values ('b', null, null, null, null, 'voided', null, 3, 3);
+      insert into operations values (7, 'a', 'authorize', 'authorized', 1), (8, 'a', 'capture', 'captured', 2);`)
+    old.pragma(`application_id = ${0x48465053}`)
+    old.pragma('user_version = 1')
+
+    const provider = await startProvider()
+    expect((await provider.readLedger()).captured).toMatchObject([
+      { paymentId: 'a', invoiceId: 'i', amountMinor: 500, capturedAt: 2 },
+    ])
+    expect(await provider.find('b')).toMatchObject({ status: 'voided' })
+    expect(await provider.undeliveredEvents(10)).toEqual([])
+    await provider.void('c')
+    expect(await provider.undeliveredEvents(10)).toMatchObject([{ sequence: 9, paymentId: 'c' }])
+    expect(() =>
+      openBeside().exec(`update payments set status = 'voided' where payment_id = 'a'`),
+    ).toThrow('final')
   })
 
   it('refuse a file that belongs to somebody else or to a newer program', async () => {

@@ -20,6 +20,8 @@ export interface PaymentFixture extends SaleFixture {
   readonly unruly: PaymentProvider
   readonly meddle: Partial<{ -readonly [method in keyof PaymentProvider]: PaymentProvider[method] }>
   readonly settlement: PaymentSettlement
+  /** The simulator's file. */
+  readonly ledgerPath: string
   /** `payment operation result`, as the simulator wrote it down. */
   operations(): readonly string[]
   /** What the two sets of books say that cannot both be true. */
@@ -63,7 +65,7 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
 
   return {
     ...base,
-    ...{ provider, unruly, meddle, settlement: createPaymentSettlement(parts) },
+    ...{ provider, unruly, meddle, ledgerPath: path, settlement: createPaymentSettlement(parts) },
     operations: () => readOperations(books),
     disagreements: async () => compare(await base.rows<OurPayment>(selectOurs), books),
     async close() {
