@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAudit } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
+import { expireInvoices } from '../db/expiry.ts'
 import { createLogger } from '../logger.ts'
 import { createMetrics, type Metrics } from '../metrics.ts'
-import { openPaymentFixture, type PaymentFixture } from '../testing/payment-fixture.ts'
+import { openPaymentFixture, orderOf, type PaymentFixture } from '../testing/payment-fixture.ts'
 import { countStatements } from '../testing/statement-counter.ts'
 import { createAuditStock } from './audit-stock.ts'
 
@@ -29,7 +30,7 @@ async function violations(): Promise<Readonly<Record<string, number>>> {
 
 function createAuditOf(database: Database, clock: Clock) {
   const { provider, settlement } = fixture
-  const audit = createAudit({ database, provider, clock })
+  const audit = createAudit({ database, provider, clock: fixture.clock })
   return createAuditStock({ database, audit, settlement, clock, metrics, logger })
 }
 
@@ -80,5 +81,36 @@ describe('the audit by the clock', () => {
     fixture.clock.advance(2_000)
     await audit()
     expect(texts).toHaveLength(2 * once)
+  })
+
+  it('shows zero for every invariant before the first audit', async () => {
+    createAuditOf(fixture.database, fixture.clock)
+    const shown = await violations()
+    expect(Object.keys(shown)).toHaveLength(13)
+    expect(Object.values(shown).every((count) => count === 0)).toBe(true)
+  })
+
+  it('looks after money whose webhook was lost, and counts what waits for a person', async () => {
+    const offer = await fixture.sale({ stock: 1, holdSeconds: 1 })
+    const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {
+      method: 'pm_push',
+    })
+    const { clock, provider, settlement } = fixture
+    await settlement.settle(orderOf(payment))
+    clock.advance(1_000)
+    await settlement.resolve({ ...payment, dueAt: clock.now() })
+    clock.advance(1_000)
+    await fixture.run(expireInvoices(clock.now(), 10))
+    const other = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
+    await settlement.settle(orderOf(other))
+    await provider.arrive(payment.id)
+    clock.advance(60_000)
+    const audit = createAuditOf(fixture.database, clock)
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 1 })
+    expect(await fixture.status('payments', payment.id)).toBe('stranded')
+    expect((await metrics.strandedPayments.get()).values).toMatchObject([{ value: 1 }])
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 0 })
   })
 })

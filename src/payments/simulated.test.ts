@@ -248,7 +248,7 @@ describe('start and stop', () => {
       update payments set status = 'captured', updated_at = 2;
       insert into payments values ('b', null, null, null, null, 'voided', null, 3, 3);
       insert into operations values (7, 'a', 'authorize', 'authorized', 1), (8, 'a', 'capture', 'captured', 2);`)
-    old.pragma(`application_id = ${0x48465053}`)
+    old.pragma('application_id = 1212567635')
     old.pragma('user_version = 1')
 
     const provider = await startProvider()

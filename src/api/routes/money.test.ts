@@ -192,16 +192,6 @@ describe('late money', () => {
     expect(await statusOf(pushed)).toBe('paid')
     expect(await readStock(app.call, sale.productId)).toMatchObject({ sold: 1, available: 1 })
   })
-
-  it('is found without a webhook, by the audit of the worker', async () => {
-    const pushed = await expired()
-    await provider.arrive(pushed.paymentId)
-    const isPaid = async () => {
-      clock.advance(60_000)
-      return (await statusOf(pushed)) === 'paid'
-    }
-    await until(isPaid, 10_000, 'the audit finding the money', 20)
-  })
 })
 
 describe('the attention list', () => {
