@@ -92,7 +92,8 @@ function withMoney(
       const all = [...result.examples, ...examples].slice(0, examplesMax)
       return { ...result, violations: result.violations + total, examples: all }
     }
-    return result.id === 'I13' ? { ...result, violations: voidsOfCaptured } : result
+    if (result.id !== 'I13') return result
+    return { ...result, violations: result.violations + voidsOfCaptured }
   })
 }
 

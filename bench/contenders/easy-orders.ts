@@ -34,8 +34,9 @@ export async function openOrders(options: OrdersOptions): Promise<Orders> {
   const database = openSqlite({ path: options.databasePath, clock, random: Math.random })
   const provider = createSimulatedProvider({ path: options.paymentSimulatorPath, clock })
   await provider.start()
-  const settlement = createPaymentSettlement({ database, provider, clock, logger })
-  const handler = createPayHandler({ database, settlement, clock, newId: newUuid, logger })
+  const shared = { database, clock, newId: newUuid, logger }
+  const settlement = createPaymentSettlement({ ...shared, provider })
+  const handler = createPayHandler({ ...shared, settlement })
   return {
     checkOut: (userId, idempotencyKey) => checkOutCart(database, userId, idempotencyKey),
     async pay(wish) {
