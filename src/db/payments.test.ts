@@ -197,6 +197,13 @@ describe('an authorised attempt', () => {
     yield* returnToStock(ended, 'released', now())
   }
 
+  it('that is late money is left to where such money is placed', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(endPayment(id, voided, now()))
+    await fixture.run(run(`update payments set status = 'late' where id = ?`, id))
+    expect(await fixture.run(settleAuthorized(id, now()))).toBe('leave')
+  })
+
   it('of an attempt nobody knows is to be voided', async () => {
     expect(await fixture.run(settleAuthorized('unknown', now()))).toBe('void')
   })

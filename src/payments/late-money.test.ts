@@ -4,7 +4,7 @@ import { listStranded } from '../db/attention.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
 import { cancelInvoice, readInvoice } from '../db/invoices.ts'
-import { beginPayment } from '../db/payments.ts'
+import { beginPayment, settleAuthorized } from '../db/payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import {
@@ -151,6 +151,7 @@ describe('money for an expired invoice', () => {
     await learn(payment)
     expect(await standing()).toBe('needs_attention')
     expect(await stranded()).toEqual([`${payment.id} sold_out`])
+    expect(await fixture.run(settleAuthorized(payment.id, now()))).toBe('leave')
     await resolveLater()
     await learn(payment)
     expect(await standing()).toBe('needs_attention')
