@@ -96,7 +96,7 @@ export default defineConfig(
     ['**/api/**', '**/consumers/**'],
     'api, consumers and cron meet in messages.ts and db/',
   ]),
-  forbid(['src/db/**', 'src/broker/**', 'src/payments/**'], express, [
+  forbid(['src/db/**', 'src/sqlite/**', 'src/broker/**', 'src/payments/**'], express, [
     ['**/api/**', '**/consumers/**', '**/cron/**'],
     'adapters know nobody above them',
   ]),

@@ -145,7 +145,10 @@ function environmentOf(cell: Cell, surroundings: Surroundings, nsqd: NsqProcess 
     PORT: '0',
     LOG_LEVEL: 'warn',
     ADMIN_TOKEN: adminToken,
+    LOCAL_ISSUER: 'on',
     JWT_SECRET: surroundings.jwtSecret,
+    // What is measured is the program, not its patience with one caller.
+    SHOPPER_RATE: '0',
     MESSAGE_KEYS: messageKeys,
     DATABASE_PATH: surroundings.databasePath,
     PAYMENT_SIMULATOR_PATH: join(surroundings.folder, 'payment-simulator.db'),

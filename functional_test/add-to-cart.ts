@@ -31,10 +31,13 @@ const pendingMsMax = 45_000
 
 export async function addToCart(run: Run, bot: Bot, wish: Wish): Promise<Told> {
   const startedAt = now()
+  run.crowd.move(bot.index, 'waiting')
   const told = await click(run, bot, wish)
+  run.crowd.move(bot.index, told.kind)
   run.history.tries.push({
     bot: bot.index,
     phase: wish.phase,
+    quantity: wish.quantity,
     startedAt,
     settledAt: now(),
     outcome: told.kind,

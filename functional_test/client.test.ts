@@ -30,7 +30,7 @@ async function serve(...handlers: readonly Handler[]): Promise<void> {
   if (address === null || typeof address === 'string') throw new Error('not listening on a port')
   history = emptyHistory()
   const origin = `http://127.0.0.1:${address.port}`
-  client = createClient({ origin, lanesMax: 1, deadlineAt: now() + 10_000, history })
+  client = createClient({ origins: [origin], deadlineAt: now() + 10_000, history })
 }
 
 const answers =

@@ -1,4 +1,9 @@
-import { Pool } from 'undici'
+import {
+  openConnections,
+  type Connections,
+  type HttpAnswer,
+  type LostAnswer,
+} from './connections.ts'
 import { codeOf, isAllowed, type Step } from './contract.ts'
 import type { History } from './history.ts'
 import { now, pause } from './time.ts'
@@ -11,7 +16,7 @@ export interface Call {
   readonly token?: string
   readonly key?: string
   readonly body?: unknown
-  /** Who asks: each has connections of its own, as long as there are enough. 0 unless given. */
+  /** Which shopper asks: each has connections of its own. The first one's unless given. */
   readonly lane?: number
 }
 
@@ -22,7 +27,9 @@ export interface Reply {
   readonly code: string | null
   readonly location: string | null
   readonly retryAfterMs: number | null
+  /** First byte out. `now()` ms. */
   readonly sentAt: number
+  /** Last byte in. `now()` ms. */
   readonly answeredAt: number
   /** 1, unless `persist` had to ask again. */
   readonly attempts: number
@@ -43,16 +50,14 @@ export interface Client {
 }
 
 export interface ClientOptions {
-  readonly origin: string
-  /** Shoppers with connections of their own; more than that many take turns. */
-  readonly lanesMax: number
+  /** Shoppers are dealt out over them. At least one. */
+  readonly origins: readonly string[]
   readonly deadlineAt: number
   readonly history: History
 }
 
 /** Longer than the server holds an add-to-cart open (5 s), so that it can say 202 first. */
 const requestTimeoutMs = 15_000
-const responseBytesMax = 16 * 1024 * 1024
 const lostMax = 20
 const faultsMax = 3
 const retryPauseMs = 250
@@ -60,96 +65,76 @@ const retryPauseMs = 250
 const retryAfterMsMin = 50
 const retryAfterMsMax = 30_000
 
-/** Enough for somebody who clicks three things at once. */
-const socketsPerLane = 3
-
-/** HTTP with a bounded number of connections and a deadline on everything; records each exchange. */
+/** HTTP with connections of its own for everybody and a deadline on everything; records each exchange. */
 export function createClient(options: ClientOptions): Client {
-  const { origin, deadlineAt } = options
-  const lanes = createLanes(new URL(origin).origin, options.lanesMax)
-  const once = (call: Call) => send(lanes.of(call.lane ?? 0), options, call)
+  const { origins, deadlineAt } = options
+  const connections = openConnections(origins)
+  const once = (call: Call) => send(connections, options, call)
   return {
-    origin,
+    origin: origins[0]!,
     deadlineAt,
     once,
     persist: (call) => persist(once, deadlineAt, call),
-    close: () => lanes.close(),
+    close: () => connections.close(),
   }
 }
 
-/**
- * One small pool per shopper. A single large one looks through all its connections for a free one
- * at every request, which costs more than the request when there are thousands.
- */
-function createLanes(origin: string, lanesMax: number) {
-  const pools = new Map<number, Pool>()
-  const open = (): Pool =>
-    new Pool(origin, {
-      connections: socketsPerLane,
-      pipelining: 1,
-      maxResponseSize: responseBytesMax,
-      connect: { timeout: requestTimeoutMs },
-    })
-  return {
-    of(lane: number): Pool {
-      const index = lane % lanesMax
-      const pool = pools.get(index) ?? open()
-      pools.set(index, pool)
-      return pool
-    },
-    async close(): Promise<void> {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
-    },
-  }
-}
-
-async function send(pool: Pool, options: ClientOptions, call: Call): Promise<Reply | null> {
-  const sentAt = now()
-  const timeoutMs = Math.min(requestTimeoutMs, Math.floor(options.deadlineAt - sentAt))
+async function send(
+  connections: Connections,
+  { deadlineAt, history }: ClientOptions,
+  call: Call,
+): Promise<Reply | null> {
+  const shopper = call.lane ?? 0
+  const path = pathOf(connections.originOf(shopper), call.path)
+  const timeoutMs = Math.min(requestTimeoutMs, Math.floor(deadlineAt - now()))
   if (timeoutMs <= 0) return null
-  try {
-    const response = await pool.request({
-      path: pathOf(options.origin, call.path),
-      method: call.method,
-      headers: headersOf(call),
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    const body = parse(await response.body.text())
-    const reply: Reply = {
-      status: response.statusCode,
-      body,
-      code: response.statusCode >= 400 ? codeOf(body) : null,
-      location: single(response.headers['location']),
-      retryAfterMs: retryAfter(single(response.headers['retry-after'])),
-      sentAt,
-      answeredAt: now(),
-      attempts: 1,
-    }
-    record(options.history, call, reply)
-    return reply
-  } catch (error) {
-    options.history.exchanges.push({
-      step: call.step,
-      sentAt,
-      answeredAt: now(),
-      status: 'lost',
-      code: reasonOf(error),
-      retryAfter: 'missing',
-    })
-    return null
-  }
-}
-
-/** `ECONNRESET` and the like. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
-}
-
-function record(history: History, call: Call, reply: Reply): void {
+  const answer =
+    path === null
+      ? lostBefore('LEADS_AWAY')
+      : await connections.send(shopper, {
+          path,
+          method: call.method,
+          headers: headersOf(call),
+          body: call.body === undefined ? null : JSON.stringify(call.body),
+          timeoutMs,
+        })
+  if (answer.kind === 'answered') return record(history, call, replyOf(answer))
+  const { sentAt, answeredAt, reason } = answer
   history.exchanges.push({
     step: call.step,
+    bot: call.lane ?? null,
+    sentAt,
+    answeredAt,
+    status: 'lost',
+    code: reason,
+    retryAfter: 'missing',
+  })
+  return null
+}
+
+function lostBefore(reason: string): LostAnswer {
+  const at = now()
+  return { kind: 'lost', reason, sentAt: at, answeredAt: at }
+}
+
+function replyOf({ status, headers, text, sentAt, answeredAt }: HttpAnswer): Reply {
+  const body = parse(text)
+  return {
+    status,
+    body,
+    code: status >= 400 ? codeOf(body) : null,
+    location: single(headers['location']),
+    retryAfterMs: retryAfter(single(headers['retry-after'])),
+    sentAt,
+    answeredAt,
+    attempts: 1,
+  }
+}
+
+function record(history: History, call: Call, reply: Reply): Reply {
+  history.exchanges.push({
+    step: call.step,
+    bot: call.lane ?? null,
     sentAt: reply.sentAt,
     answeredAt: reply.answeredAt,
     status: reply.status,
@@ -160,6 +145,7 @@ function record(history: History, call: Call, reply: Reply): void {
     const what = `${call.method} ${call.path} answered ${reply.status} ${reply.code ?? ''}`.trim()
     history.unexpected.push({ step: call.step, what })
   }
+  return reply
 }
 
 async function persist(
@@ -188,13 +174,13 @@ async function persist(
   return null
 }
 
-/** Never leaves the host under test, whatever a `statusUrl` says. */
-function pathOf(origin: string, path: string): string {
+/** Null for what leads away from the host under test, as a `statusUrl` may. */
+function pathOf(origin: string, path: string): string | null {
   const base = new URL(origin)
   const prefix = base.pathname.replace(/\/$/, '')
+  if (path.startsWith('/') && prefix === '') return path
   const url = path.startsWith('/') ? new URL(`${prefix}${path}`, base) : new URL(path, base)
-  if (url.origin !== base.origin) throw new Error(`${path} points away from ${origin}`)
-  return `${url.pathname}${url.search}`
+  return url.origin === base.origin ? `${url.pathname}${url.search}` : null
 }
 
 function headersOf(call: Call): Record<string, string> {

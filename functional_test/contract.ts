@@ -8,6 +8,7 @@ import { z } from 'zod'
 export const steps = [
   'set up',
   'create users',
+  'sale page',
   'add to cart',
   'add-to-cart status',
   'cart',
@@ -50,6 +51,7 @@ export function isAllowed(step: Step, status: number, code: string | null): bool
       return status === 201
     case 'set up':
       return true
+    case 'sale page':
     case 'add-to-cart status':
     case 'cart':
     case 'invoice':

@@ -16,8 +16,8 @@ export interface ShopAnswers {
 /** Everything a verdict is made of. */
 export interface Evidence {
   readonly bots: number
-  /** The bots' users: invoices of other people are not ours to judge by history. */
-  readonly userIds: ReadonlySet<number>
+  /** Bots by user id: invoices of other people are not ours to judge by history. */
+  readonly botOf: ReadonlyMap<number, number>
   readonly productId: number
   /** Whether nobody else can have bought: the shop is this run's own. */
   readonly buyers: 'bots only' | 'others too'

@@ -10,6 +10,7 @@ export interface History {
   readonly tries: Try[]
   readonly holds: Hold[]
   readonly releases: Release[]
+  readonly carts: CartLook[]
   readonly invoices: ToldInvoice[]
   readonly payments: ToldPaid[]
   readonly losses: Loss[]
@@ -23,6 +24,8 @@ export interface History {
 /** One HTTP request. `lost`: the connection broke or the deadline passed. */
 export interface Exchange {
   readonly step: Step
+  /** Null: nobody of the crowd. */
+  readonly bot: number | null
   readonly sentAt: number
   readonly answeredAt: number
   readonly status: number | 'lost'
@@ -49,6 +52,7 @@ export interface KeyedAnswer {
 export interface Try {
   readonly bot: number
   readonly phase: 'race' | 'return'
+  readonly quantity: number
   readonly startedAt: number
   readonly settledAt: number
   readonly outcome: 'held' | 'refused' | 'unanswered'
@@ -66,6 +70,15 @@ export interface Hold {
 export interface Release {
   readonly reservationId: string
   readonly sentAt: number
+  readonly answeredAt: number
+}
+
+/** What a bot found in its cart: the units that were still held for it. */
+export interface CartLook {
+  readonly bot: number
+  readonly sentAt: number
+  readonly answeredAt: number
+  readonly items: readonly { readonly reservationId: string; readonly quantity: number }[]
 }
 
 /** Repeated when a later answer shows another `dueAt`. */
@@ -74,6 +87,8 @@ export interface ToldInvoice {
   readonly invoiceId: string
   readonly reservationIds: readonly string[]
   readonly dueAt: number
+  /** When the checkout, or the look at the invoice, was sent. */
+  readonly askedAt: number
 }
 
 export interface ToldPaid {
@@ -126,6 +141,7 @@ export function emptyHistory(): History {
     tries: [],
     holds: [],
     releases: [],
+    carts: [],
     invoices: [],
     payments: [],
     losses: [],

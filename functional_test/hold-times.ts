@@ -9,29 +9,42 @@ export interface ServerClock {
   readonly errorMs: number
 }
 
-/** A hold as far as the bots can know: alive from `from` until at least `until`. Our time. */
+/** A hold as far as the bots can know, by our time. */
 export interface Life {
-  readonly hold: Hold
+  readonly reservationId: string
+  readonly bot: number
+  readonly quantity: number
   readonly from: number
   /** Infinity once paid for. */
   readonly until: number
 }
 
-/** When a hold may end, by the server's clock: the cart's deadline, then that of its invoice. */
-export function deadlines(
+/** By the server's clock. */
+export interface Deadlines {
+  readonly earliest: number
+  readonly latest: number
+}
+
+/** When each hold may end: the cart's deadline, then that of its invoice. Infinity when untold. */
+export function deadlinesOf(
   history: Pick<History, 'holds' | 'invoices'>,
-  reservationId: string,
-): { readonly earliest: number; readonly latest: number } {
-  const due = history.invoices
-    .filter((invoice) => invoice.reservationIds.includes(reservationId))
-    .map((invoice) => invoice.dueAt)
-  const dates =
-    due.length > 0
-      ? due
-      : history.holds
-          .filter((hold) => hold.reservationId === reservationId)
-          .map((hold) => hold.expiresAt)
-  return { earliest: Math.min(...dates), latest: Math.max(...dates) }
+): (reservationId: string) => Deadlines {
+  const inCart = new Map<string, Deadlines>()
+  const due = new Map<string, Deadlines>()
+  for (const hold of history.holds) widen(inCart, hold.reservationId, hold.expiresAt)
+  for (const invoice of history.invoices) {
+    for (const reservationId of invoice.reservationIds) widen(due, reservationId, invoice.dueAt)
+  }
+  const never = { earliest: Infinity, latest: Infinity }
+  return (reservationId) => due.get(reservationId) ?? inCart.get(reservationId) ?? never
+}
+
+function widen(deadlines: Map<string, Deadlines>, reservationId: string, at: number): void {
+  const { earliest, latest } = deadlines.get(reservationId) ?? { earliest: at, latest: at }
+  deadlines.set(reservationId, {
+    earliest: Math.min(earliest, at),
+    latest: Math.max(latest, at),
+  })
 }
 
 /**
@@ -44,8 +57,9 @@ export function livesOf(history: History, clock: ServerClock): Life[] {
   for (const hold of history.holds) {
     const known = lives.get(hold.reservationId)
     if (known !== undefined && known.from <= hold.toldAt) continue
+    const { reservationId, bot, quantity, toldAt } = hold
     const until = aliveUntil(hold, index, clock)
-    lives.set(hold.reservationId, { hold, from: hold.toldAt, until })
+    lives.set(reservationId, { reservationId, bot, quantity, from: toldAt, until })
   }
   return [...lives.values()]
 }
@@ -80,6 +94,47 @@ function aliveUntil(hold: Hold, index: Index, clock: ServerClock): number {
   return Math.min(here, index.endedBy.get(hold.reservationId) ?? Infinity)
 }
 
+/**
+ * The other way round: each hold with the time in which it can have been alive, and whatever was asked
+ * for and never answered. Uncertain counts as alive.
+ */
+export function possibleLivesOf(history: History): Life[] {
+  const endsBy = latestEnds(history)
+  const askedAt = new Map<number, number[]>()
+  const unknown: Life[] = []
+  for (const { bot, startedAt, quantity, outcome } of history.tries) {
+    const starts = askedAt.get(bot)
+    if (starts === undefined) askedAt.set(bot, [startedAt])
+    else starts.push(startedAt)
+    if (outcome === 'unanswered') {
+      unknown.push({ reservationId: '?', bot, quantity, from: startedAt, until: Infinity })
+    }
+  }
+  const lives = new Map<string, Life>()
+  for (const { reservationId, bot, quantity, toldAt } of history.holds) {
+    const started = (askedAt.get(bot) ?? []).filter((at) => at <= toldAt).at(-1) ?? toldAt
+    const from = Math.min(started, lives.get(reservationId)?.from ?? Infinity)
+    const until = endsBy.get(reservationId) ?? Infinity
+    lives.set(reservationId, { reservationId, bot, quantity, from, until })
+  }
+  return [...lives.values(), ...unknown]
+}
+
+/** A released hold is back when its owner is told; an expired one when the sweep has come. */
+function latestEnds(history: History): ReadonlyMap<string, number> {
+  const paid = indexOf(history).paid
+  const ends = new Map<string, number>()
+  for (const { reservationId, answeredAt } of history.releases) ends.set(reservationId, answeredAt)
+  for (const { reservationId, answeredAt } of history.losses) {
+    ends.set(reservationId, answeredAt + sweepGraceMs)
+  }
+  for (const { reservationId, seenAt } of history.endings) {
+    ends.set(reservationId, seenAt + sweepGraceMs)
+  }
+  for (const reservationId of paid) ends.delete(reservationId)
+  return ends
+}
+
 /** Units of holds that no bot paid for or gave back, and that were not seen to end. */
 export function unitsStillHeld(history: History): number {
   const { paid } = indexOf(history)
@@ -99,8 +154,8 @@ export function peakUnits(lives: readonly Life[]): number {
   const changes = lives
     .filter((life) => life.until > life.from)
     .flatMap((life) => [
-      { at: life.from, by: life.hold.quantity },
-      { at: life.until, by: -life.hold.quantity },
+      { at: life.from, by: life.quantity },
+      { at: life.until, by: -life.quantity },
     ])
     // At the same moment, what ends ends first.
     .sort((a, b) => a.at - b.at || a.by - b.by)

@@ -1,109 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import type { Audit, Invoice } from './contract.ts'
+import type { Audit } from './contract.ts'
 import type { Evidence } from './evidence.ts'
-import { emptyHistory, type Hold, type KeyedAnswer, type StockSample } from './history.ts'
-import { judge } from './invariants.ts'
-
-/*
- * A small honest run, by the second: three bots, three units. Bot 0 buys one unit (t=1 to 3), bot 1
- * holds one and releases it (t=1 to 4), bot 2 is refused, then holds one and abandons it (t=5, due
- * at 15, seen to end at 16). Each test breaks one thing in it.
- */
-const t = (seconds: number): number => 1_000_000 + seconds * 1000
-
-const stock = (at: number, available: number, held: number, sold: number): StockSample => ({
-  productId: 11,
-  allotment: 3,
-  available,
-  held,
-  sold,
-  sentAt: t(at),
-  answeredAt: t(at) + 5,
-})
-
-const hold = (bot: number, at: number, changed: Partial<Hold> = {}): Hold => ({
-  bot,
-  reservationId: `r${bot}`,
-  quantity: 1,
-  toldAt: t(at),
-  expiresAt: t(at + 10),
-  ...changed,
-})
-
-const keyed = (scope: string, at: number, changed: Partial<KeyedAnswer> = {}): KeyedAnswer => ({
-  step: 'add to cart',
-  scope,
-  sentAt: t(at),
-  answeredAt: t(at) + 5,
-  outcome: 'accepted',
-  identity: 'reservation r0',
-  verbatim: '201 {}',
-  ...changed,
-})
-
-const refusal = { outcome: 'refused', identity: 'sold_out', verbatim: null } as const
-
-const paidInvoice: Invoice = {
-  id: 'i0',
-  userId: 100,
-  status: 'paid',
-  lines: [{ reservationId: 'r0', productId: 11, quantity: 1 }],
-  dueAt: t(12),
-}
-
-const cleanAudit: Audit = {
-  holds: true,
-  invariants: [{ id: 'I1', title: 'never negative', violations: 0 }],
-}
-
-function honestRun(): Evidence {
-  const history = emptyHistory()
-  const race = { phase: 'race', startedAt: t(0), settledAt: t(1) } as const
-  history.tries.push(
-    { ...race, bot: 0, outcome: 'held', code: null },
-    { ...race, bot: 1, outcome: 'held', code: null },
-    { ...race, bot: 2, outcome: 'refused', code: 'sold_out' },
-  )
-  history.holds.push(hold(0, 1), hold(1, 1), hold(2, 5))
-  history.invoices.push({ bot: 0, invoiceId: 'i0', reservationIds: ['r0'], dueAt: t(12) })
-  history.payments.push({ bot: 0, invoiceId: 'i0', paymentId: 'p0' })
-  history.releases.push({ reservationId: 'r1', sentAt: t(4) })
-  history.endings.push({ reservationId: 'r2', seenAt: t(16) })
-  history.keyedAnswers.push(keyed('bot 0', 0), keyed('bot 0', 0), keyed('bot 1', 0))
-  history.stock.push(stock(2, 1, 2, 0), stock(3.5, 1, 1, 1), stock(10, 1, 1, 1))
-  return {
-    bots: 3,
-    userIds: new Set([100, 101, 102]),
-    productId: 11,
-    buyers: 'others too',
-    start: stock(0, 3, 0, 0),
-    history,
-    clock: { offsetMs: 0, errorMs: 50 },
-    answers: {
-      stockBefore: stock(41, 2, 0, 1),
-      stockAfter: stock(42, 2, 0, 1),
-      invoices: [paidInvoice],
-      audit: cleanAudit,
-    },
-  }
-}
-
-const answering = (evidence: Evidence, changed: Partial<Evidence['answers']>): Evidence => ({
-  ...evidence,
-  answers: { ...evidence.answers, ...changed },
-})
-
-const violated = (evidence: Evidence): string[] =>
-  judge(evidence)
-    .filter((finding) => finding.violations > 0)
-    .map((finding) => finding.title)
-
-/** Changes an honest run for the worse and returns what is found. */
-function spoilt(spoil: (history: Evidence['history'], evidence: Evidence) => unknown): string[] {
-  const evidence = honestRun()
-  spoil(evidence.history, evidence)
-  return violated(evidence)
-}
+import {
+  answering,
+  hold,
+  honestRun,
+  keyed,
+  paidInvoice,
+  refusal,
+  spoilt,
+  stock,
+  t,
+  violated,
+} from './testing/honest-run.ts'
 
 test('an honest run violates nothing', () => {
   expect(violated(honestRun())).toEqual([])
@@ -157,7 +66,11 @@ describe('API B', () => {
   test('more units paid than the allotment are a violation', () => {
     const lines = [{ reservationId: 'r0', productId: 11, quantity: 4 }]
     const evidence = answering(honestRun(), { invoices: [{ ...paidInvoice, lines }] })
-    expect(violated(evidence)).toEqual([soldIsPaid, 'paid units (API B) are at most the allotment'])
+    expect(violated(evidence)).toEqual([
+      soldIsPaid,
+      'paid units (API B) are at most the allotment',
+      'no cart or invoice has a hold its bot was not told of',
+    ])
   })
 
   test('a bot told paid whose invoice was cancelled is a violation', () => {
@@ -187,7 +100,7 @@ describe('API B', () => {
   })
 
   test('silence is a violation of everything that needs it', () => {
-    expect(violated(answering(honestRun(), { invoices: null }))).toHaveLength(4)
+    expect(violated(answering(honestRun(), { invoices: null }))).toHaveLength(7)
     expect(violated(answering(honestRun(), { stockAfter: null }))).toEqual([
       soldIsPaid,
       'what has ended is no longer held (API A)',
@@ -282,7 +195,10 @@ describe('units that API A still counts as held at the end', () => {
     answering({ ...honestRun(), buyers }, { stockAfter: stock(42, 1, 1, 1) })
 
   test('are a violation when no bot has them', () => {
-    expect(violated(leaking('bots only'))).toEqual(['what has ended is no longer held (API A)'])
+    expect(violated(leaking('bots only'))).toEqual([
+      'API A counts no hold that nobody was told of',
+      'what has ended is no longer held (API A)',
+    ])
   })
 
   test('are none when a bot has them, or a stranger may', () => {
@@ -346,6 +262,7 @@ describe('the same key', () => {
 describe('answers', () => {
   const exchange = {
     step: 'add to cart',
+    bot: 0,
     sentAt: t(0),
     answeredAt: t(1),
     code: null,
@@ -390,7 +307,9 @@ describe('answers', () => {
   })
 
   test('a bot that never got into the race is a violation', () => {
-    expect(spoilt((history) => history.tries.pop())).toEqual(['no bot is left without an answer'])
+    expect(spoilt((history) => history.tries.splice(0, 1))).toEqual([
+      'no bot is left without an answer',
+    ])
   })
 })
 

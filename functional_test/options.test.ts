@@ -35,16 +35,31 @@ describe('a host', () => {
   })
 })
 
-test('without a host the program is started, with 500 bots for 50 units', () => {
+test('without a host the program is started, with 10,000 bots for 1,000 units', () => {
   expect(read('')).toMatchObject({
-    target: { kind: 'own server', stock: 50, holdSeconds: 5 },
-    bots: 500,
+    target: { kind: 'own program', broker: 'embedded', apiNodes: 1, stock: 1000, holdSeconds: 13 },
+    bots: 10_000,
     timeoutSeconds: 180,
+    reportFolder: null,
   })
 })
 
-test('many bots get a longer hold, so that winners reach the till', () => {
-  expect(read('--bots 10000').target).toMatchObject({ holdSeconds: 40 })
+test("on somebody's host there are fewer", () => {
+  expect(read('-flashsale=1 -productID=1 -h http://127.0.0.1 --admin-token t').bots).toBe(500)
+})
+
+test('few bots race for few units with short holds', () => {
+  expect(read('--bots 500').target).toMatchObject({ stock: 50, holdSeconds: 5 })
+  expect(read('--bots 3').target).toMatchObject({ stock: 1 })
+})
+
+test('the program can be started with nsqd and several API nodes', () => {
+  const { target } = read('--broker nsq --api-nodes 2')
+  expect(target).toMatchObject({ broker: 'nsq', apiNodes: 2 })
+})
+
+test('a report goes into the folder that is named', () => {
+  expect(read('--report out/').reportFolder).toBe('out/')
 })
 
 test('a seed is made up when none is given', () => {
@@ -73,6 +88,12 @@ describe('refused, with a reason', () => {
     ['-h ftp://127.0.0.1 -flashsale=1 -productID=1 --admin-token t', /--host/],
     ['-h http:// -flashsale=1 -productID=1 --admin-token t', /--host/],
     ['-h http://127.0.0.1 -flashsale=1 -productID=1 --stock 5', /--stock/],
+    ['-h http://127.0.0.1 -flashsale=1 -productID=1 --broker nsq', /--broker/],
+    ['--broker kafka', /--broker: expected embedded or nsq/],
+    ['--api-nodes 2', /--api-nodes needs --broker nsq/],
+    ['--broker nsq --api-nodes 9', /--api-nodes: expected a whole number from 1 to 8/],
+    ['--bots 20000', /--bots: an API node takes 16000/],
+    ['--report=', /--report/],
   ])('%s', (commandLine, reason) => {
     expect(() => read(commandLine)).toThrow(UsageError)
     expect(() => read(commandLine)).toThrow(reason)

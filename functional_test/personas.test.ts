@@ -13,6 +13,7 @@ test('every persona and every way of clicking is in a crowd of 500', () => {
   expect(new Set(present.map(({ persona }) => persona))).toEqual(new Set(personas))
   expect(new Set(present.map(({ clicks }) => clicks))).toEqual(new Set(['once', 'twice', 'again']))
   expect(new Set(present.map(({ quantity }) => quantity))).toEqual(new Set([1, 2, 3]))
+  expect(new Set(present.map(({ comesBack }) => comesBack)).size).toBe(2)
 })
 
 test('a bot keeps its character when the crowd grows', () => {

@@ -23,6 +23,8 @@ export interface Character {
   readonly quantity: number
   /** Whether a refused bot comes back with the key that was refused or with a fresh one. */
   readonly returnsWith: 'same key' | 'fresh key'
+  /** What makes a refused bot try again: stock seen in API A, or the mere passing of time. */
+  readonly comesBack: 'when stock does' | 'again and again'
 }
 
 /** The same seed and bot always give the same character. */
@@ -41,6 +43,7 @@ export function characterOf(seed: number, bot: number): Character {
       [3, 0.05],
     ]),
     returnsWith: random.next() < 0.5 ? 'same key' : 'fresh key',
+    comesBack: random.next() < 0.7 ? 'when stock does' : 'again and again',
   }
 }
 

@@ -1,6 +1,7 @@
-import { cartSchema } from './contract.ts'
+import { checkCart, lookIntoCart } from './cart-look.ts'
 import type { Hold } from './history.ts'
-import { deadlines, sweepGraceMs, unitsStillHeld } from './hold-times.ts'
+import { deadlinesOf, sweepGraceMs, unitsStillHeld } from './hold-times.ts'
+import { inTurns } from './in-turns.ts'
 import type { Bot, Run } from './run.ts'
 import type { StockWatch } from './stock-watch.ts'
 import { now, pause } from './time.ts'
@@ -9,6 +10,7 @@ import { readInvoice } from './winner.ts'
 const lookEveryMs = 500
 /** Each is some seconds of asking again: by then the server is gone. */
 const silentLooksMax = 3
+const lastLooksAtOnceMax = 100
 
 /**
  * Waits until the server has ended every hold that nobody paid for or released, and writes down
@@ -21,19 +23,25 @@ export async function waitForUnpaidHolds(
 ): Promise<void> {
   const { history } = run
   const paidInvoices = new Set(history.payments.map((payment) => payment.invoiceId))
-  const paid = new Set(
-    history.invoices
-      .filter((invoice) => paidInvoices.has(invoice.invoiceId))
-      .flatMap((invoice) => invoice.reservationIds),
-  )
+  const invoiceOf = new Map<string, string>()
+  for (const { reservationIds, invoiceId } of history.invoices) {
+    for (const id of reservationIds) invoiceOf.set(id, invoiceId)
+  }
   const released = new Set(history.releases.map((release) => release.reservationId))
-  const unpaid = new Map(
-    history.holds
-      .filter((hold) => !paid.has(hold.reservationId) && !released.has(hold.reservationId))
-      .map((hold) => [hold.reservationId, hold]),
-  )
+  const deadlines = deadlinesOf(history)
+  const unpaid = new Map<string, Waiting>()
+  for (const hold of history.holds) {
+    const { reservationId } = hold
+    const invoiceId = invoiceOf.get(reservationId) ?? null
+    const paid = invoiceId !== null && paidInvoices.has(invoiceId)
+    if (paid || released.has(reservationId)) continue
+    const deadlineAt = deadlines(reservationId).latest - clockOffsetMs
+    unpaid.set(reservationId, { hold, invoiceId, deadlineAt })
+  }
   await Promise.all(
-    [...unpaid.values()].map((hold) => waitForEnd(run, bots[hold.bot]!, { hold, clockOffsetMs })),
+    [...unpaid.values()].map((waiting) =>
+      waitForEnd(run, bots[waiting.hold.bot]!, { ...waiting, clockOffsetMs }),
+    ),
   )
 }
 
@@ -50,52 +58,64 @@ export async function waitForStock(run: Run, watch: StockWatch): Promise<void> {
   }
 }
 
+/** When all is over, everybody looks once more: whoever was told no must have nothing. */
+export function lookAgain(run: Run, bots: readonly Bot[]): Promise<void> {
+  return inTurns(bots, lastLooksAtOnceMax, (bot) => checkCart(run, bot))
+}
+
+interface Waiting {
+  readonly hold: Hold
+  /** Null: it stayed in the cart. */
+  readonly invoiceId: string | null
+  /** Our time. */
+  readonly deadlineAt: number
+}
+
 async function waitForEnd(
   run: Run,
   bot: Bot,
-  { hold, clockOffsetMs }: { readonly hold: Hold; readonly clockOffsetMs: number },
+  waiting: Waiting & { readonly clockOffsetMs: number },
 ): Promise<void> {
   const { history, shoppers } = run
-  const deadlineHere = (): number => deadlines(history, hold.reservationId).latest - clockOffsetMs
-  await pause(Math.min(deadlineHere(), shoppers.deadlineAt) - now())
+  const { reservationId } = waiting.hold
+  let deadlineAt = waiting.deadlineAt
+  await pause(Math.min(deadlineAt, shoppers.deadlineAt) - now())
   let silentLooks = 0
   while (now() < shoppers.deadlineAt && silentLooks < silentLooksMax) {
     const askedAt = now()
-    const state = await look(run, bot, hold)
-    if (state === 'ended') {
-      history.endings.push({ reservationId: hold.reservationId, seenAt: now() })
+    const seen = await look(run, bot, waiting)
+    if (seen.state === 'ended') {
+      history.endings.push({ reservationId, seenAt: now() })
       return
     }
-    if (state === 'held' && askedAt > deadlineHere() + sweepGraceMs) {
-      history.overstays.push({ reservationId: hold.reservationId, askedAt })
+    if (seen.dueAt !== null) deadlineAt = Math.max(deadlineAt, seen.dueAt - waiting.clockOffsetMs)
+    if (seen.state === 'held' && askedAt > deadlineAt + sweepGraceMs) {
+      history.overstays.push({ reservationId, askedAt })
       return
     }
-    silentLooks = state === 'silent' ? silentLooks + 1 : 0
+    silentLooks = seen.state === 'silent' ? silentLooks + 1 : 0
     await pause(lookEveryMs)
   }
 }
 
-type State = 'held' | 'ended' | 'paying' | 'silent'
+interface Seen {
+  readonly state: 'held' | 'ended' | 'paying' | 'silent'
+  /** Of the invoice, by the server's clock. */
+  readonly dueAt: number | null
+}
 
-async function look(run: Run, bot: Bot, hold: Hold): Promise<State> {
-  const invoice = run.history.invoices.find((told) =>
-    told.reservationIds.includes(hold.reservationId),
-  )
-  if (invoice !== undefined) {
-    const seen = await readInvoice(run, bot, invoice.invoiceId)
-    if (seen === null) return 'silent'
-    if (seen.status === 'paying') return 'paying'
-    return seen.status === 'unpaid' ? 'held' : 'ended'
-  }
-  const reply = await run.shoppers.persist({
-    step: 'cart',
-    method: 'GET',
-    path: '/v1/cart',
-    token: bot.token,
-    lane: bot.index,
-  })
-  const cart = cartSchema.safeParse(reply?.body)
-  if (!cart.success) return 'silent'
-  const item = cart.data.items.find(({ id }) => id === hold.reservationId)
-  return item?.status === 'held' ? 'held' : 'ended'
+async function look(run: Run, bot: Bot, { hold, invoiceId }: Waiting): Promise<Seen> {
+  if (invoiceId === null) return lookForItem(run, bot, hold)
+  const invoice = await readInvoice(run, bot, invoiceId)
+  if (invoice === null) return { state: 'silent', dueAt: null }
+  const { status, dueAt } = invoice
+  if (status === 'paying') return { state: 'paying', dueAt }
+  return { state: status === 'unpaid' ? 'held' : 'ended', dueAt }
+}
+
+async function lookForItem(run: Run, bot: Bot, hold: Hold): Promise<Seen> {
+  const items = await lookIntoCart(run, bot)
+  if (items === null) return { state: 'silent', dueAt: null }
+  const there = items.some(({ id }) => id === hold.reservationId)
+  return { state: there ? 'held' : 'ended', dueAt: null }
 }

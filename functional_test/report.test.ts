@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { emptyHistory } from './history.ts'
-import { findingLines, outcomeTable, percentile, verdictLine } from './report.ts'
+import { findingLines, printTables, verdictLine } from './report.ts'
+import { summaryOfASmallRun } from './testing/small-run.ts'
 
 const good = { id: 'B1', title: 'fine', violations: 0, measured: '0 of 9', examples: [] }
 const bad = { id: 'B2', title: 'broken', violations: 2, measured: '2 of 9', examples: ['unit 7'] }
@@ -19,21 +19,24 @@ test('the verdict counts the violated invariants', () => {
 })
 
 test('holds and refusals are told apart, and the race from coming back', () => {
-  const settled = { startedAt: 0, settledAt: 1 }
-  const history = emptyHistory()
-  history.tries.push(
-    { bot: 0, phase: 'race', ...settled, outcome: 'held', code: null },
-    { bot: 1, phase: 'race', ...settled, outcome: 'refused', code: 'sold_out' },
-    { bot: 2, phase: 'race', ...settled, outcome: 'refused', code: 'sold_out' },
-    { bot: 1, phase: 'return', ...settled, outcome: 'held', code: null },
-  )
-  const table = outcomeTable(history)
-  expect(table).toMatch(/held +1 +1\n/)
-  expect(table).toMatch(/refused: sold_out +2 +0\n/)
+  const tables = printTables(summaryOfASmallRun())
+  expect(tables).toMatch(/held +1 +1\n/)
+  expect(tables).toMatch(/refused: sold_out +1 +0\n/)
+  expect(tables).toMatch(/holds +1 in the race, 100 per second; in the busiest second 1\n/)
+  expect(tables).toMatch(/refusals +1 in the race, 50 per second; in the busiest second 1\n/)
 })
 
-test('percentiles are values that occurred', () => {
-  const hundred = Array.from({ length: 100 }, (_, index) => index + 1)
-  expect([0.5, 0.95, 0.99, 1].map((share) => percentile(hundred, share))).toEqual([50, 95, 99, 100])
-  expect(percentile([7], 0.5)).toBe(7)
+test('every process is told with its peak memory, and where a number was only sampled', () => {
+  const tables = printTables(summaryOfASmallRun())
+  expect(tables).toMatch(/bots +120\n/)
+  expect(tables).toMatch(/host +250 +sampled from \/metrics/)
+})
+
+test('a crowd that took longer than a second to ask is no crowd, and it says so', () => {
+  const summary = summaryOfASmallRun()
+  expect(printTables(summary)).toContain(
+    '2 first add-to-carts, first to last byte sent within 5 ms\n',
+  )
+  const slow = { ...summary, race: { ...summary.race, sentWithinMs: 1_200 } }
+  expect(printTables(slow)).toContain('within 1200 ms: MORE THAN A SECOND')
 })

@@ -1,75 +1,59 @@
-import type { History } from './history.ts'
-import type { Finding } from './invariants.ts'
-import { steps } from './contract.ts'
+import type { Finding } from './judgement.ts'
+import type { RaceNumbers, Summary } from './summary.ts'
 
-/** Turns a run into text. Holds and refusals are different things and are never added up. */
+/** A run as text, for a terminal. */
 
-export function outcomeTable(history: History): string {
-  const rows: string[][] = [['outcome of an add-to-cart', 'race', 'coming back']]
-  const names = [...new Set(history.tries.map(outcomeName))].sort()
-  for (const name of names) {
-    const ofThis = history.tries.filter((one) => outcomeName(one) === name)
-    rows.push([name, count(ofThis, 'race'), count(ofThis, 'return')])
-  }
-  const endings: readonly (readonly [string, number])[] = [
-    ['holds paid for', new Set(history.payments.map((one) => one.invoiceId)).size],
-    ['holds released by their owner', history.releases.length],
-    ['abandoned holds seen to end', history.endings.length],
-    ['holds lost', history.losses.length],
-    ...lostCounts(history),
-    ['told to wait (503, 429)', waitCount(history)],
-  ]
-  return [table(rows), table(endings.map(([name, number]) => [name, `${number}`]))].join('\n\n')
-}
+/** Everybody comes in the same second, or it was no race. */
+const sameSecondMs = 1_000
 
-type Try = History['tries'][number]
-
-const outcomeName = (one: Try): string =>
-  one.code === null ? one.outcome : `${one.outcome}: ${one.code}`
-
-const count = (tries: readonly Try[], phase: Try['phase']): string =>
-  `${tries.filter((one) => one.phase === phase).length}`
-
-/** By reason: a refused connection and a deadline that passed are different troubles. */
-function lostCounts(history: History): [string, number][] {
-  const reasons = new Map<string, number>()
-  for (const { status, code } of history.exchanges) {
-    if (status === 'lost') reasons.set(code ?? '', (reasons.get(code ?? '') ?? 0) + 1)
-  }
-  return [...reasons].map(([reason, times]) => [`answers lost and asked again: ${reason}`, times])
-}
-
-const waitCount = (history: History): number =>
-  history.exchanges.filter((exchange) => exchange.status === 503 || exchange.status === 429).length
-
-export function latencyTable(history: History): string {
-  const rows: string[][] = [['ms per step', 'answers', 'p50', 'p95', 'p99', 'max']]
-  for (const step of steps) {
-    const answered = history.exchanges.filter(
-      (exchange) => exchange.step === step && exchange.status !== 'lost',
-    )
-    rows.push(
-      ...latencyRow(
+export function printTables(summary: Summary): string {
+  const { outcomes, events, latencies, memory } = summary
+  return [
+    raceLines(summary),
+    table([
+      ['outcome of an add-to-cart', 'race', 'coming back'],
+      ...outcomes.map((row) => [row.outcome, `${row.race}`, `${row.comingBack}`]),
+    ]),
+    table(events.map(({ what, times }) => [what, `${times}`])),
+    table([
+      ['ms, first byte sent to last byte received', 'answers', 'p50', 'p95', 'p99', 'max'],
+      ...latencies.map(({ step, answers, p50, p95, p99, max }) => [
         step,
-        answered.map(({ sentAt, answeredAt }) => answeredAt - sentAt),
-      ),
-    )
-  }
-  const settled = history.tries.map(({ startedAt, settledAt }) => settledAt - startedAt)
-  rows.push(...latencyRow('add to cart, all clicks, retries and 202s', settled))
-  return table(rows)
+        `${answers}`,
+        ...[p50, p95, p99, max].map((ms) => ms.toFixed(1)),
+      ]),
+    ]),
+    table([
+      ['peak memory', 'MB', ''],
+      ...memory.map((peak) => [peak.process, megabytes(peak.megabytes), sourceNote(peak.source)]),
+    ]),
+  ].join('\n\n')
 }
 
-function latencyRow(name: string, latenciesMs: readonly number[]): string[][] {
-  if (latenciesMs.length === 0) return []
-  const sorted = latenciesMs.toSorted((a, b) => a - b)
-  const at = (share: number): string => percentile(sorted, share).toFixed(1)
-  return [[name, `${sorted.length}`, at(0.5), at(0.95), at(0.99), at(1)]]
+export const megabytes = (value: number | null): string => (value === null ? '?' : `${value}`)
+
+const sourceNote = (source: Summary['memory'][number]['source']): string =>
+  source === 'kernel' ? '' : source
+
+function raceLines({ race, busiestSecond, about }: Summary): string {
+  return [
+    `  ${sameSecond(about.bots, race)}`,
+    `  everybody had an answer after ${Math.round(race.answeredWithinMs)} ms; connecting took ${race.connectSeconds.toFixed(1)} s before`,
+    `  holds     ${race.holds} in the race, ${Math.round(race.holdsPerSecond)} per second; in the busiest second ${busiestSecond.holds}`,
+    `  refusals  ${race.refusals} in the race, ${Math.round(race.refusalsPerSecond)} per second; in the busiest second ${busiestSecond.refusals}`,
+  ].join('\n')
 }
 
-/** Nearest rank. */
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+/** Says it when the machine was too slow to be a crowd: the numbers then mean something else. */
+export function sameSecond(bots: number, { sentWithinMs }: RaceNumbers): string {
+  const said = `${bots} first add-to-carts, first to last byte sent within ${Math.round(sentWithinMs)} ms`
+  return sentWithinMs <= sameSecondMs
+    ? said
+    : `${said}: MORE THAN A SECOND, this machine is too busy for so many bots`
+}
+
+export function printFindings({ findings }: Pick<Summary, 'findings'>): string {
+  return `${findingLines(findings)}\n\n${verdictLine(findings)}`
 }
 
 export function findingLines(findings: readonly Finding[]): string {

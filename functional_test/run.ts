@@ -1,4 +1,5 @@
 import type { Client } from './client.ts'
+import type { Crowd } from './crowd.ts'
 import type { History, Loss } from './history.ts'
 import type { Character } from './personas.ts'
 import type { Random } from './random.ts'
@@ -7,6 +8,7 @@ import type { Random } from './random.ts'
 export interface Run {
   readonly shoppers: Client
   readonly history: History
+  readonly crowd: Crowd
   readonly flashSaleId: number
   readonly productId: number
   /** Begins every Idempotency-Key of this run. */
@@ -28,9 +30,11 @@ export const keyOf = (run: Run, bot: Bot, what: string): string =>
 
 export function noteLoss(
   run: Run,
+  bot: Bot,
   reservationIds: readonly string[],
   loss: Omit<Loss, 'reservationId'>,
 ): void {
+  run.crowd.move(bot.index, 'gone')
   for (const reservationId of reservationIds) {
     run.history.losses.push({
       reservationId,

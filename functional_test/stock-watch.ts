@@ -11,6 +11,8 @@ export interface StockWatch {
   latest(): StockSample | undefined
   /** Resolves when API A showed stock in a read that was sent after `since`, or never will again. */
   nextChance(since: number): Promise<Chance>
+  /** There will be no stock again. */
+  isOver(): boolean
   /** Nobody needs to wait any longer. */
   callOff(): void
   stop(): Promise<void>
@@ -52,6 +54,7 @@ export function watchStock(client: Client, history: History, productId: number):
 
   return {
     latest,
+    isOver,
     nextChance(since) {
       if (isOver()) return Promise.resolve('over')
       if (offers(latest(), since)) return Promise.resolve('stock')

@@ -31,11 +31,13 @@ export async function actAs(
 ): Promise<void> {
   switch (persona) {
     case 'abandons-cart':
+      run.crowd.move(bot.index, 'gone')
       return
     case 'releases':
       return release(run, bot, reservation)
     case 'abandons-invoice':
       await checkOut(run, bot, reservation)
+      run.crowd.move(bot.index, 'gone')
       return
     case 'pays':
     case 'declined-first':
@@ -91,10 +93,12 @@ async function release(run: Run, bot: Bot, reservation: Reservation): Promise<vo
   if (reply === null) {
     unanswered(run, bot, 'release')
   } else {
-    run.history.releases.push({ reservationId: reservation.id, sentAt })
+    const { answeredAt } = reply
+    run.history.releases.push({ reservationId: reservation.id, sentAt, answeredAt })
+    run.crowd.move(bot.index, 'gone')
     // After a lost answer, 404 says that the first attempt did it.
     if (reply.status !== 204 && reply.attempts === 1) {
-      noteLoss(run, [reservation.id], { ...reply, code: codeOrStatus(reply) })
+      noteLoss(run, bot, [reservation.id], { ...reply, code: codeOrStatus(reply) })
     }
   }
 }
@@ -131,7 +135,7 @@ function readCheckout(
     return null
   }
   if (reply.status !== 201) {
-    noteLoss(run, [reservation.id], { ...reply, code: codeOrStatus(reply) })
+    noteLoss(run, bot, [reservation.id], { ...reply, code: codeOrStatus(reply) })
     return null
   }
   const told = checkedOutSchema.safeParse(reply.body)
@@ -139,7 +143,7 @@ function readCheckout(
     run.history.unexpected.push({ step: 'checkout', what: '201 without an invoice' })
     return null
   }
-  noteInvoice(run, bot, told.data.invoice)
+  noteInvoice(run, bot, told.data.invoice, reply.sentAt)
   return told.data.invoice
 }
 
@@ -177,7 +181,7 @@ async function pay(
   if (reply.status === 202 || reply.code === 'payment_in_progress') {
     return waitWhilePaying(run, bot, invoice)
   }
-  noteLoss(run, reservationsOf(invoice), { ...reply, code: codeOrStatus(reply) })
+  noteLoss(run, bot, reservationsOf(invoice), { ...reply, code: codeOrStatus(reply) })
   return 'gone'
 }
 
@@ -188,11 +192,7 @@ function readPaid(run: Run, bot: Bot, reply: Reply): Paid {
     return 'unanswered'
   }
   const { invoice, payment } = told.data
-  run.history.payments.push({
-    bot: bot.index,
-    invoiceId: invoice.id,
-    paymentId: payment?.id ?? null,
-  })
+  notePaid(run, bot, invoice.id, payment?.id ?? null)
   return 'paid'
 }
 
@@ -205,14 +205,14 @@ async function waitWhilePaying(run: Run, bot: Bot, invoice: Invoice): Promise<Pa
     const seen = await readInvoice(run, bot, invoice.id)
     switch (seen?.status) {
       case 'paid':
-        run.history.payments.push({ bot: bot.index, invoiceId: invoice.id, paymentId: null })
+        notePaid(run, bot, invoice.id, null)
         return 'paid'
       case 'unpaid':
         return 'declined'
       case 'expired':
       case 'cancelled': {
         const code = `invoice_${seen.status}`
-        noteLoss(run, reservationsOf(invoice), { code, sentAt, answeredAt: now() })
+        noteLoss(run, bot, reservationsOf(invoice), { code, sentAt, answeredAt: now() })
         return 'gone'
       }
       case 'paying':
@@ -233,8 +233,8 @@ export async function readInvoice(run: Run, bot: Bot, invoiceId: string): Promis
     lane: bot.index,
   })
   const invoice = oneInvoiceSchema.safeParse(reply?.body)
-  if (!invoice.success) return null
-  noteInvoice(run, bot, invoice.data)
+  if (reply === null || !invoice.success) return null
+  noteInvoice(run, bot, invoice.data, reply.sentAt)
   return invoice.data
 }
 
@@ -270,13 +270,19 @@ function noteKeyed(run: Run, bot: Bot, { step, key, reply, invoice }: Keyed): vo
   })
 }
 
-function noteInvoice(run: Run, bot: Bot, invoice: Invoice): void {
+function noteInvoice(run: Run, bot: Bot, invoice: Invoice, askedAt: number): void {
   run.history.invoices.push({
     bot: bot.index,
     invoiceId: invoice.id,
     reservationIds: reservationsOf(invoice),
     dueAt: invoice.dueAt,
+    askedAt,
   })
+}
+
+function notePaid(run: Run, bot: Bot, invoiceId: string, paymentId: string | null): void {
+  run.history.payments.push({ bot: bot.index, invoiceId, paymentId })
+  run.crowd.move(bot.index, 'paid')
 }
 
 const codeOrStatus = (reply: Reply): string => reply.code ?? `${reply.status}`

@@ -45,7 +45,7 @@ async function audit(path: string, where: string): Promise<AuditReport> {
       return await createAudit({ database, provider, clock })()
     }
     if (!existsSync(where)) throw new Error(`there is no provider's ledger at ${where}`)
-    const provider = createSimulatedProvider({ path: where, clock })
+    const provider = createSimulatedProvider({ path: where, clock, random: Math.random })
     await provider.start()
     return await createAudit({ database, provider, clock })().finally(() => provider.stop())
   } finally {

@@ -30,6 +30,7 @@ async function main(): Promise<void> {
   const provider = createSimulatedProvider({
     path: values.path ?? config.paymentSimulatorPath,
     clock,
+    random: Math.random,
     slowMs: wholeNumber(values['slow-ms']),
     silentMs: wholeNumber(values['silent-ms']),
   })

@@ -5,7 +5,6 @@ import { nsqdFlags } from '../scripts/nsqd-process.ts'
 import { createReadiness } from './api/readiness.ts'
 import { healthRoutes } from './api/routes/health.ts'
 import { ConfigError, loadConfig } from './config.ts'
-import { createMetrics } from './metrics.ts'
 import {
   environmentOf,
   flagsOf,
@@ -97,7 +96,7 @@ describe.each(programServices)('the service %s', (name) => {
     expect(build).toBe('.')
     expect(command).toBeUndefined()
     const readiness = createReadiness({})
-    const routes = healthRoutes({ readiness, metrics: createMetrics() }).map(({ path }) => path)
+    const routes = healthRoutes({ readiness }).map(({ path }) => path)
     const [, port = '', path = ''] = /127\.0\.0\.1:(\d+)(\/\w+)/.exec(healthcheck.test.join()) ?? []
     expect(port).toBe(environment['PORT'])
     expect(routes).toContain(path)

@@ -150,7 +150,8 @@ describe('the payment provider', () => {
   })
 
   it('elsewhere in production needs a long one of its own', () => {
-    const production = { NODE_ENV: 'production', ADMIN_TOKEN: secret, JWT_SECRET: secret }
+    const secrets = { ADMIN_TOKEN: secret, JWT_SECRET: secret }
+    const production = { NODE_ENV: 'production', LOCAL_ISSUER: 'on', ...secrets }
     const elsewhere = { ...production, PAYMENT_PROVIDER_URL: url }
     expect(reasons(production)).toEqual([])
     expect(reasons(elsewhere)).toEqual([expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/)])
@@ -188,15 +189,84 @@ describe('mixes that cannot work', () => {
   })
 })
 
+describe('the issuer of tokens', () => {
+  const external = {
+    JWT_ISSUER: 'https://login.example.com/',
+    JWT_AUDIENCE: 'flash-sales',
+    JWKS_URL: 'https://login.example.com/jwks.json',
+  }
+
+  it('is local unless an external one is named', () => {
+    expect(load().externalIssuer).toBeUndefined()
+    expect(load(external)).toMatchObject({
+      externalIssuer: {
+        issuer: external.JWT_ISSUER,
+        audience: external.JWT_AUDIENCE,
+        jwksUrl: external.JWKS_URL,
+      },
+      madeSecrets: ['ADMIN_TOKEN'],
+    })
+  })
+
+  it.each(Object.keys(external))('is not half external: %s is missing', (name) => {
+    expect(reasons({ ...external, [name]: '' })).toEqual([
+      `${name}: an external issuer needs it, too`,
+    ])
+  })
+
+  it('is one, and there is one', () => {
+    expect(reasons({ ...external, LOCAL_ISSUER: 'on' })).toHaveLength(1)
+    expect(reasons({ LOCAL_ISSUER: 'off' })).toHaveLength(1)
+    expect(reasons({ ...external, LOCAL_ISSUER: 'off' })).toEqual([])
+    expect(reasons({ LOCAL_ISSUER: 'on' })).toEqual([])
+  })
+
+  it('needs no JWT secret in several processes when it is external and messages have their keys', () => {
+    const apart = { BROKER: 'nsq', ROLE: 'api', ...external }
+    expect(reasons(apart)).toEqual([expect.stringMatching(/^JWT_SECRET/)])
+    expect(reasons({ ...apart, MESSAGE_KEYS: 'k:0123456789abcdef' })).toEqual([])
+  })
+
+  it.each(['ftp://login.example.com/', 'login.example.com', 'file:///etc/jwks.json'])(
+    'has no keys at %s',
+    (JWKS_URL) => {
+      expect(reasons({ ...external, JWKS_URL })).toEqual([expect.stringMatching(/^JWKS_URL/)])
+    },
+  )
+})
+
+it('an admin port of its own is not the port of everybody', () => {
+  expect(load({ ADMIN_PORT: '3001' }).adminPort).toBe(3001)
+  expect(reasons({ ADMIN_PORT: '3000' })).toEqual([expect.stringMatching(/^ADMIN_PORT/)])
+  expect(reasons({ PORT: '0', ADMIN_PORT: '0' })).toEqual([])
+})
+
+it('no refusal repeats a secret', () => {
+  const planted = 'planted-canary'
+  const lines = reasons({
+    ...{ MESSAGE_KEYS: planted, JWKS_URL: planted, NSQD_TCP_ADDRESSES: planted },
+    ...{ ADMIN_TOKEN: planted, JWT_SECRET: planted, NODE_ENV: 'production' },
+  })
+  expect(lines.length).toBeGreaterThan(2)
+  expect(lines.join()).not.toContain(planted)
+})
+
 describe('production', () => {
-  const secrets = { NODE_ENV: 'production', ADMIN_TOKEN: secret, JWT_SECRET: secret }
+  const secrets = {
+    ...{ NODE_ENV: 'production', LOCAL_ISSUER: 'on' },
+    ...{ ADMIN_TOKEN: secret, JWT_SECRET: secret },
+  }
+  const external = {
+    ...{ NODE_ENV: 'production', ADMIN_TOKEN: secret },
+    ...{ JWT_ISSUER: 'https://login.example.com/', JWT_AUDIENCE: 'flash-sales' },
+  }
 
   it('runs with secrets of 32 characters, and makes none', () => {
     expect(load(secrets).madeSecrets).toEqual([])
   })
 
   it('refuses to run without secrets', () => {
-    const lines = reasons({ NODE_ENV: 'production' })
+    const lines = reasons({ NODE_ENV: 'production', LOCAL_ISSUER: 'on' })
     expect(lines.map((line) => line.split(':')[0])).toEqual(['ADMIN_TOKEN', 'JWT_SECRET'])
   })
 
@@ -209,5 +279,30 @@ describe('production', () => {
     const nsq = { ...secrets, BROKER: 'nsq' }
     expect(reasons(nsq)).toEqual(['MESSAGE_KEYS: production needs them with BROKER=nsq'])
     expect(reasons({ ...nsq, MESSAGE_KEYS: 'k:0123456789abcdef' })).toEqual([])
+  })
+
+  it('does not let anybody register by accident', () => {
+    expect(reasons({ ...secrets, LOCAL_ISSUER: '' })).toEqual([
+      expect.stringMatching(/^LOCAL_ISSUER: .*LOCAL_ISSUER=on/),
+    ])
+    const worker = { BROKER: 'nsq', ROLE: 'worker', MESSAGE_KEYS: 'k:0123456789abcdef' }
+    expect(reasons({ ...secrets, ...worker, LOCAL_ISSUER: '' })).toEqual([])
+  })
+
+  it('with an external issuer needs no JWT secret, and keys nobody can change on the way', () => {
+    const JWKS_URL = 'https://login.example.com/jwks.json'
+    expect(reasons({ ...external, JWKS_URL })).toEqual([])
+    expect(reasons({ ...external, JWKS_URL: 'http://127.0.0.1:9000/jwks' })).toEqual([])
+    for (const plain of ['http://login.example.com/jwks', 'http://127.0.0.1.evil.example/jwks']) {
+      expect(reasons({ ...external, JWKS_URL: plain })).toEqual([
+        expect.stringMatching(/^JWKS_URL: production needs https/),
+      ])
+    }
+  })
+
+  it('limits what one shopper may send, unless told otherwise', () => {
+    expect(load(secrets).shopperRate).toBe(100)
+    expect(load({ ...secrets, SHOPPER_RATE: '0' }).shopperRate).toBe(0)
+    expect(load().shopperRate).toBe(0)
   })
 })

@@ -4,6 +4,8 @@ import { limits } from './domain/limits.ts'
 
 const portMax = 65_535
 const port = z.coerce.number().int().min(0).max(portMax)
+/** Requests per second; 0 is off. */
+const rate = z.coerce.number().min(0).max(10_000)
 const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
 const hostAndPort = z
@@ -48,8 +50,14 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,32}$/, '1 to 32 of a-z A-Z 0-9 _ -')
     .optional(),
+  ADMIN_PORT: port.optional(),
+  TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   ADMIN_TOKEN: z.string().optional(),
+  LOCAL_ISSUER: z.enum(['on', 'off']).optional(),
   JWT_SECRET: z.string().optional(),
+  JWT_ISSUER: z.string().max(500).optional(),
+  JWT_AUDIENCE: z.string().max(500).optional(),
+  JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   MESSAGE_KEYS: messageKeys.optional(),
   HOLD_SECONDS: z.coerce
     .number()
@@ -62,7 +70,9 @@ const environmentSchema = z.object({
   ADD_TO_CART_ROUTING: z
     .enum(['channel-per-product', 'topic-per-product'])
     .default('channel-per-product'),
-  ADD_TO_CART_USER_RATE: z.coerce.number().min(0).max(10_000).default(0),
+  ADD_TO_CART_USER_RATE: rate.default(0),
+  SHOPPER_RATE: rate.optional(),
+  ADDRESS_RATE: rate.default(0),
   PENDING_REPLIES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(20_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
@@ -72,12 +82,24 @@ export interface MessageKey {
   readonly secret: string
 }
 
+export interface ExternalIssuerConfig {
+  /** `iss` of the tokens. */
+  readonly issuer: string
+  /** `aud` of the tokens. */
+  readonly audience: string
+  readonly jwksUrl: string
+}
+
 /** Everything that can be set from outside. Names and defaults: `.env.example`. */
 export interface Config {
   readonly nodeEnv: 'development' | 'test' | 'production'
   readonly role: 'all' | 'api' | 'worker'
   readonly host: string
   readonly port: number
+  /** Where the admin routes are served instead, if anywhere else. */
+  readonly adminPort: number | undefined
+  /** Proxies in front whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: number
   readonly databasePath: string
   readonly paymentSimulatorPath: string
   /** The provider over HTTP; undefined is the simulator inside the process. */
@@ -89,7 +111,10 @@ export interface Config {
   readonly nsqlookupdHttpAddresses: readonly string[]
   readonly nodeId: string
   readonly adminToken: string
+  /** Of the local issuer. */
   readonly jwtSecret: string
+  /** Who signs the shoppers' tokens, if not we. */
+  readonly externalIssuer: ExternalIssuerConfig | undefined
   /** Sign and verify messages; the first signs. */
   readonly messageKeys: readonly MessageKey[]
   readonly holdSeconds: number
@@ -98,6 +123,10 @@ export interface Config {
   readonly addToCartRouting: 'channel-per-product' | 'topic-per-product'
   /** Requests per second and user; 0 is off. */
   readonly addToCartUserRate: number
+  /** Other requests per second and shopper; 0 is off. */
+  readonly shopperRate: number
+  /** Requests per second and address of those who are no known shopper; 0 is off. */
+  readonly addressRate: number
   readonly pendingRepliesMax: number
   readonly logLevel: string
   /** Secrets that were made for this run because none was configured; to be printed once. */
@@ -136,9 +165,9 @@ export function loadConfig(
   const problems = impossibleMixes(values)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   const jwtSecret = values.JWT_SECRET ?? makeSecret()
-  const madeSecrets = (['ADMIN_TOKEN', 'JWT_SECRET'] as const).filter(
-    (name) => values[name] === undefined,
-  )
+  const externalIssuer = externalIssuerOf(values)
+  const needed = externalIssuer === undefined ? secretNames : (['ADMIN_TOKEN'] as const)
+  const madeSecrets = needed.filter((name) => values[name] === undefined)
   return Object.freeze({
     nodeEnv: values.NODE_ENV,
     role: values.ROLE,
@@ -153,21 +182,48 @@ export function loadConfig(
     nsqdHttpAddresses: values.NSQD_HTTP_ADDRESSES,
     nsqlookupdHttpAddresses: values.NSQLOOKUPD_HTTP_ADDRESSES,
     nodeId: values.NODE_ID ?? `${values.ROLE}-${makeSecret().slice(0, 10)}`,
+    adminPort: values.ADMIN_PORT,
+    trustedProxies: values.TRUSTED_PROXIES,
     adminToken: values.ADMIN_TOKEN ?? makeSecret(),
     jwtSecret,
+    externalIssuer,
     messageKeys: values.MESSAGE_KEYS ?? [{ id: 'dev', secret: `messages:${jwtSecret}` }],
     holdSeconds: values.HOLD_SECONDS,
     addToCartWaitMs: values.ADD_TO_CART_WAIT_MS,
     addToCartMaxAgeMs: values.ADD_TO_CART_MAX_AGE_MS,
     addToCartRouting: values.ADD_TO_CART_ROUTING,
     addToCartUserRate: values.ADD_TO_CART_USER_RATE,
+    shopperRate: values.SHOPPER_RATE ?? (values.NODE_ENV === 'production' ? 100 : 0),
+    addressRate: values.ADDRESS_RATE,
     pendingRepliesMax: values.PENDING_REPLIES_MAX,
     logLevel: values.LOG_LEVEL,
     madeSecrets,
   })
 }
 
-function impossibleMixes(values: z.infer<typeof environmentSchema>): string[] {
+type Values = z.infer<typeof environmentSchema>
+
+function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
+  const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWKS_URL: jwksUrl } = values
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined) return undefined
+  return { issuer, audience, jwksUrl }
+}
+
+/** Everything in it that nobody may read in a log. */
+export function secretsOf({ adminToken, jwtSecret, messageKeys }: Config): readonly string[] {
+  return [adminToken, jwtSecret, ...messageKeys.map(({ secret }) => secret)]
+}
+
+function impossibleMixes(values: Values): string[] {
+  return [
+    ...brokerProblems(values),
+    ...issuerProblems(values),
+    ...portProblems(values),
+    ...(values.NODE_ENV === 'production' ? productionProblems(values) : []),
+  ]
+}
+
+function brokerProblems(values: Values): string[] {
   const problems: string[] = []
   if (values.BROKER === 'embedded' && values.ROLE !== 'all') {
     problems.push(
@@ -189,20 +245,45 @@ function impossibleMixes(values: z.infer<typeof environmentSchema>): string[] {
     )
   }
   const apart = values.BROKER === 'nsq' && values.ROLE !== 'all'
-  if (apart && values.JWT_SECRET === undefined) {
+  const isShared = externalIssuerOf(values) === undefined || values.MESSAGE_KEYS === undefined
+  if (apart && isShared && values.JWT_SECRET === undefined) {
     problems.push(
       `JWT_SECRET: with ROLE=${values.ROLE} every process needs the same one, or tokens and messages of one are refused by the others`,
     )
   }
-  if (values.NODE_ENV === 'production') problems.push(...missingSecrets(values))
   return problems
 }
 
-const secretLengthMin = 32
+const externalNames = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'] as const
 
-function missingSecrets(values: z.infer<typeof environmentSchema>): string[] {
+function issuerProblems(values: Values): string[] {
+  const missing = externalNames.filter((name) => values[name] === undefined)
+  const isExternal = missing.length < externalNames.length
+  if (isExternal && values.LOCAL_ISSUER === 'on') {
+    return ['LOCAL_ISSUER=on and JWKS_URL: tokens come from one issuer, not from two']
+  }
+  if (isExternal) return missing.map((name) => `${name}: an external issuer needs it, too`)
+  return values.LOCAL_ISSUER === 'off'
+    ? ['LOCAL_ISSUER=off: without JWT_ISSUER, JWT_AUDIENCE and JWKS_URL nobody could sign in']
+    : []
+}
+
+function portProblems({ PORT, ADMIN_PORT }: Values): string[] {
+  return ADMIN_PORT === PORT && PORT !== 0
+    ? ['ADMIN_PORT: it is PORT; leave it away to serve everything on one port']
+    : []
+}
+
+const secretNames = ['ADMIN_TOKEN', 'JWT_SECRET'] as const
+/** Longer than every secret in the documentation of this program. */
+const secretLengthMin = 32
+const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/
+
+function productionProblems(values: Values): string[] {
   const problems: string[] = []
-  for (const name of ['ADMIN_TOKEN', 'JWT_SECRET'] as const) {
+  const isLocal = externalNames.every((name) => values[name] === undefined)
+  for (const name of secretNames) {
+    if (name === 'JWT_SECRET' && !isLocal) continue
     if ((values[name] ?? '').length < secretLengthMin) {
       problems.push(`${name}: production needs one of at least ${secretLengthMin} characters`)
     }
@@ -215,6 +296,15 @@ function missingSecrets(values: z.infer<typeof environmentSchema>): string[] {
   }
   if (values.BROKER === 'nsq' && values.MESSAGE_KEYS === undefined) {
     problems.push('MESSAGE_KEYS: production needs them with BROKER=nsq')
+  }
+  if (isLocal && values.ROLE !== 'worker' && values.LOCAL_ISSUER !== 'on') {
+    problems.push(
+      'LOCAL_ISSUER: with the local issuer anybody can register; say LOCAL_ISSUER=on if production wants that, or set JWT_ISSUER, JWT_AUDIENCE and JWKS_URL',
+    )
+  }
+  const url = values.JWKS_URL ?? 'https:'
+  if (!url.startsWith('https:') && !loopback.test(url)) {
+    problems.push('JWKS_URL: production needs https, or anybody on the way could sign tokens')
   }
   return problems
 }

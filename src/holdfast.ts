@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createApiNode } from './api/api-node.ts'
-import { createApp } from './api/app.ts'
-import { createAuthentication } from './api/authentication.ts'
+import { createDoors } from './api/doors.ts'
+import { createIdentity } from './api/identity.ts'
 import { createReadiness, type ReadinessCheck } from './api/readiness.ts'
-import { healthRoutes } from './api/routes/health.ts'
-import { createHttpServer } from './api/server.ts'
 import type { Broker } from './broker/broker.ts'
 import { createEmbeddedBroker } from './broker/embedded.ts'
 import { createTopicJanitor } from './broker/nsq-janitor.ts'
@@ -43,6 +41,8 @@ import { createStockReleasedPublisher, type AnnounceStockReleased } from './stoc
 export interface Holdfast extends Service {
   /** Where it listens; only while started. */
   url(): string
+  /** Where the admin routes are; the same unless they have a port of their own. */
+  adminUrl(): string
 }
 
 export interface Surroundings {
@@ -86,15 +86,16 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   })
   const broker = createBroker(config, surroundings)
   const reader = openSqliteReader(config.databasePath)
-  const { provider, providerServices } = createProvider(config, clock)
+  const { provider, providerServices } = createProvider(config, surroundings)
   const foundation = lay(config, surroundings, { database, reader, broker, provider, metrics })
 
   const sells = config.role !== 'api'
   const serves = config.role !== 'worker'
   const selling = sells ? createSellingConsumers(foundation) : undefined
   const maintenance = sells ? createMaintenance(foundation) : undefined
-  const authentication = createAuthentication({ ...config, ...surroundings, database })
-  const apiNode = serves ? createApiNode(foundation, authentication) : undefined
+  const identity = createIdentity(foundation)
+  const { authentication } = identity
+  const apiNode = serves ? createApiNode(foundation, identity) : undefined
   const results = apiNode && createAddToCartResultConsumer({ ...foundation, ...apiNode.results })
   const released = createStockReleasedConsumer({
     ...foundation,
@@ -107,18 +108,18 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
 
   const readiness = createReadiness({
     ...baseChecks(foundation),
+    ...(serves && identity.checks),
     ...(results && { results: () => (results.connected() ? 'ok' : 'no result channel yet') }),
   })
-  const health = healthRoutes({ readiness, metrics: foundation.metrics })
-  const routes = [...(apiNode?.routes ?? []), ...health]
-  const app = createApp({ ...surroundings, routes, authentication, version: readVersion() })
-  const { fastLane } = apiNode ?? { fastLane: undefined }
-  const server = createHttpServer({ ...config, app, fastLane, readiness, clock })
+  const { routes, fastLane } = apiNode ?? { routes: [], fastLane: undefined }
+  const served = { routes, fastLane, authentication, readiness, version: readVersion() }
+  const doors = createDoors({ ...foundation, ...served })
 
   const services = [
     databaseService({ database, reader }, clock, logger),
     ...providerServices,
     broker,
+    ...(serves ? identity.services : []),
     ...(apiNode?.services ?? []),
     results,
     released,
@@ -126,12 +127,17 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
     sells && config.broker === 'nsq' ? janitor(config, surroundings) : undefined,
     maintenance,
     apiNode?.payments,
-    server,
+    doors,
   ].filter((service) => service !== undefined)
   const lifecycle = createLifecycle({
     ...{ services, clock, logger, stopTimeoutMs, totalStopTimeoutMs },
   })
-  return { ...lifecycle, name: 'holdfast', url: () => server.url() }
+  return {
+    ...lifecycle,
+    name: 'holdfast',
+    url: () => doors.url(),
+    adminUrl: () => doors.adminUrl(),
+  }
 }
 
 function lay(
@@ -160,11 +166,11 @@ interface ProviderParts {
   readonly providerServices: readonly Service[]
 }
 
-function createProvider(config: Config, clock: Clock): ProviderParts {
+function createProvider(config: Config, { clock, random, defer }: Surroundings): ProviderParts {
   const { paymentProviderUrl: url, paymentSimulatorPath: path } = config
   if (url !== undefined)
     return { provider: createHttpProvider({ url, clock }), providerServices: [] }
-  const simulated = createSimulatedProvider({ path, clock })
+  const simulated = createSimulatedProvider({ path, clock, random, defer })
   return { provider: simulated, providerServices: [simulated] }
 }
 

@@ -68,6 +68,19 @@ export function createLifecycle(options: LifecycleOptions): Service {
   return { name: 'lifecycle', start: () => (starting ??= startAll()), stop }
 }
 
+/** Services that start and stop at the same time, as one. */
+export function together(name: string, services: readonly Service[]): Service {
+  return {
+    name,
+    async start() {
+      await Promise.all(services.map((service) => service.start()))
+    },
+    async stop() {
+      await Promise.all(services.map((service) => service.stop()))
+    },
+  }
+}
+
 async function stopWithDeadline(service: Service, options: LifecycleOptions): Promise<void> {
   const { clock, logger, stopTimeoutMs } = options
   let cancel = (): void => undefined

@@ -1,20 +1,75 @@
-import { pino } from 'pino'
+import { pino, type DestinationStream } from 'pino'
 
 export type { Logger } from 'pino'
 
-/** Never in a log line, wherever they turn up. */
-const redact = [
-  'req.headers.authorization',
-  'req.headers.cookie',
-  'authorization',
-  'token',
-  'adminToken',
-  'jwtSecret',
-  'messageKeys',
-  'paymentMethod',
+/** Strikes out what must not be read by whoever reads a log. */
+export type Redact = (text: string) => string
+
+export interface LoggerOptions {
+  /** Knows the secrets of this process; without it only what looks like one is struck out. */
+  readonly redact?: Redact
+  /** Standard output unless given. */
+  readonly destination?: DestinationStream
+}
+
+/** Never in a line under these names, at the top or one level down. */
+const names = ['authorization', 'cookie', 'token', 'email', 'idempotencyKey', 'paymentMethod']
+
+/** One JSON object per line, `bindings` on each; `level` as pino names them. */
+export function createLogger(
+  level: string,
+  bindings: Readonly<Record<string, string>>,
+  { redact = createRedact([]), destination }: LoggerOptions = {},
+) {
+  const options = {
+    ...{ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime },
+    redact: [...names, ...names.map((name) => `*.${name}`)],
+    serializers: { err: describeError },
+    // The last word on every line, whoever wrote what into which field.
+    hooks: { streamWrite: redact },
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** Shorter ones would strike out words of everybody. */
+const secretLengthMin = 8
+
+const looks: readonly (readonly [RegExp, string])[] = [
+  [/\beyJ[\w-]+\.[\w-]*\.?[\w-]*/g, '[token]'],
+  [/\bBearer +[^\s"\\]+/gi, 'Bearer [token]'],
+  // Bounded, or a long line without an @ would cost its square.
+  [/[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[a-z]{2,24}\b/gi, '[address]'],
 ]
 
-/** One JSON object per line on standard output; `level` as pino names them. */
-export function createLogger(level: string, bindings: Readonly<Record<string, string>>) {
-  return pino({ level, base: bindings, redact, timestamp: pino.stdTimeFunctions.isoTime })
+/** For the secrets of this process, and for whatever looks like a token or an address of e-mail. */
+export function createRedact(secrets: readonly string[]): Redact {
+  const known = secrets
+    .filter((secret) => secret.length >= secretLengthMin)
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+    // A secret may be part of another.
+    .sort((one, other) => other.length - one.length)
+  return (text) => {
+    let redacted = text
+    for (const secret of known) redacted = redacted.replaceAll(secret, '[secret]')
+    for (const [pattern, instead] of looks) redacted = redacted.replace(pattern, instead)
+    return redacted
+  }
+}
+
+const causesMax = 5
+
+/** What an error says about itself, without what it carries: parsers attach the whole input. */
+export function describeError(error: unknown): unknown {
+  return describe(error, 0)
+}
+
+function describe(error: unknown, depth: number): unknown {
+  if (!(error instanceof Error) || depth > causesMax) return { message: String(error) }
+  const { name, message, stack, cause } = error
+  const { code } = error as NodeJS.ErrnoException
+  return {
+    ...{ type: name, message, stack },
+    ...(code !== undefined && { code }),
+    ...(cause !== undefined && { cause: describe(cause, depth + 1) }),
+  }
 }

@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from './clock.ts'
-import { ConfigError, loadConfig, readEnvironment, type Config } from './config.ts'
+import { ConfigError, loadConfig, readEnvironment, secretsOf, type Config } from './config.ts'
 import { createHoldfast, type Holdfast } from './holdfast.ts'
 import { newUuid } from './ids.ts'
-import { createLogger, type Logger } from './logger.ts'
+import { createLogger, createRedact, type Logger } from './logger.ts'
 
 /** The process: environment in, signals to an orderly stop, exit codes. */
 const stopDeadlineMs = 9_500
 
 async function main(): Promise<void> {
   const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
-  const logger = createLogger(config.logLevel, { role: config.role, node: config.nodeId })
+  const redact = createRedact(secretsOf(config))
+  const logger = createLogger(
+    config.logLevel,
+    { role: config.role, node: config.nodeId },
+    { redact },
+  )
+  endOnCrash(logger)
   const holdfast = createHoldfast(config, {
     clock: systemClock,
     newId: newUuid,
@@ -20,7 +26,15 @@ async function main(): Promise<void> {
   })
   stopOnSignals(holdfast, logger)
   await holdfast.start()
-  say(banner(config, holdfast.url()))
+  say(banner(config, holdfast))
+}
+
+/** Node would print the error as it is, with whatever it carries. */
+function endOnCrash(logger: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    logger.fatal({ err: error, origin }, 'crashed')
+    process.exit(1)
+  })
 }
 
 function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
@@ -42,8 +56,11 @@ function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
   process.on('SIGINT', stop)
 }
 
-function banner(config: Config, url: string): string {
+function banner(config: Config, holdfast: Holdfast): string {
+  const url = holdfast.url()
+  const adminUrl = holdfast.adminUrl()
   const lines = [`Holdfast listens on ${url} (role ${config.role}, broker ${config.broker})`]
+  if (adminUrl !== url) lines.push(`Admin routes and metrics:  ${adminUrl}`)
   if (config.role !== 'worker') lines.push(`API documentation:  ${url}/docs`)
   if (config.madeSecrets.includes('ADMIN_TOKEN') && config.role !== 'worker') {
     lines.push(`Admin token, made for this run:  ${config.adminToken}`)
@@ -64,6 +81,6 @@ try {
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error)
   const hint = error instanceof ConfigError ? 'The environment cannot be used' : 'Could not start'
-  process.stderr.write(`${hint}:\n${reason}\n`)
+  process.stderr.write(`${hint}:\n${createRedact([])(reason)}\n`)
   process.exit(1)
 }

@@ -13,6 +13,17 @@ export interface ParkingOptions {
   readonly now: () => number
 }
 
+/** As an operator reads it from the topic. */
+interface ParkedMessage {
+  readonly type: MessageType
+  readonly reason: string
+  /** Of the whole message. */
+  readonly bytes: number
+  readonly parkedAt: number
+  /** The beginning of the message. */
+  readonly base64: string
+}
+
 const keptBytesMax = 4096
 /** A flood of garbage is counted in full and kept in part. */
 const keptPerMinuteMax = 100
@@ -22,12 +33,13 @@ export function createParking(options: ParkingOptions): Park {
   let minute = 0
   let kept = 0
 
-  async function keep(record: Readonly<Record<string, unknown>>): Promise<void> {
+  async function keep(record: ParkedMessage): Promise<void> {
     try {
       await broker.createChannel(parkedTopic, parkedChannel)
       await broker.publish(parkedTopic, [Buffer.from(JSON.stringify(record))])
     } catch (error) {
-      logger.warn({ err: error, ...record }, 'unreadable message could not be parked')
+      const { type, reason, bytes } = record
+      logger.warn({ err: error, type, reason, bytes }, 'unreadable message could not be parked')
     }
   }
 

@@ -120,8 +120,10 @@ describe('the other commands of the texts', () => {
         word.replace('$HOLDFAST_URL', 'http://127.0.0.1:3000').replace(/\$[A-Z]+/, '1'),
       ),
     )
-    const [own, host] = filled.map((words) => readOptions(words, { ADMIN_TOKEN: 'exported' }))
-    expect(own).toMatchObject({ target: { kind: 'own server' } })
+    const read = filled.map((words) => readOptions(words, { ADMIN_TOKEN: 'exported' }))
+    const [own, cluster, host] = read
+    expect(own).toMatchObject({ target: { kind: 'own program' }, bots: 10_000 })
+    expect(cluster).toMatchObject({ target: { broker: 'nsq', apiNodes: 2 }, reportFolder: 'out/' })
     expect(host).toMatchObject({ target: { kind: 'host', flashSaleId: 1, productId: 1 } })
   })
 })

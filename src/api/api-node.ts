@@ -10,8 +10,9 @@ import type { AddToCartRouting, MessageCodec } from '../messages.ts'
 import type { Metrics } from '../metrics.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
 import type { AnnounceStockReleased } from '../stock-released.ts'
+import { createAdminDesk } from './admin-desk.ts'
 import { createAddToCartHandler } from './add-to-cart.ts'
-import type { Authentication } from './authentication.ts'
+import type { Identity } from './identity.ts'
 import { createFastLane, type FastLane } from './fast-lane.ts'
 import { createLateReplies } from './late-replies.ts'
 import { createLocalGate, type LocalGate } from './local-gate.ts'
@@ -20,6 +21,7 @@ import { createPendingReplies } from './pending-replies.ts'
 import { createPublisher } from './publisher.ts'
 import { createRateLimit } from './rate-limit.ts'
 import type { AnyRoute } from './route.ts'
+import { adminActionRoutes } from './routes/admin-actions.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { cartRoutes } from './routes/cart.ts'
 import { flashSaleRoutes } from './routes/flash-sales.ts'
@@ -71,7 +73,8 @@ export interface ApiNodeConfig {
   readonly paymentWebhookSecret: string
 }
 
-export function createApiNode(options: ApiNodeOptions, authentication: Authentication): ApiNode {
+export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiNode {
+  const { authentication, localIssuer } = identity
   const { config, clock, broker, defer } = options
   const { nodeId, pendingRepliesMax } = config
   const catalog = createSaleCatalog({ ...options, routing: config.addToCartRouting })
@@ -81,17 +84,19 @@ export function createApiNode(options: ApiNodeOptions, authentication: Authentic
   const lateReplies = createLateReplies({ ...options, maxAgeMs: config.addToCartMaxAgeMs })
   const publisher = createPublisher(broker, defer)
   const rateLimit = createRateLimit(config.addToCartUserRate, clock)
-  const shared = { ...options, catalog, lateReplies, rateLimit }
+  const desk = createAdminDesk(options)
+  const shared = { ...options, desk, catalog, lateReplies, rateLimit }
   const addToCart = createAddToCartHandler({ ...shared, gate, pendingReplies, publisher, nodeId })
   const payHandler = createPayHandler(options)
   return {
     routes: [
-      ...userRoutes({ ...options, authentication }),
+      ...(localIssuer === undefined ? [] : userRoutes({ ...shared, localIssuer })),
       ...flashSaleRoutes(options),
       ...productRoutes(options),
       ...cartRoutes({ ...shared, addToCart }),
       ...invoiceRoutes({ ...options, payHandler }),
-      ...moneyRoutes({ ...options, webhookSecret: config.paymentWebhookSecret }),
+      ...moneyRoutes({ ...shared, webhookSecret: config.paymentWebhookSecret }),
+      ...adminActionRoutes(options),
       ...adminRoutes({ ...shared, holdSeconds: config.holdSeconds }),
     ],
     fastLane: createFastLane({ ...shared, addToCart, authentication }),

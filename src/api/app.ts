@@ -4,8 +4,8 @@ import { pinoHttp } from 'pino-http'
 import { BrokerUnavailableError } from '../broker/broker.ts'
 import { DatabaseUnavailableError } from '../db/database.ts'
 import type { NewId } from '../ids.ts'
-import type { Logger } from '../logger.ts'
-import type { Authentication } from './authentication.ts'
+import { describeError, type Logger } from '../logger.ts'
+import { IdentityUnavailableError, type Authentication } from './authentication.ts'
 import { docsAssets, docsRoutes } from './docs-page.ts'
 import { createOpenApiDocument } from './openapi.ts'
 import { problem, ProblemError, type Reply } from './problem.ts'
@@ -19,19 +19,26 @@ export interface AppOptions {
   readonly logger: Logger
   readonly newId: NewId
   readonly version: string
+  /** Who may send how much; everybody as they like unless given. */
+  readonly callerLimit?: RequestHandler
+  /** Proxies in front whose `X-Forwarded-For` is believed; none unless given. */
+  readonly trustedProxies?: number
 }
 
 export const bodyBytesMax = 16 * 1024
 
 /** The Express app: every route of the contract, not listening yet. */
-export function createApp({ routes, authentication, logger, newId, version }: AppOptions): Express {
+export function createApp(options: AppOptions): Express {
+  const { routes, authentication, logger, newId, version } = options
   const app = express()
+  app.set('trust proxy', options.trustedProxies ?? 0)
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', 'simple')
   app.use(requestId(newId))
   app.use(requestLog(logger))
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
+  if (options.callerLimit !== undefined) app.use(options.callerLimit)
   app.use(mediaType)
   app.use(express.json({ limit: bodyBytesMax, inflate: false, verify: keepRawBody }))
   app.use(docsAssets())
@@ -72,9 +79,11 @@ function requestLog(logger: Logger): RequestHandler {
     },
     customLogLevel: (_request, response) => (response.statusCode >= 500 ? 'warn' : 'debug'),
     serializers: {
+      err: describeError,
       req: (request: { id: unknown; method: unknown; url: unknown }) => {
         const { id, method, url } = request
-        return { id, method, url }
+        // Without the query: people put tokens and addresses there.
+        return { id, method, url: String(url).split('?', 1)[0] }
       },
       res: (response: { statusCode: unknown }) => ({ statusCode: response.statusCode }),
     },
@@ -130,6 +139,7 @@ function errorHandler(logger: Logger): ErrorRequestHandler {
 export function toProblem(error: unknown): Reply {
   if (error instanceof ProblemError) return error.reply
   if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
+  if (error instanceof IdentityUnavailableError) return problem('identity_unavailable')
   if (error instanceof BrokerUnavailableError) return problem('broker_unavailable')
   return parserProblem(error) ?? problem('internal_error')
 }

@@ -4,12 +4,14 @@ import { openSaleFixture, type SaleFixture } from '../testing/sale-fixture.ts'
 import { testAdminToken, testJwtSecret } from '../testing/start-app.ts'
 import { makeToken } from '../testing/tokens.ts'
 import { createAuthentication, type Authentication } from './authentication.ts'
+import { createLocalIssuer, type LocalIssuer } from './local-issuer.ts'
 
 const dayMs = 86_400_000
 
 describe('authentication', () => {
   let fixture: SaleFixture
   let reads: number
+  let issuer: LocalIssuer
   let authentication: Authentication
   let userId: number
 
@@ -23,10 +25,10 @@ describe('authentication', () => {
         return fixture.database.read(script)
       },
     }
-    const secrets = { jwtSecret: testJwtSecret, adminToken: testAdminToken }
-    authentication = createAuthentication({
-      ...{ ...secrets, database, clock: fixture.clock, defer: setImmediate },
-    })
+    const { clock } = fixture
+    const secret = { jwtSecret: testJwtSecret }
+    issuer = createLocalIssuer({ ...secret, database, clock, defer: setImmediate })
+    authentication = createAuthentication({ issuer, adminToken: testAdminToken, clock })
     userId = await fixture.user()
   })
   afterEach(() => fixture.close())
@@ -34,7 +36,7 @@ describe('authentication', () => {
   const bearer = (token: string): string => `Bearer ${token}`
 
   it('knows a shopper by the token it issued, for a day', async () => {
-    const header = bearer(authentication.issue(userId))
+    const header = bearer(issuer.issue(userId))
     fixture.clock.advance(dayMs - 1_000)
     expect(await authentication.shopper(header)).toBe(userId)
     fixture.clock.advance(1_000)
@@ -42,7 +44,7 @@ describe('authentication', () => {
   })
 
   it('asks the database once per token', async () => {
-    const header = bearer(authentication.issue(userId))
+    const header = bearer(issuer.issue(userId))
     expect(authentication.knownShopper(header)).toBeUndefined()
     await authentication.shopper(header)
     await authentication.shopper(header)
@@ -53,14 +55,14 @@ describe('authentication', () => {
   it('asks the database once for all who come in one tick', async () => {
     const others = await Promise.all(Array.from({ length: 20 }, () => fixture.user()))
     reads = 0
-    const headers = [...others, 999].map((id) => bearer(authentication.issue(id)))
+    const headers = [...others, 999].map((id) => bearer(issuer.issue(id)))
     const found = await Promise.all(headers.map((header) => authentication.shopper(header)))
     expect(found).toEqual([...others, undefined])
     expect(reads).toBe(1)
   })
 
   it('forgets a token it knows when it expires', async () => {
-    const header = bearer(authentication.issue(userId))
+    const header = bearer(issuer.issue(userId))
     await authentication.shopper(header)
     fixture.clock.advance(dayMs)
     expect(authentication.knownShopper(header)).toBeUndefined()
@@ -79,7 +81,7 @@ describe('authentication', () => {
   })
 
   it('takes the scheme in any case, and nothing around the token', async () => {
-    const token = authentication.issue(userId)
+    const token = issuer.issue(userId)
     const good = [`bearer ${token}`, `BEARER   ${token}`]
     const bad = [token, ` ${token}`, `Bearer${token}`, `Bearer ${token} `, `Bearer ${token}\n`]
     for (const header of good) expect(await authentication.shopper(header)).toBe(userId)
@@ -96,7 +98,7 @@ describe('authentication', () => {
       bearer(testAdminToken.slice(0, -1)),
       bearer(`${testAdminToken}x`),
       bearer(testAdminToken.toUpperCase()),
-      bearer(authentication.issue(userId)),
+      bearer(issuer.issue(userId)),
     ]
     for (const header of wrong) expect(authentication.isAdmin(header)).toBe(false)
   })

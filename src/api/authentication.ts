@@ -1,108 +1,91 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createSigner, createVerifier } from 'fast-jwt'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
-import type { Database } from '../db/database.ts'
-import { usersExist } from '../db/users.ts'
-import { createLookup } from './lookup.ts'
 
 /** Who may do what: shoppers by JWT, operators by the admin token. */
 export interface Authentication {
-  /** The user id of an `Authorization` header; undefined when it is no valid shopper's. */
+  /**
+   * The user id of an `Authorization` header; undefined when it is no valid shopper's.
+   * @throws IdentityUnavailableError when nobody can tell now.
+   */
   shopper(authorization: string | undefined): Promise<number | undefined>
-  /** The same when this process has seen the token before; for the hot route. */
+  /** The same when this process has seen the header before; for the hot route. */
   knownShopper(authorization: string | undefined): number | undefined
   isAdmin(authorization: string | undefined): boolean
-  /** A token for the user, good for a day. */
-  issue(userId: number): string
+}
+
+/** Where shoppers' tokens come from: ours, or an external identity provider. */
+export interface TokenIssuer {
+  /**
+   * Whose token it is; undefined when it is forged, expired, for somebody else or of an unknown user.
+   * @throws IdentityUnavailableError when nobody can tell now.
+   */
+  identify(token: string): Promise<IdentifiedToken | undefined>
+}
+
+export interface IdentifiedToken {
+  readonly userId: number
+  /** Epoch ms; after it the token has to be looked at again. */
+  readonly goodUntil: number
+}
+
+/** The keys of the external issuer cannot be read; whether a token is good is not known. */
+export class IdentityUnavailableError extends Error {
+  override readonly name = 'IdentityUnavailableError'
 }
 
 export interface AuthenticationOptions {
-  readonly jwtSecret: string
+  readonly issuer: TokenIssuer
   readonly adminToken: string
-  readonly database: Database
   readonly clock: Clock
-  /** Runs a task after the arrivals of the current tick. */
-  readonly defer: (task: () => void) => void
 }
 
-const issuer = 'holdfast'
-const audience = 'holdfast'
-const tokenTtlMs = 24 * 3_600_000
-const knownTokensMax = 100_000
+const headerLengthMax = 8_192
+const knownHeadersMax = 100_000
+/** Tokens of the local issuer have some 200 characters, those of others up to some thousand. */
+const knownCharactersMax = 64_000_000
 
-interface KnownToken {
-  readonly userId: number
-  /** Epoch ms. */
-  readonly expiresAt: number
-}
-
-/** Tokens are verified once and remembered until they expire: HMAC and JSON are not free. */
+/** Tokens are verified once and remembered for as long as they are good: signatures are not free. */
 export function createAuthentication(options: AuthenticationOptions): Authentication {
-  const { jwtSecret: key, database, clock, defer } = options
-  const userExists = createLookup({ database, defer, read: usersExist })
-  const known = new LRUCache<string, KnownToken>({ max: knownTokensMax })
-  const sign = createSigner({ key, algorithm: 'HS256', iss: issuer, aud: audience })
-  const requiredClaims = ['iss', 'aud', 'sub', 'exp']
-  const verify = createVerifier({
-    key,
-    algorithms: ['HS256'],
-    allowedIss: issuer,
-    allowedAud: audience,
-    requiredClaims,
-    // The clock is ours, so expiry is checked below.
-    ignoreExpiration: true,
+  const { issuer, clock } = options
+  const known = new LRUCache<string, IdentifiedToken>({
+    max: knownHeadersMax,
+    maxSize: knownCharactersMax,
+    sizeCalculation: (_token, header) => header.length,
   })
   const adminDigest = digest(options.adminToken)
 
-  function readToken(token: string): KnownToken | undefined {
-    let claims: { readonly sub?: unknown; readonly exp?: unknown }
-    try {
-      claims = verify(token) as typeof claims
-    } catch {
-      return undefined
-    }
-    const userId = typeof claims.sub === 'string' && /^\d{1,15}$/.test(claims.sub) ? +claims.sub : 0
-    if (userId === 0 || typeof claims.exp !== 'number') return undefined
-    return { userId, expiresAt: claims.exp * 1000 }
-  }
-
   function knownShopper(authorization: string | undefined): number | undefined {
-    const token = bearer(authorization)
-    const entry = token === undefined ? undefined : known.get(token)
-    return entry !== undefined && entry.expiresAt > clock.now() ? entry.userId : undefined
+    const entry = authorization === undefined ? undefined : known.get(authorization)
+    return entry !== undefined && entry.goodUntil > clock.now() ? entry.userId : undefined
   }
 
   async function shopper(authorization: string | undefined): Promise<number | undefined> {
     const seen = knownShopper(authorization)
-    if (seen !== undefined) return seen
+    if (seen !== undefined || authorization === undefined) return seen
     const token = bearer(authorization)
-    const read = token === undefined ? undefined : readToken(token)
-    if (token === undefined || read === undefined || read.expiresAt <= clock.now()) return undefined
-    if (!(await userExists(read.userId))) return undefined
-    known.set(token, read)
-    return read.userId
+    const identified = token === undefined ? undefined : await issuer.identify(token)
+    if (identified === undefined || identified.goodUntil <= clock.now()) return undefined
+    known.set(authorization, identified)
+    return identified.userId
   }
 
   return {
     shopper,
     knownShopper,
     isAdmin(authorization) {
-      const token = bearer(authorization)
+      const token = authorization === undefined ? undefined : bearer(authorization)
       return token !== undefined && timingSafeEqual(digest(token), adminDigest)
-    },
-    issue(userId) {
-      const iat = Math.floor(clock.now() / 1000)
-      return sign({ sub: String(userId), iat, exp: iat + tokenTtlMs / 1000 })
     },
   }
 }
 
-function bearer(authorization: string | undefined): string | undefined {
-  if (authorization === undefined || authorization.length > 4096) return undefined
+function bearer(authorization: string): string | undefined {
+  if (authorization.length > headerLengthMax) return undefined
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1]
 }
 
+/** Digests are of one length, so the comparison tells nothing of the token's. */
 function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }

@@ -7,6 +7,8 @@ export interface Connections {
   serves(request: IncomingMessage, response: ServerResponse): void
   /** Closes those without a whole request waiting for its answer; Node keeps them as not idle. */
   closeUnaccepted(): void
+  /** Runs the task when everything accepted on the connection is answered: at once, mostly. */
+  whenAnswered(socket: Socket, task: () => void): void
 }
 
 interface Exchange {
@@ -29,9 +31,15 @@ export function trackConnections(server: Server): Connections {
     closeUnaccepted() {
       for (const [socket, exchange] of open) if (!isAccepted(exchange)) socket.destroy()
     },
+    whenAnswered(socket, task) {
+      const exchange = open.get(socket)
+      // Answers leave in the order of their requests, so the last one is the one to wait for.
+      if (isAccepted(exchange)) exchange.response.once('close', task)
+      else task()
+    },
   }
 }
 
-function isAccepted(exchange: Exchange | undefined): boolean {
+function isAccepted(exchange: Exchange | undefined): exchange is Exchange {
   return exchange !== undefined && exchange.request.complete && !exchange.response.writableFinished
 }

@@ -4,14 +4,18 @@ import { enter, expressDoor, fastLaneDoor, type Parcel } from '../testing/doors.
 import { expectAuditClean } from '../testing/expectations.ts'
 import type { Answer } from '../testing/http.ts'
 import { operationsOf, type Operation } from '../testing/open-api.ts'
+import { edgesOf, fitting, type JsonSchema } from '../testing/schema-values.ts'
 import { createSale, createShopper, type TestSale } from '../testing/sale.ts'
 import { invoiced } from '../testing/shopping.ts'
+import { createStallMeter } from '../testing/stall-meter.ts'
 import { startApp, testAdminToken, type TestApp } from '../testing/start-app.ts'
+import { signatureHeader, signWebhook } from '../payments/webhook.ts'
 import { problemCodes } from './problem.ts'
 
 /** The same requests every time; change it to look elsewhere. */
 const seed = 20_261_212
 const perOperation = 20
+const webhookSecret = 'webhook-secret-of-the-tests'
 
 let app: TestApp
 let sale: TestSale
@@ -19,7 +23,7 @@ let shopperToken: string
 let ids: readonly string[]
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await startApp({ environment: { PAYMENT_WEBHOOK_SECRET: webhookSecret } })
   sale = await createSale(app.call, { stock: 100 })
   const { shopper, invoiceId, reservationId } = await invoiced(app.call, sale)
   shopperToken = shopper.token
@@ -57,46 +61,22 @@ function value(): fc.Arbitrary<unknown> {
   )
 }
 
-const keys = [
-  ...[
-    'flashSaleId',
-    'productId',
-    'quantity',
-    'paymentMethod',
-    'name',
-    'email',
-    'startsAt',
-    'endsAt',
-  ],
-  ...['holdSeconds', 'priceMinor', 'currency', 'stock', 'shopId', 'salePriceMinor', 'count'],
-  ...['purchaseLimit', 'adjustBy', 'reason', '__proto__', 'constructor', 'toString'],
-]
+const strangeKeys = ['id', 'x', '__proto__', 'constructor', 'toString', 'prototype']
 
-/** Good bodies to start from, with some of their values replaced. */
-function body(good: Readonly<Record<string, unknown>>): fc.Arbitrary<unknown> {
-  const changes = fc.dictionary(fc.constantFrom(...keys), value(), { maxKeys: 3 })
-  const some = fc.dictionary(fc.constantFrom(...Object.keys(good), 'id'), value(), { maxKeys: 2 })
+/** Bodies that fit the schema, and such with some of their values replaced or keys added. */
+function body(schema: JsonSchema | undefined): fc.Arbitrary<unknown> {
+  if (schema === undefined) return fc.oneof(fc.constant(undefined), fc.constant({}), fc.jsonValue())
+  const keys = [...Object.keys(schema.properties ?? {}), ...strangeKeys]
+  const changes = fc.dictionary(fc.constantFrom(...keys), value(), { maxKeys: 2 })
+  const good = fitting(schema) as fc.Arbitrary<object>
   return fc.oneof(
-    { weight: 6, arbitrary: some.map((replaced) => ({ ...good, ...replaced })) },
+    { weight: 4, arbitrary: good },
+    { weight: 6, arbitrary: fc.tuple(good, changes).map(([some, more]) => ({ ...some, ...more })) },
     { weight: 1, arbitrary: changes },
     { weight: 1, arbitrary: fc.jsonValue() },
     { weight: 1, arbitrary: textOf() },
     { weight: 1, arbitrary: fc.constant(undefined) },
   )
-}
-
-const goodBodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  'POST /v1/users': { name: 'Ann', email: 'ann@example.com' },
-  'POST /v1/cart/items': { flashSaleId: 1, productId: 1, quantity: 1 },
-  'POST /v1/invoices/{id}/pay': { paymentMethod: 'pm_ok' },
-  'POST /v1/admin/flash-sales': {
-    ...{ name: 'x', startsAt: '2026-12-12T12:12:00Z', endsAt: '2096-12-12T13:12:00Z' },
-    holdSeconds: 60,
-  },
-  'POST /v1/admin/products': { name: 'x', priceMinor: 1, currency: 'EUR', stock: 1, shopId: 1 },
-  'POST /v1/admin/flash-sales/{id}/products': { productId: 1, salePriceMinor: 1, purchaseLimit: 1 },
-  'PATCH /v1/admin/products/{id}/stock': { adjustBy: 1, reason: 'x' },
-  'POST /v1/admin/users/batch': { count: 1 },
 }
 
 interface Shot {
@@ -109,42 +89,61 @@ interface Shot {
 const letters = ['a', 'Z', '0', '9', '!', '~', ' ', '"', '\\', 'é']
 const visible = fc.string({ unit: fc.constantFrom(...letters), maxLength: 12 })
 
+/** The parameters it takes, well and badly filled, and some it does not. */
+function query({ parameters }: Operation): fc.Arbitrary<string> {
+  const own = parameters.filter((each) => each.in === 'query')
+  const pairs = own.map(({ name, schema }) =>
+    fc
+      .oneof(fitting(schema).map(String), fc.constantFrom('', '0', '-1', '1e3', 'x'), textOf())
+      .map((some) => [name, some] as const),
+  )
+  const strange = fc.tuple(fc.constantFrom('x', '__proto__', 'a[b]'), textOf())
+  return fc
+    .array(fc.oneof({ weight: 1, arbitrary: strange }, ...pairs.map(twice)), { maxLength: 3 })
+    .map((some) => some.map(([key, text]) => `${encode(key)}=${encode(text)}`).join('&'))
+}
+
+const twice = <T>(arbitrary: fc.Arbitrary<T>) => ({ weight: 4, arbitrary })
+
 function shots(operation: Operation): fc.Arbitrary<Shot> {
-  const name = `${operation.method} ${operation.path}`
-  const names = fc.constantFrom('limit', 'cursor', 'productId', 'status', 'x', '__proto__', 'a[b]')
-  const query = fc.dictionary(names, fc.oneof(fc.constantFrom('1', 'paid', '', '200'), textOf()), {
-    maxKeys: 2,
-  })
   return fc.record({
     id: fc.oneof(fc.constantFrom(...ids), fc.constantFrom('0', '-1', '%00', '%zz'), fc.uuid()),
-    query: query.map((pairs) =>
-      Object.entries(pairs)
-        .map(
-          ([key, some]) => `${encodeURIComponent(key)}=${encodeURIComponent(toWellFormed(some))}`,
-        )
-        .join('&'),
-    ),
-    body: operation.method === 'GET' ? fc.constant(undefined) : body(goodBodies[name] ?? {}),
+    query: fc.oneof(fc.constant(''), query(operation)),
+    body: operation.method === 'GET' ? fc.constant(undefined) : body(operation.body),
     key: fc.option(visible, { nil: undefined }),
   })
 }
 
-/** Every field of a good body, replaced by every nasty value. */
+/** Every field of a good body, replaced by every nasty value and by the bounds of its schema. */
 function replaced(operation: Operation): readonly Shot[] {
-  const good = goodBodies[`${operation.method} ${operation.path}`] ?? {}
-  const bodies = Object.keys(good).flatMap((key) => nasty.map((some) => ({ ...good, [key]: some })))
+  const { body: schema } = operation
+  if (schema === undefined) return []
+  const [good] = fc.sample(fitting(schema) as fc.Arbitrary<object>, { seed, numRuns: 1 })
+  const bodies = Object.entries(schema.properties ?? {}).flatMap(([key, field]) =>
+    [...nasty, ...edgesOf(field)].map((some) => ({ ...good, [key]: some })),
+  )
   return bodies.map((some) => ({ id: '1', query: '', body: some, key: undefined }))
 }
 
 /** Halves of surrogate pairs cannot be written in a URL. */
-const toWellFormed = (text: string): string => Buffer.from(text).toString('utf8')
+const encode = (text: string): string => encodeURIComponent(Buffer.from(text).toString('utf8'))
 
 function fire(operation: Operation, shot: Shot): Promise<Answer> {
-  const { method, path, access } = operation
+  const { method, path, access, parameters } = operation
   const url = path.replace(/\{\w+\}/, shot.id) + (shot.query === '' ? '' : `?${shot.query}`)
   const token = access === 'admin' ? testAdminToken : shopperToken
-  const headers = shot.key === undefined ? {} : { 'idempotency-key': shot.key }
+  const isSigned = parameters.some(({ name }) => name === signatureHeader)
+  const headers = {
+    ...(shot.key !== undefined && { 'idempotency-key': shot.key }),
+    ...(isSigned && { [signatureHeader]: signatureOf(shot.body) }),
+  }
   return app.call(method, url, { token, body: shot.body, headers })
+}
+
+/** As the provider signs, so that what fits the schema gets past the signature. */
+function signatureOf(sent: unknown): string {
+  const text = typeof sent === 'string' ? sent : JSON.stringify(sent)
+  return signWebhook(webhookSecret, sent === undefined ? '' : text, Date.now())
 }
 
 const alwaysPossible = [400, 404, 413, 415]
@@ -165,36 +164,63 @@ function complaints(
 
 const atOnce = 16
 
-async function fireAll(operation: Operation, some: readonly Shot[]): Promise<string[]> {
-  const found: string[] = []
+async function fireAll(operation: Operation, some: readonly Shot[]): Promise<readonly Fired[]> {
+  const fired: Fired[] = []
   for (let start = 0; start < some.length; start += atOnce) {
     const few = some.slice(start, start + atOnce)
     const answers = await Promise.all(few.map((shot) => fire(operation, shot)))
-    for (const [index, answer] of answers.entries()) {
-      const sent = `${operation.method} ${operation.path} ${JSON.stringify(few[index])}`
-      for (const each of complaints(operation, answer)) {
-        found.push(`${each}: ${sent} → ${answer.status} ${answer.text}`)
-      }
-    }
+    for (const [index, answer] of answers.entries()) fired.push({ shot: few[index], answer })
   }
-  return found
+  return fired
 }
 
+interface Fired {
+  readonly shot: Shot | undefined
+  readonly answer: Answer
+}
+
+function complaintsOf(operation: Operation, fired: readonly Fired[]): readonly string[] {
+  return fired.flatMap(({ shot, answer }) => {
+    const sent = `${operation.method} ${operation.path} ${JSON.stringify(shot)}`
+    return complaints(operation, answer).map(
+      (each) => `${each}: ${sent} → ${answer.status} ${answer.text}`,
+    )
+  })
+}
+
+/** While requests are fired, not while they are made up. Under 100 on two busy cores. */
+const stallMsMax = 500
+
 describe(`nothing a client sends (seed ${seed})`, () => {
-  it('makes a 500 on any route, or an answer that is not documented', async () => {
+  it('makes a 500 on any route, an answer that is not documented, or a stall', async () => {
     const operations = operationsOf((await app.call('GET', '/openapi.json')).body)
-    const fired = operations.filter(({ path }) => path.startsWith('/v1/'))
-    for (const operation of fired) {
+    for (const operation of operations) {
       const random = fc.sample(shots(operation), { seed, numRuns: perOperation })
-      expect(await fireAll(operation, [...random, ...replaced(operation)])).toEqual([])
+      const some = [...random, ...replaced(operation)]
+      const meter = createStallMeter()
+      const fired = await fireAll(operation, some)
+      const stallMs = meter.stop()
+      expect(complaintsOf(operation, fired)).toEqual([])
+      // What fits the schema gets further than the schema, or this would prove little.
+      const further = fired.filter(({ answer }) => answer.status !== 400)
+      expect([operation.path, further.length > 0]).toEqual([operation.path, true])
+      expect(stallMs, operation.path).toBeLessThan(stallMsMax)
     }
+    expect((await app.call('GET', '/livez')).status).toBe(200)
     expect((await app.call('GET', '/readyz')).status).toBe(200)
   })
 
   it('is told apart by the two doors of add to cart', async () => {
     const shopper = await createShopper(app.call)
+    const operations = operationsOf((await app.call('GET', '/openapi.json')).body)
+    const { body: schema } = operations.find(({ path }) => path === fastLaneDoor.path)!
+    const isWish = (some: unknown): some is object => typeof some === 'object' && some !== null
     const parcels = fc.record<Parcel>({
-      body: fc.oneof(body({ ...sale, quantity: 1 }), fc.string({ unit: 'binary' })),
+      body: fc.oneof(
+        body(schema).map((some) => (isWish(some) ? { ...some, ...sale } : some)),
+        body(schema),
+        fc.string({ unit: 'binary' }),
+      ),
       key: fc.option(visible, { nil: undefined }),
       token: fc.constantFrom(shopper.token, shopper.token, testAdminToken, undefined, 'x'),
     })

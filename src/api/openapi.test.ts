@@ -12,9 +12,9 @@ import { startApp, testAdminToken, testJwtSecret, type TestApp } from '../testin
 import { createStubBroker } from '../testing/stub-broker.ts'
 import { createApiNode } from './api-node.ts'
 import { createApp } from './app.ts'
-import { createAuthentication } from './authentication.ts'
+import { createIdentity } from './identity.ts'
 import { createReadiness } from './readiness.ts'
-import { healthRoutes } from './routes/health.ts'
+import { healthRoutes, metricsRoutes } from './routes/health.ts'
 import { problemCodes } from './problem.ts'
 
 /** The app as the program makes it, not listening, so that its router can be looked into. */
@@ -22,26 +22,33 @@ function createWholeApp(fixture: SaleFixture): Express {
   const { database, clock, newId } = fixture
   const logger = createLogger('silent', {})
   const metrics = createMetrics()
-  const provider = createSimulatedProvider({ path: `${fixture.path}.provider`, clock })
-  const secrets = { jwtSecret: testJwtSecret, adminToken: testAdminToken }
-  const authentication = createAuthentication({ ...secrets, database, clock, defer: setImmediate })
+  const provider = createSimulatedProvider({
+    path: `${fixture.path}.provider`,
+    clock,
+    random: () => 0.5,
+  })
   const config = {
+    ...{ jwtSecret: testJwtSecret, adminToken: testAdminToken, externalIssuer: undefined },
     ...{ nodeId: 'test', holdSeconds: 300, addToCartRouting: 'channel-per-product' as const },
     ...{ addToCartWaitMs: 5_000, addToCartMaxAgeMs: 30_000, addToCartUserRate: 0 },
     pendingRepliesMax: 10,
     paymentWebhookSecret: 'webhook-secret-of-the-tests',
   }
+  const surroundings = { clock, newId, logger, defer: setImmediate }
+  const identity = createIdentity({ config, database, ...surroundings })
   const node = createApiNode(
     {
       ...{ config, database, broker: createStubBroker(), codec: createPlainCodec(), metrics },
       settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
       audit: createAudit({ database, provider, clock }),
       announceStockReleased: () => undefined,
-      ...{ clock, newId, logger, defer: setImmediate },
+      ...surroundings,
     },
-    authentication,
+    identity,
   )
-  const routes = [...node.routes, ...healthRoutes({ readiness: createReadiness({}), metrics })]
+  const health = healthRoutes({ readiness: createReadiness({}) })
+  const routes = [...node.routes, ...health, ...metricsRoutes({ metrics })]
+  const { authentication } = identity
   return createApp({ routes, authentication, logger, newId, version: '0' })
 }
 

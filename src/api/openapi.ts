@@ -96,9 +96,9 @@ function commonProblems({ access, params, query, body }: AnyRoute): ProblemCode[
   if (body !== undefined) {
     common.push('malformed_json', 'body_too_large', 'unsupported_media_type')
   }
-  if (access !== 'anyone') common.push('unauthenticated')
+  if (access !== 'anyone') common.push('unauthenticated', 'identity_unavailable')
   if (access === 'admin') common.push('forbidden')
-  common.push('database_unavailable')
+  common.push('rate_limited', 'database_unavailable')
   return common
 }
 

@@ -52,7 +52,7 @@ const kinds = {
     status: 422,
     title: 'This Idempotency-Key was used for another request',
   },
-  rate_limited: { status: 429, title: 'Too many requests of this shopper', retryAfter: 1 },
+  rate_limited: { status: 429, title: 'Too many requests of yours', retryAfter: 1 },
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong here' },
   overloaded: { status: 503, title: 'Too many requests are waiting', retryAfter: 1 },
@@ -65,6 +65,11 @@ const kinds = {
   provider_unavailable: {
     status: 503,
     title: 'The payment provider did not answer',
+    retryAfter: 1,
+  },
+  identity_unavailable: {
+    status: 503,
+    title: 'Whether the token is good cannot be told now',
     retryAfter: 1,
   },
   database_unavailable: { status: 503, title: 'The database did not answer', retryAfter: 1 },

@@ -44,11 +44,21 @@ export interface RouteInput<Params, Query, Body> {
   /** What the client sent, if anything. */
   readonly idempotencyKey: string | undefined
   readonly signed: SignedBody
+  readonly origin: Origin
 }
 
 export interface SignedBody {
   readonly bytes: Buffer
   readonly signature: string | undefined
+}
+
+/** Which request it is, for what is written down about it. */
+export interface Origin {
+  /** Method and path as OpenAPI writes them. */
+  readonly route: string
+  readonly requestId: string
+  /** The address it came from, a trusted proxy's word for it included. */
+  readonly address: string
 }
 
 export interface RouteReply {
@@ -98,9 +108,15 @@ export function routeHandler(route: AnyRoute, authentication: Authentication): R
       userId,
       idempotencyKey,
       signed: { bytes: rawBodyOf(request), signature: request.get(signatureHeader) },
+      origin: originOf(route, request),
     })
     sendReply(response, reply)
   }
+}
+
+function originOf({ method, path }: AnyRoute, { id, ip }: Request): Origin {
+  const requestId = typeof id === 'string' ? id : ''
+  return { route: `${method.toUpperCase()} ${path}`, requestId, address: ip ?? '' }
 }
 
 async function authorize(

@@ -35,7 +35,7 @@ const limit = digits
   .meta({ type: 'integer', minimum: 1, maximum: limits.pageSizeMax })
 const nextCursor = 'nextCursor of the page before'
 const invoiceCursor = z.uuid().optional().describe(nextCursor)
-export const flashSalesQuery = z.strictObject({
+export const pageQuery = z.strictObject({
   limit,
   cursor: idText.optional().describe(nextCursor),
 })
@@ -228,6 +228,19 @@ export const strandedPayment = z
 export const closeAttention = z.strictObject({
   note: z.string().trim().min(1).max(limits.reasonLengthMax).regex(plainText, 'plain text only'),
 })
+
+export const adminAction = z
+  .object({
+    id: rowId,
+    route: z.string().describe('Method and path as in this document'),
+    params: z.record(z.string(), z.unknown()),
+    body: z.record(z.string(), z.unknown()),
+    outcome: z.enum(['done', ...problemCodes]).describe('`done`, or why it was refused'),
+    requestId: z.string().describe('`X-Request-Id` of the answer'),
+    address: z.string().describe('Where it came from'),
+    createdAt: timestamp,
+  })
+  .meta({ id: 'AdminAction' })
 
 export const audit = z
   .object({

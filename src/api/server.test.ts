@@ -45,6 +45,7 @@ describe('what is hardly HTTP', () => {
     ['binary', '\u0016\u0003\u0001\u0002\u0000\u0001\r\n\r\n', 400, 'bad_request'],
     ['an unknown version', 'GET /livez HTTP/9.9\r\nhost: a\r\n\r\n', 400, 'bad_request'],
     ['no host', 'GET /livez HTTP/1.1\r\n\r\n', 400, 'bad_request'],
+    ['two hosts', request('GET /livez', 'HOST: elsewhere'), 400, 'bad_request'],
     ['a NUL in the path', request('GET /\u0000'), 400, 'bad_request'],
     ['a header without a name', request('GET /livez', ': x'), 400, 'bad_request'],
     ['two lengths', request('POST /v1/users', ...users), 400, 'bad_request'],
@@ -86,6 +87,17 @@ describe('what is hardly HTTP', () => {
     expect(await connection.received()).toMatch(
       /HTTP\/1\.1 400 Bad Request[^]*"code":"bad_request"/,
     )
+  })
+
+  it('is refused behind requests that were fine, after their answers', async () => {
+    const { token } = await createShopper(app.call)
+    const fine = request('GET /v1/cart', `authorization: Bearer ${token}`)
+    const connection = await openRaw(app.url)
+    open.push(connection)
+    connection.send(`${fine}${fine}GARBAGE\r\n\r\n`)
+    const received = await connection.received()
+    const statuses = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)
+    expect(statuses).toEqual(['200', '200', '400'])
   })
 
   it('is served nevertheless: an unknown expectation, an upgrade, another host’s URL', async () => {
@@ -145,7 +157,6 @@ function createImpatientServer(): HttpServer {
     shopper: () => Promise.resolve(undefined),
     knownShopper: () => undefined,
     isAdmin: () => false,
-    issue: () => '',
   }
   const addToCart: AddToCartHandler = { handle: () => Promise.reject(new Error('not asked for')) }
   const common = { authentication, logger, newId: newUuid }
@@ -156,6 +167,7 @@ function createImpatientServer(): HttpServer {
     readiness: createReadiness({}),
     clock: systemClock,
     ...{ host: '127.0.0.1', port: 0, headersTimeoutMs: 100, requestTimeoutMs: 200 },
+    connectionsMax: 2,
   })
 }
 
@@ -168,6 +180,45 @@ describe('a body that does not come', () => {
       connection.send(`${jsonPost(path, 100)}{`)
       const { status, body } = parseRaw(await connection.received())
       expect([status, body['code']]).toEqual([408, 'request_timeout'])
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
+describe('connections', () => {
+  it('that send nothing at all are closed, too', async () => {
+    const server = createImpatientServer()
+    await server.start()
+    try {
+      const silent = await openRaw(server.url())
+      expect(parseRaw(await silent.received()).status).toBe(408)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  it('beyond the cap are closed at once, and taken again when one has gone', async () => {
+    const server = createImpatientServer()
+    await server.start()
+    // Answered once, a connection may stay.
+    const open = async () => {
+      const connection = await openRaw(server.url())
+      connection.send(request('GET /nowhere'))
+      return connection
+    }
+    try {
+      const kept = await Promise.all([open(), open()])
+      await Promise.all(kept.map((each) => each.receive('"not_found"')))
+      expect(await (await open()).received()).toBe('')
+      kept[0].close()
+      const isTaken = async () => {
+        const again = await openRaw(server.url())
+        again.send(request('GET /nowhere', 'connection: close'))
+        return (await again.received()) !== ''
+      }
+      await until(isTaken, 2_000, 'a free place')
+      kept[1].close()
     } finally {
       await server.stop()
     }

@@ -31,10 +31,11 @@ export interface HttpServerOptions {
   readonly headersTimeoutMs?: number
   /** For all of one request to arrive. 15000 unless given. */
   readonly requestTimeoutMs?: number
+  /** Open at the same time; more are closed at once. 20000 unless given. */
+  readonly connectionsMax?: number
 }
 
 const timeoutsCheckedEveryMs = 500
-const connectionsMax = 20_000
 /** Longer than what proxies and clients keep: whoever closes first must not be us. */
 const keepAliveTimeoutMs = 65_000
 const closeIdleEveryMs = 50
@@ -48,7 +49,7 @@ const drainTimeoutMs = 5_500
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, fastLane, readiness, clock, host, port } = options
-  const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000 } = options
+  const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000, connectionsMax = 20_000 } = options
   const serverOptions = {
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
@@ -60,14 +61,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server = createServer(serverOptions, serve)
   const connections = trackConnections(server)
   server.maxConnections = connectionsMax
-  server.on('clientError', refuseUnreadable)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    connections.whenAnswered(socket, () => {
+      refuseUnreadable(error, socket)
+    })
+  })
   // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
   server.on('checkExpectation', serve)
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
     connections.serves(request, response)
     if (readiness.draining()) response.setHeader('connection', 'close')
-    if (lacksHost(request)) refuse(response)
+    if (!hasOneHost(request)) refuse(response)
     else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
   }
 
@@ -110,12 +115,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
-function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.host === undefined && httpVersion === '1.1'
+/** RFC 9112: none is wrong in HTTP/1.1, and two are wrong always; whoever is in front took the other. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
 }
 
 function refuse(response: ServerResponse): void {
-  const { status, headers, body } = problem('bad_request', 'a Host header is needed')
+  const { status, headers, body } = problem('bad_request', 'one Host header is needed')
   const text = JSON.stringify(body)
   const framing = { connection: 'close', 'content-length': Buffer.byteLength(text) }
   response.writeHead(status, { ...headers, ...framing }).end(text)

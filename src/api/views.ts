@@ -1,3 +1,4 @@
+import type { AdminAction } from '../db/admin-actions.ts'
 import type { StrandedPayment } from '../db/attention.ts'
 import type { FlashSaleRow } from '../db/flash-sales.ts'
 import { flashSaleStatus } from '../domain/flash-sale.ts'
@@ -60,4 +61,10 @@ export function flashSaleView(sale: FlashSaleRow, now: number) {
     serverTime: timestamp(now),
     products,
   }
+}
+
+export function adminActionView(action: AdminAction) {
+  const { id, route, details, outcome, requestId, address, createdAt } = action
+  const { params, body } = JSON.parse(details) as Readonly<Record<'params' | 'body', object>>
+  return { id, route, params, body, outcome, requestId, address, createdAt: timestamp(createdAt) }
 }

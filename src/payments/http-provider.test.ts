@@ -28,7 +28,9 @@ afterEach(async () => {
 /** The simulator's own server, in this process, and the adapter that talks to it. */
 async function openSimulator(timeoutMs = 2_000) {
   const path = join(folder.path, 'ledger.db')
-  const simulated = createSimulatedProvider({ path, clock, slowMs: 20, silentMs: 200 })
+  const simulated = createSimulatedProvider({
+    ...{ path, clock, random: () => 0.5, slowMs: 20, silentMs: 200 },
+  })
   const switches = createSimulatorSwitches()
   const server = createSimulatorServer({ provider: simulated, switches, clock, port: 0 })
   await simulated.start()

@@ -6,13 +6,15 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { wait, type Clock } from '../clock.ts'
+import { classified, createGroupCommit } from '../sqlite/group-commit.ts'
+import { explain, isBusy, isUnavailable, openTransactions } from '../sqlite/transactions.ts'
 import { capturedPageMax, type CapturedPayment, type LedgerPage } from './ledger.ts'
 import { ProviderUnavailableError } from './provider.ts'
 import { schemaVersion, stepsFrom } from './simulated-schema.ts'
 
 /** SQLite's own wait blocks the event loop, so it only bridges the length of one commit. */
 const busyTimeoutMs = 20
-/** Between two tries the event loop is free; nobody holds the file for longer than a commit. */
+/** Between two tries to read the event loop is free; nobody keeps readers out for long. */
 const busyPauseMs = 10
 /** Longer than this is not a queue, it is a stuck process: then there is no answer. */
 const busyRetryMs = 2_000
@@ -20,15 +22,23 @@ const busyRetryMs = 2_000
 export interface LedgerFileOptions {
   readonly path: string
   readonly clock: Clock
+  /** Spreads the retries of several processes; 0 ≤ random() < 1. */
+  readonly random: () => number
+  /** Runs a task after the arrivals of the current tick; setImmediate unless given. */
+  readonly defer?: (task: () => void) => void
 }
 
 /** An open ledger. Tasks are synchronous: nothing is ever awaited inside a transaction. */
 export interface LedgerFile {
-  /** Runs the task in one write transaction (`BEGIN IMMEDIATE`), durable when it resolves. */
+  /**
+   * Runs the task in one write transaction, durable when it resolves. Those asked for in one tick
+   * share a commit: a sync of the disk for each would cost more than all they write.
+   */
   write<T>(task: (connection: LedgerConnection) => T): Promise<T>
   /** Runs the task on one consistent snapshot. */
   read<T>(task: (connection: LedgerConnection) => T): Promise<T>
-  close(): void
+  /** Once nothing is written any more. */
+  close(): Promise<void>
 }
 
 /** A connection on which every statement is prepared once, cached by its text. */
@@ -45,17 +55,21 @@ type LedgerValue = string | number | null
  * Opens the file, making it and its folder when they are missing.
  * @throws ProviderUnavailableError when it stays locked or cannot be used, Error when it is not ours.
  */
-export async function openLedgerFile({ path, clock }: LedgerFileOptions): Promise<LedgerFile> {
+export async function openLedgerFile(options: LedgerFileOptions): Promise<LedgerFile> {
+  const { path, clock, random, defer = setImmediate } = options
   mkdirSync(dirname(path), { recursive: true })
   const database = await retryWhileBusy(clock, () => openConnection(path))
-  const connection = prepareOnce(database)
+  const ledger = prepareOnce(database)
+  const connection = openTransactions(database, unavailable)
+  const lockTimeoutMs = busyRetryMs
+  const writes = createGroupCommit({ connection, clock, random, defer, lockTimeoutMs })
 
   return {
-    write: (task) =>
-      retryWhileBusy(clock, () => database.transaction(() => task(connection)).immediate()),
+    write: (task) => writes.transaction(() => task(ledger)),
     read: (task) =>
-      retryWhileBusy(clock, () => database.transaction(() => task(connection)).deferred()),
-    close: () => {
+      retryWhileBusy(clock, () => database.transaction(() => task(ledger)).deferred()),
+    async close() {
+      await writes.idle()
       database.close()
     },
   }
@@ -130,22 +144,15 @@ async function retryWhileBusy<T>(clock: Clock, task: () => T): Promise<T> {
     try {
       return task()
     } catch (error) {
-      if (!isBusy(error) || clock.monotonic() >= deadline) throw asUnavailable(error)
+      const isOver = !isBusy(error) || clock.monotonic() >= deadline
+      if (isOver) throw classified({ isUnavailable, unavailable }, error)
     }
     await wait(clock, busyPauseMs)
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')
-}
-
-/** A full or broken disk is a provider that does not answer; a broken rule stays a fault of ours. */
-const unavailable = /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/
-
-function asUnavailable(error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError) || !unavailable.test(error.code)) return error
-  return new ProviderUnavailableError(`no answer: ${error.message}`, { cause: error })
+function unavailable(cause: unknown): ProviderUnavailableError {
+  return new ProviderUnavailableError(`no answer: ${explain(cause)}`, { cause })
 }
 
 const capturedPage = `

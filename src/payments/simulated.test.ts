@@ -17,6 +17,8 @@ let path: string
 let clock: FakeClock
 let opened: { close(): unknown }[]
 
+const random = (): number => 0.5
+
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-payments-'))
   path = join(folder, 'made', 'on demand', 'ledger.db')
@@ -31,8 +33,7 @@ afterEach(async () => {
 
 async function startProvider(slowMs?: number): Promise<SimulatedProvider> {
   const provider = createSimulatedProvider({
-    path,
-    clock,
+    ...{ path, clock, random },
     ...(slowMs === undefined ? {} : { slowMs }),
   })
   opened.push({ close: () => provider.stop() })
@@ -218,7 +219,7 @@ describe('start and stop', () => {
   })
 
   it('leave no answer outside of them', async () => {
-    const provider = createSimulatedProvider({ path, clock })
+    const provider = createSimulatedProvider({ path, clock, random })
     await expect(provider.authorize(order('a'))).rejects.toThrow(ProviderUnavailableError)
     await provider.stop()
     await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
@@ -298,6 +299,7 @@ describe('several processes on one file', () => {
     const beside = openBeside()
     beside.exec('begin immediate')
     const answer = provider.authorize(order('a'))
+    await until(() => clock.pending() > 0, 5_000, 'the first try')
     beside.exec('commit')
     clock.advance(10)
     expect(await answer).toEqual({ kind: 'authorized' })
@@ -324,7 +326,7 @@ describe('several processes on one file', () => {
 
 describe('the ledger', () => {
   it('writes through to the disk: synchronous is still FULL after a read', async () => {
-    const file = await openLedgerFile({ path, clock })
+    const file = await openLedgerFile({ path, clock, random })
     opened.push(file)
     const read = await file.read(({ all }) => [
       all('select count(*) as payments from payments'),
@@ -335,7 +337,7 @@ describe('the ledger', () => {
   })
 
   it('keeps nothing of a write that fails half way', async () => {
-    const file = await openLedgerFile({ path, clock })
+    const file = await openLedgerFile({ path, clock, random })
     opened.push(file)
     const failing = file.write(({ run }) => {
       run(`insert into operations values (null, 'a', 'void', 'voided', 1)`)
@@ -346,7 +348,7 @@ describe('the ledger', () => {
   })
 
   it('on a full disk gives no answer and keeps nothing', async () => {
-    const file = await openLedgerFile({ path, clock })
+    const file = await openLedgerFile({ path, clock, random })
     opened.push(file)
     const failing = file.write(({ all, run }) => {
       all('pragma max_page_count = 1')

@@ -30,6 +30,10 @@ export interface SimulatedProviderOptions {
   /** The ledger's file; made when missing, its folder too. Several processes may share it. */
   readonly path: string
   readonly clock: Clock
+  /** Spreads the retries of several processes; 0 ≤ random() < 1. */
+  readonly random: () => number
+  /** Runs a task after the arrivals of the current tick; setImmediate unless given. */
+  readonly defer?: (task: () => void) => void
   /** How long `pm_slow` takes, and how long `pm_capture_late` does not capture. 3000 unless given. */
   readonly slowMs?: number
   /** How long the silent methods keep a caller waiting for nothing. 5000 unless given. */
@@ -66,7 +70,7 @@ export function createSimulatedProvider(options: SimulatedProviderOptions): Simu
   async function close(): Promise<void> {
     await Promise.allSettled([starting])
     await Promise.allSettled(inFlight)
-    file?.close()
+    await file?.close()
   }
 
   function call<T>(task: (books: Books) => Promise<T>): Promise<T> {

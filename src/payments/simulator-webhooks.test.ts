@@ -27,7 +27,11 @@ let status: number
 beforeEach(async () => {
   folder = createTemporaryFolder()
   clock = createFakeClock()
-  provider = createSimulatedProvider({ path: join(folder.path, 'ledger.db'), clock })
+  provider = createSimulatedProvider({
+    path: join(folder.path, 'ledger.db'),
+    clock,
+    random: () => 0.5,
+  })
   await provider.start()
   switches = createSimulatorSwitches()
   heard = []

@@ -1,3 +1,5 @@
+import type { JsonSchema } from './schema-values.ts'
+
 /** The OpenAPI document as tests read it. */
 export interface Operation {
   /** As in the request line. */
@@ -8,12 +10,15 @@ export interface Operation {
   readonly statuses: readonly number[]
   readonly parameters: readonly Parameter[]
   readonly takesBody: boolean
+  /** Of the body it takes. */
+  readonly body: JsonSchema | undefined
 }
 
 export interface Parameter {
   readonly name: string
   readonly in: string
   readonly required?: boolean
+  readonly schema: JsonSchema
 }
 
 interface RawOperation {
@@ -21,7 +26,9 @@ interface RawOperation {
   readonly security?: readonly Readonly<Record<string, unknown>>[]
   readonly responses: Readonly<Record<string, unknown>>
   readonly parameters?: readonly Parameter[]
-  readonly requestBody?: unknown
+  readonly requestBody?: {
+    readonly content: { readonly 'application/json': { readonly schema: JsonSchema } }
+  }
 }
 
 export function operationsOf(document: unknown): readonly Operation[] {
@@ -37,6 +44,7 @@ export function operationsOf(document: unknown): readonly Operation[] {
       statuses: Object.keys(raw.responses).map(Number),
       parameters: raw.parameters ?? [],
       takesBody: raw.requestBody !== undefined,
+      body: raw.requestBody?.content['application/json'].schema,
     })),
   )
 }

@@ -51,7 +51,7 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
   const { database, clock, newId } = base
   const folder = createTemporaryFolder()
   const path = join(folder.path, 'payment-simulator.db')
-  const provider = createSimulatedProvider({ path, clock })
+  const provider = createSimulatedProvider({ path, clock, random: () => 0.5 })
   await provider.start()
   const books = new Sqlite(path, { readonly: true })
   const meddle: PaymentFixture['meddle'] = {}

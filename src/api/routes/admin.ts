@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { adjustStock, createProduct } from '../../db/catalogue.ts'
+import { adjustStock, createProduct, type AdjustResult } from '../../db/catalogue.ts'
 import type { Database } from '../../db/database.ts'
 import { addProductToSale, changeFlashSaleState, createFlashSale } from '../../db/flash-sales.ts'
 import { listInvoices } from '../../db/invoices.ts'
@@ -8,12 +8,14 @@ import { limits } from '../../domain/limits.ts'
 import type { AnnounceStockReleased } from '../../stock-released.ts'
 import { ProblemError, type ProblemCode } from '../problem.ts'
 import { defineRoute, json } from '../route.ts'
+import { done, type AdminDesk, type Outcome } from '../admin-desk.ts'
 import type { SaleCatalog } from '../sale-catalog.ts'
 import * as schemas from '../schemas.ts'
 import { flashSaleView, invoiceView } from '../views.ts'
 
 export interface AdminRoutesOptions {
   readonly database: Database
+  readonly desk: AdminDesk
   readonly clock: Clock
   readonly catalog: SaleCatalog
   readonly announceStockReleased: AnnounceStockReleased
@@ -34,7 +36,7 @@ export function adminRoutes(options: AdminRoutesOptions) {
   ]
 }
 
-function createSale({ database, clock, catalog, holdSeconds }: AdminRoutesOptions) {
+function createSale({ desk, clock, catalog, holdSeconds }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/flash-sales',
@@ -43,17 +45,12 @@ function createSale({ database, clock, catalog, holdSeconds }: AdminRoutesOption
     summary: 'Create a flash sale (API X)',
     body: schemas.newFlashSale,
     responses: { 201: { description: 'Created', schema: schemas.flashSale } },
-    async handle({ body }) {
+    async handle(input) {
+      const { name, startsAt, endsAt, holdSeconds: ownHoldSeconds = holdSeconds } = input.body
       const now = clock.now()
-      const sale = await database.transaction(() =>
-        createFlashSale({
-          name: body.name,
-          startsAt: Date.parse(body.startsAt),
-          endsAt: Date.parse(body.endsAt),
-          holdSeconds: body.holdSeconds ?? holdSeconds,
-          now,
-        }),
-      )
+      const times = { startsAt: Date.parse(startsAt), endsAt: Date.parse(endsAt) }
+      const newSale = { name, ...times, holdSeconds: ownHoldSeconds, now }
+      const sale = await desk.perform(input, () => createFlashSale(newSale), done)
       await catalog.refresh()
       return json(201, flashSaleView(sale, now), { location: `/v1/flash-sales/${sale.id}` })
     },
@@ -69,7 +66,7 @@ const whyNotAdded = {
   in_another_sale: 'product_in_another_sale',
 } as const satisfies Record<string, ProblemCode>
 
-function addProduct({ database, clock, catalog }: AdminRoutesOptions) {
+function addProduct({ desk, clock, catalog }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/flash-sales/{id}/products',
@@ -80,10 +77,13 @@ function addProduct({ database, clock, catalog }: AdminRoutesOptions) {
     body: schemas.newProductInSale,
     responses: { 201: { description: 'Added', schema: schemas.productInSale } },
     problems: Object.values(whyNotAdded),
-    async handle({ params, body: { productId, salePriceMinor, purchaseLimit } }) {
-      const add = { flashSaleId: params.id, productId, salePriceMinor, purchaseLimit }
-      const result = await database.transaction(() =>
-        addProductToSale({ ...add, now: clock.now() }, limits.productsPerSaleMax),
+    async handle(input) {
+      const { productId, salePriceMinor, purchaseLimit } = input.body
+      const add = { flashSaleId: input.params.id, productId, salePriceMinor, purchaseLimit }
+      const result = await desk.perform(
+        input,
+        () => addProductToSale({ ...add, now: clock.now() }, limits.productsPerSaleMax),
+        ({ kind }) => (kind === 'added' ? 'done' : whyNotAdded[kind]),
       )
       if (result.kind !== 'added') {
         const detail = result.kind === 'product_not_found' ? 'no such product' : undefined
@@ -95,8 +95,13 @@ function addProduct({ database, clock, catalog }: AdminRoutesOptions) {
   })
 }
 
+const whyNotChanged = {
+  over: 'flash_sale_over',
+  not_found: 'not_found',
+} as const satisfies Record<string, ProblemCode>
+
 function changeState(
-  { database, clock, catalog }: AdminRoutesOptions,
+  { desk, clock, catalog }: AdminRoutesOptions,
   verb: 'pause' | 'resume' | 'cancel',
   state: FlashSaleState,
 ) {
@@ -114,12 +119,14 @@ function changeState(
     params: schemas.idParams,
     responses: { 200: { description: 'The sale', schema: schemas.flashSale } },
     problems: ['not_found', 'flash_sale_over'],
-    async handle({ params }) {
+    async handle(input) {
       const now = clock.now()
-      const result = await database.transaction(() => changeFlashSaleState(params.id, state, now))
-      if (result.kind !== 'changed') {
-        throw new ProblemError(result.kind === 'over' ? 'flash_sale_over' : 'not_found')
-      }
+      const result = await desk.perform(
+        input,
+        () => changeFlashSaleState(input.params.id, state, now),
+        ({ kind }) => (kind === 'changed' ? 'done' : whyNotChanged[kind]),
+      )
+      if (result.kind !== 'changed') throw new ProblemError(whyNotChanged[result.kind])
       await catalog.refresh()
       return json(200, flashSaleView(result.sale, now))
     },
@@ -129,7 +136,7 @@ function changeState(
 /** The shop of products that name none; made by the first migration. */
 const houseShopId = 1
 
-function create({ database, clock }: AdminRoutesOptions) {
+function create({ desk, clock }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/products',
@@ -139,9 +146,12 @@ function create({ database, clock }: AdminRoutesOptions) {
     body: schemas.newProduct,
     responses: { 201: { description: 'Created', schema: schemas.product } },
     problems: ['not_found'],
-    async handle({ body: { shopId = houseShopId, ...rest } }) {
-      const product = await database.transaction(() =>
-        createProduct({ shopId, ...rest, now: clock.now() }),
+    async handle(input) {
+      const { shopId = houseShopId, ...rest } = input.body
+      const product = await desk.perform(
+        input,
+        () => createProduct({ shopId, ...rest, now: clock.now() }),
+        (made) => (made === undefined ? 'not_found' : 'done'),
       )
       if (product === undefined) throw new ProblemError('not_found', 'no such shop')
       return json(201, { ...product, stock: rest.stock })
@@ -149,7 +159,13 @@ function create({ database, clock }: AdminRoutesOptions) {
   })
 }
 
-function adjust({ database, clock, announceStockReleased }: AdminRoutesOptions) {
+const adjusted: Readonly<Record<AdjustResult['kind'], Outcome>> = {
+  adjusted: 'done',
+  not_found: 'not_found',
+  out_of_bounds: 'stock_out_of_bounds',
+}
+
+function adjust({ desk, clock, announceStockReleased }: AdminRoutesOptions) {
   return defineRoute({
     method: 'patch',
     path: '/v1/admin/products/{id}/stock',
@@ -160,10 +176,13 @@ function adjust({ database, clock, announceStockReleased }: AdminRoutesOptions) 
     body: schemas.adjustment,
     responses: { 200: { description: 'The stock', schema: schemas.stock } },
     problems: ['not_found', 'stock_out_of_bounds'],
-    async handle({ params: { id: productId }, body: { adjustBy, reason } }) {
+    async handle(input) {
+      const { id: productId } = input.params
       const allotmentMax = limits.stockMax
-      const result = await database.transaction(() =>
-        adjustStock({ productId, adjustBy, reason, allotmentMax, now: clock.now() }),
+      const result = await desk.perform(
+        input,
+        () => adjustStock({ productId, ...input.body, allotmentMax, now: clock.now() }),
+        ({ kind }) => adjusted[kind],
       )
       if (result.kind === 'not_found') throw new ProblemError('not_found')
       if (result.kind === 'out_of_bounds') {

@@ -18,7 +18,7 @@ export function flashSaleRoutes({ database, clock }: FlashSaleRoutesOptions) {
     access: 'anyone',
     tag: 'sales',
     summary: 'Flash sales, newest first',
-    query: schemas.flashSalesQuery,
+    query: schemas.pageQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.flashSale) } },
     async handle({ query: { limit, cursor } }) {
       const before = cursor ?? Number.MAX_SAFE_INTEGER

@@ -3,12 +3,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Readiness } from '../readiness.ts'
 import { defineRoute, json } from '../route.ts'
 
-export interface HealthRoutesOptions {
-  readonly readiness: Readiness
-  readonly metrics: Metrics
-}
-
-export function healthRoutes({ readiness, metrics }: HealthRoutesOptions) {
+export function healthRoutes({ readiness }: { readonly readiness: Readiness }) {
   const live = defineRoute({
     method: 'get',
     path: '/livez',
@@ -40,6 +35,10 @@ export function healthRoutes({ readiness, metrics }: HealthRoutesOptions) {
     },
   })
 
+  return [live, ready]
+}
+
+export function metricsRoutes({ metrics }: { readonly metrics: Metrics }) {
   const show = defineRoute({
     method: 'get',
     path: '/metrics',
@@ -53,5 +52,5 @@ export function healthRoutes({ readiness, metrics }: HealthRoutesOptions) {
     },
   })
 
-  return [live, ready, show]
+  return [show]
 }

@@ -28,7 +28,7 @@ beforeEach(async () => {
   sale = await createSale(app.call, { stock: 2 })
   clock.advance(250)
   const path = join(app.folder, 'payment-simulator.db')
-  provider = createSimulatedProvider({ path, clock: systemClock })
+  provider = createSimulatedProvider({ path, clock: systemClock, random: () => 0.5 })
   await provider.start()
 })
 afterEach(async () => {

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import type { RunAudit } from '../../audit.ts'
 import type { Clock } from '../../clock.ts'
-import { closeStranded, listStranded } from '../../db/attention.ts'
+import { closeStranded, listStranded, type StrandedPayment } from '../../db/attention.ts'
 import type { Database } from '../../db/database.ts'
 import { isEventKnown, rememberEvent } from '../../db/webhook-events.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { PaymentSettlement } from '../../payments/pay.ts'
 import { ProviderUnavailableError } from '../../payments/provider.ts'
 import { isWebhookGenuine, webhookEvent } from '../../payments/webhook.ts'
+import type { AdminDesk, Outcome } from '../admin-desk.ts'
 import { ProblemError } from '../problem.ts'
 import { defineRoute, json } from '../route.ts'
 import * as schemas from '../schemas.ts'
@@ -15,6 +16,7 @@ import { strandedPaymentView } from '../views.ts'
 
 export interface MoneyRoutesOptions {
   readonly database: Database
+  readonly desk: AdminDesk
   readonly settlement: PaymentSettlement
   readonly audit: RunAudit
   readonly clock: Clock
@@ -91,7 +93,7 @@ function attention({ database }: MoneyRoutesOptions) {
   })
 }
 
-function close({ database, clock }: MoneyRoutesOptions) {
+function close({ desk, clock }: MoneyRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/attention/{id}/close',
@@ -102,14 +104,18 @@ function close({ database, clock }: MoneyRoutesOptions) {
     body: schemas.closeAttention,
     responses: { 200: { description: 'Off the list', schema: schemas.strandedPayment } },
     problems: ['not_found'],
-    async handle({ params: { id: paymentId }, body: { note } }) {
-      const wanted = { paymentId, note, now: clock.now() }
-      const closed = await database.transaction(() => closeStranded(wanted))
+    async handle(input) {
+      const { id: paymentId } = input.params
+      const wanted = { paymentId, note: input.body.note, now: clock.now() }
+      const closed = await desk.perform(input, () => closeStranded(wanted), closing)
       if (closed === undefined) throw new ProblemError('not_found')
       return json(200, strandedPaymentView(closed))
     },
   })
 }
+
+const closing = (closed: StrandedPayment | undefined): Outcome =>
+  closed === undefined ? 'not_found' : 'done'
 
 function audit({ audit: runAudit }: MoneyRoutesOptions) {
   return defineRoute({

@@ -4,14 +4,16 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { createUser, type User } from '../../db/users.ts'
 import type { NewId } from '../../ids.ts'
-import type { Authentication } from '../authentication.ts'
+import { done, type AdminDesk } from '../admin-desk.ts'
+import type { LocalIssuer } from '../local-issuer.ts'
 import { ProblemError } from '../problem.ts'
 import { defineRoute, json } from '../route.ts'
 import * as schemas from '../schemas.ts'
 
 export interface UserRoutesOptions {
   readonly database: Database
-  readonly authentication: Authentication
+  readonly desk: AdminDesk
+  readonly localIssuer: LocalIssuer
   readonly clock: Clock
   readonly newId: NewId
 }
@@ -19,7 +21,8 @@ export interface UserRoutesOptions {
 /** Small enough for one transaction and its tokens not to hold up anybody else. */
 const usersPerTransaction = 200
 
-export function userRoutes({ database, authentication, clock, newId }: UserRoutesOptions) {
+/** Whoever has tokens from elsewhere has no use for these. */
+export function userRoutes({ database, desk, localIssuer, clock, newId }: UserRoutesOptions) {
   const register = defineRoute({
     method: 'post',
     path: '/v1/users',
@@ -37,7 +40,7 @@ export function userRoutes({ database, authentication, clock, newId }: UserRoute
     async handle({ body }) {
       const user = await database.transaction(() => createUser(body, clock.now()))
       if (user === undefined) throw new ProblemError('email_taken')
-      return json(201, { user, token: authentication.issue(user.id) })
+      return json(201, { user, token: localIssuer.issue(user.id) })
     },
   })
 
@@ -54,12 +57,14 @@ export function userRoutes({ database, authentication, clock, newId }: UserRoute
         schema: z.object({ users: z.array(z.object({ id: z.int(), token: z.string() })) }),
       },
     },
-    async handle({ body }) {
+    async handle(input) {
       const users: { id: number; token: string }[] = []
-      while (users.length < body.count) {
-        const count = Math.min(usersPerTransaction, body.count - users.length)
-        const made = await database.transaction(() => createBots(count))
-        for (const { id } of made) users.push({ id, token: authentication.issue(id) })
+      while (users.length < input.body.count) {
+        const count = Math.min(usersPerTransaction, input.body.count - users.length)
+        // A record for each transaction: it says what is there, also after a kill half way.
+        const part = { ...input, body: { count } }
+        const made = await desk.perform(part, () => createBots(count), done)
+        for (const { id } of made) users.push({ id, token: localIssuer.issue(id) })
         await nextTick()
       }
       return json(201, { users })

@@ -1,0 +1,121 @@
+import type { Evidence } from './evidence.ts'
+import type { StockSample } from './history.ts'
+import {
+  deadlinesOf,
+  livesOf,
+  peakUnits,
+  possibleLivesOf,
+  sweepGraceMs,
+  unitsStillHeld,
+  type Life,
+} from './hold-times.ts'
+import {
+  allotmentOf,
+  allReads,
+  judged,
+  staleReadMsMax,
+  unknown,
+  type Judgement,
+} from './judgement.ts'
+
+/** How many holds there are at a moment, how long each lasts, and what API A counts meanwhile. */
+
+export function aliveWithinAllotment(evidence: Evidence): Judgement {
+  const peak = peakUnits(livesOf(evidence.history, evidence.clock))
+  const measured = `peak ${peak} of ${allotmentOf(evidence)}`
+  return judged(peak > allotmentOf(evidence) ? [measured] : [], measured)
+}
+
+/** What was sold before we came can never be ours, because no sale is ever undone. */
+export function aliveWithinLeftOver(evidence: Evidence): Judgement {
+  const leftOver = allotmentOf(evidence) - evidence.start.sold
+  const peak = peakUnits(livesOf(evidence.history, evidence.clock))
+  const measured = `peak ${peak} of ${leftOver} left over`
+  return judged(peak > leftOver ? [measured] : [], measured)
+}
+
+export function stockCountsHolds(evidence: Evidence): Judgement {
+  const lives = livesOf(evidence.history, evidence.clock)
+  const reads = allReads(evidence)
+  const short = reads.flatMap((sample) => {
+    const ours = unitsThroughout(lives, sample)
+    const counted = sample.held + sample.sold - evidence.start.sold
+    return ours > counted ? [`bots had ${ours} units, API A counted ${counted}`] : []
+  })
+  return judged(short, `${short.length} of ${reads.length} reads too low`)
+}
+
+function unitsThroughout(lives: readonly Life[], { sentAt, answeredAt }: StockSample): number {
+  return lives
+    .filter((life) => life.from <= sentAt - staleReadMsMax && answeredAt <= life.until)
+    .reduce((sum, life) => sum + life.quantity, 0)
+}
+
+/** Units that nobody was told of are units that nobody can buy. */
+export function stockCountsNoMore(evidence: Evidence): Judgement {
+  const reads = allReads(evidence)
+  if (evidence.buyers === 'others too') return judged([], 'others buy as well')
+  const lives = possibleLivesOf(evidence.history)
+  const over = reads.flatMap((sample) => {
+    const ours = unitsPerhaps(lives, sample)
+    const counted = sample.held + sample.sold - evidence.start.sold
+    return counted > ours ? [`API A counted ${counted}, bots had at most ${ours} units`] : []
+  })
+  return judged(over, `${over.length} of ${reads.length} reads too high`)
+}
+
+function unitsPerhaps(lives: readonly Life[], { sentAt, answeredAt }: StockSample): number {
+  return lives
+    .filter((life) => life.from <= answeredAt && sentAt - staleReadMsMax <= life.until)
+    .reduce((sum, life) => sum + life.quantity, 0)
+}
+
+export function reservationsAreDistinct({ history }: Evidence): Judgement {
+  const owners = new Map<string, number>()
+  const shared: string[] = []
+  for (const { reservationId, bot } of history.holds) {
+    const owner = owners.get(reservationId) ?? bot
+    if (owner !== bot) shared.push(`${reservationId} was told to bots ${owner} and ${bot}`)
+    owners.set(reservationId, owner)
+  }
+  return judged(shared, `${owners.size} reservations`)
+}
+
+export function holdsLast({ history, clock }: Evidence): Judgement {
+  const deadlines = deadlinesOf(history)
+  const early = history.losses.flatMap(({ reservationId, code, answeredAt }) => {
+    const deadline = deadlines(reservationId).earliest - clock.offsetMs
+    const leftMs = deadline - clock.errorMs - answeredAt
+    return leftMs > 0
+      ? [`${reservationId} was gone (${code}) ${(leftMs / 1000).toFixed(1)} s too early`]
+      : []
+  })
+  return judged(
+    early,
+    `${early.length} lost early, ${history.losses.length - early.length} in time`,
+  )
+}
+
+/** A hold whose time had not come when the run ended is not held against the shop. */
+export function holdsEnd({ history, clock }: Evidence): Judgement {
+  const deadlines = deadlinesOf(history)
+  const overdue = history.overstays.filter(({ reservationId, askedAt }) => {
+    const deadline = deadlines(reservationId).latest - clock.offsetMs
+    return askedAt > deadline + clock.errorMs + sweepGraceMs
+  })
+  return judged(
+    overdue.map(
+      (hold) => `${hold.reservationId} outlived its deadline by ${sweepGraceMs / 1000} s`,
+    ),
+    `${history.endings.length} ended, ${overdue.length} overdue`,
+  )
+}
+
+/** Units that stay held though nobody has them any more would never be sold. */
+export function nothingLeaks({ buyers, history, answers }: Evidence): Judgement {
+  if (answers.stockAfter === null) return unknown('API A')
+  const { held } = answers.stockAfter
+  if (buyers === 'others too') return judged([], `${held} held, perhaps by others`)
+  const measured = `${held} held, ${unitsStillHeld(history)} by bots`
+  return judged(held > unitsStillHeld(history) ? [measured] : [], measured)
+}

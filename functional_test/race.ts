@@ -1,0 +1,142 @@
+import { addToCart, type Told } from './add-to-cart.ts'
+import { checkCart } from './cart-look.ts'
+import type { Persona } from './personas.ts'
+import { keyOf, type Bot, type Run } from './run.ts'
+import type { StockWatch } from './stock-watch.ts'
+import { now, pause } from './time.ts'
+import { actAs } from './winner.ts'
+
+/** The race, the winners' shopping and the return of the refused. */
+
+/** What the original lets its bots struggle. */
+const struggleMs = 30_000
+/** Whoever gets a unit by then may abandon it: it will come back while others still want it. */
+const capriciousMs = 25_000
+const returnPauseMsMax = 250
+const impatientPauseMsMin = 2_000
+const impatientPauseMsMax = 6_000
+/** The refused look into their carts within this time after the race, not all in one moment. */
+const lookSpreadMs = 3_000
+/** Nothing is gained by asking again. */
+const finalRefusals = new Set(['purchase_limit_reached', 'product_not_in_sale', 'sale_not_open'])
+
+export interface Stage {
+  readonly watch: StockWatch
+  readonly onRaceSettled: () => void
+}
+
+interface Struggle {
+  readonly watch: StockWatch
+  readonly raceSettled: Promise<void>
+  readonly startedAt: number
+}
+
+/**
+ * Resolves when every bot is done: it has what it wanted, gave up, or the sale is over. Connections
+ * are there already.
+ */
+export async function raceAndReturn(
+  run: Run,
+  bots: readonly Bot[],
+  { watch, onRaceSettled }: Stage,
+): Promise<void> {
+  const struggleOver = setTimeout(() => {
+    watch.callOff()
+  }, struggleMs)
+  let settle: () => void = () => undefined
+  const raceSettled = new Promise<void>((resolve) => {
+    settle = resolve
+  })
+  const struggle: Struggle = { watch, raceSettled, startedAt: now() }
+  try {
+    const firstTries = start(run, bots)
+    const lives = bots.map(async (bot, index) => live(run, bot, await firstTries[index]!, struggle))
+    await Promise.all(firstTries)
+    onRaceSettled()
+    settle()
+    await Promise.all(lives)
+  } finally {
+    clearTimeout(struggleOver)
+  }
+}
+
+/**
+ * All in one go: no answer is read before the last click is out, or ten thousand would not be sent in
+ * a second beside busy servers.
+ */
+function start(run: Run, bots: readonly Bot[]): Promise<Told>[] {
+  return bots.map((bot) => {
+    const { quantity } = bot.character
+    return addToCart(run, bot, { key: keyOf(run, bot, 'race'), quantity, phase: 'race' })
+  })
+}
+
+async function live(run: Run, bot: Bot, told: Told, struggle: Struggle): Promise<void> {
+  switch (told.kind) {
+    case 'held':
+      return shop(run, bot, { told, persona: bot.character.persona, struggle })
+    case 'refused':
+      await struggle.raceSettled
+      await pause(bot.random.integer(lookSpreadMs))
+      await checkCart(run, bot)
+      if (!finalRefusals.has(told.code)) await comeBack(run, bot, struggle)
+      return
+    case 'unanswered':
+  }
+}
+
+interface Purchase {
+  readonly told: Extract<Told, { kind: 'held' }>
+  readonly persona: Persona
+  readonly struggle: Struggle
+}
+
+async function shop(run: Run, bot: Bot, { told, persona, struggle }: Purchase): Promise<void> {
+  await checkCart(run, bot)
+  // Nothing comes back while the race is on: two equal clicks then must be told the same.
+  if (persona === 'releases') await struggle.raceSettled
+  await actAs(persona, run, bot, told.reservation)
+}
+
+/** Tries for one unit again, whenever there is stock or whenever it cannot wait. */
+async function comeBack(run: Run, bot: Bot, struggle: Struggle): Promise<void> {
+  const sameKey = bot.character.returnsWith === 'same key' && bot.character.quantity === 1
+  for (let attempt = 1; ; attempt += 1) {
+    if ((await nextTime(bot, struggle.watch)) === 'over') return
+    const told = await addToCart(run, bot, {
+      key: keyOf(run, bot, sameKey ? 'race' : `return-${attempt}`),
+      quantity: 1,
+      phase: 'return',
+    })
+    switch (told.kind) {
+      case 'held': {
+        const capricious = now() - struggle.startedAt < capriciousMs
+        return shop(run, bot, {
+          told,
+          persona: capricious ? bot.character.persona : 'pays',
+          struggle,
+        })
+      }
+      case 'refused':
+        if (finalRefusals.has(told.code)) return
+        break
+      case 'unanswered':
+        return
+    }
+  }
+}
+
+async function nextTime(bot: Bot, watch: StockWatch): Promise<'try' | 'over'> {
+  switch (bot.character.comesBack) {
+    case 'when stock does': {
+      const chance = await watch.nextChance(now())
+      await pause(bot.random.integer(returnPauseMsMax))
+      return chance === 'over' ? 'over' : 'try'
+    }
+    case 'again and again': {
+      const spread = impatientPauseMsMax - impatientPauseMsMin
+      await pause(impatientPauseMsMin + bot.random.integer(spread))
+      return watch.isOver() ? 'over' : 'try'
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest'
+import { createLogger, createRedact } from './logger.ts'
+
+const secret = 'a "quoted" secret \\ of ours'
+const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'
+
+/** The one line something logged makes. */
+function lineOf(log: (logger: ReturnType<typeof createLogger>) => void): string {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  log(createLogger('trace', { role: 'api' }, { redact: createRedact([secret]), destination }))
+  expect(lines).toHaveLength(1)
+  return lines[0] ?? ''
+}
+
+/** An error as drivers and parsers make them: with things attached, and a cause. */
+function carryingError(): Error {
+  const cause = Object.assign(new Error(`cause: ${jwt}`), { code: 'E_CAUSE', body: 'attached' })
+  return Object.assign(new Error(`of ann@example.com with Bearer abc.def`, { cause }), {
+    body: 'attached',
+    config: { headers: { authorization: 'attached' } },
+  })
+}
+
+describe('a line of the log', () => {
+  it.each([
+    ['a secret of this process', `x ${secret} y`],
+    ['a token', `x ${jwt} y`],
+    ['a token cut off', `x ${jwt.slice(0, 40)} y`],
+    ['a bearer credential', 'x Bearer s3cr3t-value y'],
+    ['an address of e-mail', 'x ann.o-neill+sale@mail.example.co.uk y'],
+  ])('has no %s, in a message, a field, a key or an error', (_title, text) => {
+    const planted = text.slice(2, -2)
+    const lines = [
+      lineOf((logger) => {
+        logger.info(text)
+      }),
+      lineOf((logger) => {
+        logger.info({ deep: { deeper: [text] } }, 'x')
+      }),
+      lineOf((logger) => {
+        logger.error({ err: new Error(text, { cause: new Error(text) }) }, 'x')
+      }),
+      lineOf((logger) => {
+        logger.child({ given: text }).info('x')
+      }),
+    ]
+    for (const line of lines) {
+      expect(line).not.toContain(planted)
+      expect(line).not.toContain(JSON.stringify(planted).slice(1, -1))
+      expect(() => JSON.parse(line) as unknown).not.toThrow()
+    }
+  })
+
+  it('says what an error says, where and why, and nothing of what it carries', () => {
+    const line = lineOf((logger) => {
+      logger.error({ err: carryingError() }, 'failed')
+    })
+    expect(line).not.toContain('attached')
+    expect(JSON.parse(line)).toMatchObject({
+      err: {
+        ...{ type: 'Error', message: 'of [address] with Bearer [token]' },
+        stack: expect.stringContaining('logger.test.ts') as string,
+        cause: { message: 'cause: [token]', code: 'E_CAUSE' },
+      },
+    })
+  })
+
+  it('has no value under a telling name', () => {
+    const names = ['authorization', 'token', 'email', 'idempotencyKey', 'paymentMethod']
+    const values = Object.fromEntries(names.map((name) => [name, 'planted']))
+    const line = lineOf((logger) => {
+      logger.info({ ...values, request: values }, 'x')
+    })
+    expect(line).not.toContain('planted')
+  })
+
+  it('keeps what only looks a little like one', () => {
+    const text = 'at file:///app/node_modules/express@5.3.0/index.js:1 a@b 3 @ 5 eyJ bearer'
+    expect(createRedact([])(text)).toBe(text)
+  })
+
+  it('is not emptied by secrets of a few characters', () => {
+    expect(createRedact(['', 'a', 'in'])('a line in a log')).toBe('a line in a log')
+  })
+
+  it('is read fast, however long and whatever is in it', () => {
+    const redact = createRedact([secret])
+    const startedAt = performance.now()
+    for (const text of ['a', '.', 'eyJ', 'Bearer ', 'a@', 'a@a.']) redact(text.repeat(100_000))
+    expect(performance.now() - startedAt).toBeLessThan(2_000)
+  })
+})

@@ -1,0 +1,73 @@
+import fc from 'fast-check'
+
+/** As much of JSON Schema as the OpenAPI document uses. */
+export interface JsonSchema {
+  readonly type?: string
+  readonly enum?: readonly unknown[]
+  readonly format?: string
+  readonly pattern?: string
+  readonly minLength?: number
+  readonly maxLength?: number
+  readonly minimum?: number
+  readonly exclusiveMinimum?: number
+  readonly maximum?: number
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly required?: readonly string[]
+}
+
+/**
+ * Values that fit the schema, small ones.
+ * @throws for a kind of schema it does not know, so that a new one is not left out unnoticed.
+ */
+export function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
+  if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
+  switch (schema.type) {
+    case 'object':
+      return fittingObject(schema)
+    case 'integer': {
+      const { min, max } = boundsOf(schema)
+      return fc.integer({ min, max: Math.min(max, min + 50) })
+    }
+    case 'string':
+      return fittingString(schema)
+    case undefined:
+    default:
+      throw new Error(`no values for ${JSON.stringify(schema)}`)
+  }
+}
+
+/** Values at the bounds of the schema, within and just outside. */
+export function edgesOf(schema: JsonSchema): readonly unknown[] {
+  if (schema.type === 'integer') {
+    const { min, max } = boundsOf(schema)
+    return [min, min - 1, max, max + 1]
+  }
+  const { minLength = 0, maxLength = 100 } = schema
+  return [minLength - 1, minLength, maxLength, maxLength + 1]
+    .filter((length) => length >= 0)
+    .map((length) => 'x'.repeat(length))
+}
+
+function boundsOf({ minimum, exclusiveMinimum, maximum }: JsonSchema) {
+  const min = minimum ?? (exclusiveMinimum === undefined ? 0 : exclusiveMinimum + 1)
+  return { min, max: maximum ?? Number.MAX_SAFE_INTEGER }
+}
+
+function fittingObject({ properties = {}, required = [] }: JsonSchema): fc.Arbitrary<unknown> {
+  const values = Object.entries(properties).map(([name, schema]) => [name, fitting(schema)])
+  const model = Object.fromEntries(values) as Record<string, fc.Arbitrary<unknown>>
+  return fc.record(model, { requiredKeys: [...required] })
+}
+
+const instants = ['2026-01-01T00:00:00Z', '2030-06-01T12:00:00+02:00', '2099-01-01T00:00:00Z']
+
+function fittingString(schema: JsonSchema): fc.Arbitrary<string> {
+  const { format, pattern, minLength = 0, maxLength = 20 } = schema
+  if (format === 'uuid') return fc.uuid()
+  if (format === 'date-time') return fc.constantFrom(...instants)
+  if (format === 'email') return fc.uuid().map((id) => `${id}@example.com`)
+  if (pattern !== undefined && !pattern.includes('\\p{')) {
+    return fc.stringMatching(new RegExp(pattern))
+  }
+  return fc.string({ minLength: Math.max(minLength, 1), maxLength: Math.min(maxLength, 20) })
+}
