@@ -49,7 +49,7 @@ function createWholeApp(fixture: SaleFixture): Express {
   const health = healthRoutes({ readiness: createReadiness({}) })
   const routes = [...node.routes, ...health, ...metricsRoutes({ metrics })]
   const { authentication } = identity
-  return createApp({ routes, authentication, logger, newId, version: '0' })
+  return createApp({ routes, authentication, logger, clock, newId, version: '0' })
 }
 
 interface Layer {

@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { NewId } from '../ids.ts'
 
+declare module 'express-serve-static-core' {
+  interface Request {
+    /** See `readRequestId`. */
+    id: string
+  }
+}
+
 const requestIdPattern = /^[a-zA-Z0-9._-]{1,100}$/
 
 /** The caller's `X-Request-Id` if it is sane, else a new one. It ties log lines and answers together. */

@@ -162,7 +162,7 @@ function createImpatientServer(): HttpServer {
   const common = { authentication, logger, newId: newUuid }
   const rateLimit = { take: () => true }
   return createHttpServer({
-    app: createApp({ ...common, routes: [], version: '0' }),
+    app: createApp({ ...common, clock: systemClock, routes: [], version: '0' }),
     fastLane: createFastLane({ ...common, addToCart, rateLimit, defer: setImmediate }),
     readiness: createReadiness({}),
     clock: systemClock,
