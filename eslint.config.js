@@ -16,7 +16,10 @@ const forbid = (files, ...patterns) => ({
 })
 
 const adapters = [
-  ['**/sqlite.ts', '**/embedded.ts', '**/broker/nsq*.ts', '**/simulated*.ts'],
+  [
+    ...['**/sqlite.ts', '**/sqlite-reader.ts', '**/embedded.ts', '**/broker/nsq*.ts'],
+    ...['**/simulated*.ts', '**/http-provider.ts'],
+  ],
   'only holdfast.ts names concrete adapters',
 ]
 const drivers = [['better-sqlite3', 'nsqjs'], 'drivers stay inside their adapter']
@@ -93,7 +96,7 @@ export default defineConfig(
     ['**/api/**', '**/consumers/**'],
     'api, consumers and cron meet in messages.ts and db/',
   ]),
-  forbid(['src/db/**', 'src/broker/**', 'src/payments/**'], express, [
+  forbid(['src/db/**', 'src/sqlite/**', 'src/broker/**', 'src/payments/**'], express, [
     ['**/api/**', '**/consumers/**', '**/cron/**'],
     'adapters know nobody above them',
   ]),

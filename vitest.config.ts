@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const processSuites = ['{src,functional_test,bench}/**/*.process.test.ts']
+const processSuites = ['{src,scripts,functional_test,bench}/**/*.process.test.ts']
 
 export default defineConfig({
   test: {

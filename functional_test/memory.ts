@@ -58,8 +58,9 @@ export function watchMemory(watched: readonly Watched[]): MemoryWatch {
   }
 }
 
+/** Not from `resourceUsage` where it can be helped: that starts with the peak of who started us. */
 function ownPeak(): PeakMemory {
-  const bytes = process.resourceUsage().maxRSS * kernelUnitBytes
+  const bytes = kernelPeakBytes(process.pid) ?? process.resourceUsage().maxRSS * kernelUnitBytes
   return { process: 'bots', megabytes: megabytesOf(bytes), source: 'kernel' }
 }
 

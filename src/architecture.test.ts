@@ -108,13 +108,13 @@ describe('the house', () => {
   })
 
   it('lets adapters know nobody above them', () => {
-    const below = /^src\/(db|broker|payments)\//
+    const below = /^src\/(db|sqlite|broker|payments)\//
     expect(arrows(below, /^src\/(api|consumers|cron|holdfast|main)/)).toEqual([])
   })
 
   it.each([
     ['express', /^src\/api\//],
-    ['better-sqlite3', /^src\/(db\/sqlite|payments\/simulated-ledger)\.ts$/],
+    ['better-sqlite3', /^src\/(sqlite\/transactions|db\/sqlite|payments\/simulated-ledger)\.ts$/],
     ['nsqjs', /^src\/broker\/nsq/],
     ['node-cron', /^src\/cron\//],
   ])('names %s only where it belongs', (name, where) => {
@@ -124,7 +124,8 @@ describe('the house', () => {
   })
 
   it('lets only holdfast.ts and scripts name concrete adapters', () => {
-    const adapters = /^src\/(db\/sqlite|broker\/(nsq|embedded)|payments\/simulated)\.ts$/
+    const adapters =
+      /^src\/(db\/sqlite(-reader)?|broker\/(nsq|embedded)|payments\/(simulated|http-provider))\.ts$/
     const named = arrows(/^src\/(?!db\/|broker\/|payments\/)/, adapters)
     expect(new Set(named.map((arrow) => arrow.split(' ')[0]))).toEqual(new Set(['src/holdfast.ts']))
   })

@@ -121,6 +121,46 @@ describe('message keys', () => {
   })
 })
 
+describe('the payment provider', () => {
+  const url = 'http://127.0.0.1:4242'
+
+  it('is inside the process unless it has a URL, and its webhooks have a secret of their own', () => {
+    const config = load({ JWT_SECRET: secret })
+    expect(config.paymentProviderUrl).toBeUndefined()
+    expect(config.paymentWebhookSecret).not.toBe(secret)
+    expect(config.paymentWebhookSecret).toContain(secret)
+    expect(load({ PAYMENT_WEBHOOK_SECRET: secret }).paymentWebhookSecret).toBe(secret)
+  })
+
+  it.each(['ftp://provider', 'provider:4242', '/provider'])(
+    'is not at %s',
+    (PAYMENT_PROVIDER_URL) => {
+      expect(reasons({ PAYMENT_PROVIDER_URL, JWT_SECRET: secret })).toEqual([
+        expect.stringMatching(/^PAYMENT_PROVIDER_URL/),
+      ])
+    },
+  )
+
+  it('elsewhere needs a secret it can know', () => {
+    expect(reasons({ PAYMENT_PROVIDER_URL: url })).toEqual([
+      expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/),
+    ])
+    expect(reasons({ PAYMENT_PROVIDER_URL: url, JWT_SECRET: secret })).toEqual([])
+    expect(reasons({ PAYMENT_PROVIDER_URL: url, PAYMENT_WEBHOOK_SECRET: secret })).toEqual([])
+  })
+
+  it('elsewhere in production needs a long one of its own', () => {
+    const secrets = { ADMIN_TOKEN: secret, JWT_SECRET: secret }
+    const production = { NODE_ENV: 'production', LOCAL_ISSUER: 'on', ...secrets }
+    const elsewhere = { ...production, PAYMENT_PROVIDER_URL: url }
+    expect(reasons(production)).toEqual([])
+    expect(reasons(elsewhere)).toEqual([expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/)])
+    const short = { ...elsewhere, PAYMENT_WEBHOOK_SECRET: secret.slice(1) }
+    expect(reasons(short)).toEqual([expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/)])
+    expect(reasons({ ...elsewhere, PAYMENT_WEBHOOK_SECRET: secret })).toEqual([])
+  })
+})
+
 describe('mixes that cannot work', () => {
   it.each(['api', 'worker'])('ROLE=%s with the embedded broker', (ROLE) => {
     expect(reasons({ ROLE })).toEqual([expect.stringMatching(/^BROKER=embedded.*ROLE=all$/)])

@@ -40,6 +40,8 @@ const environmentSchema = z.object({
   PORT: port.default(3000),
   DATABASE_PATH: z.string().min(1).default('data/holdfast.db'),
   PAYMENT_SIMULATOR_PATH: z.string().min(1).default('data/payment-simulator.db'),
+  PAYMENT_PROVIDER_URL: z.url({ protocol: /^https?$/ }).optional(),
+  PAYMENT_WEBHOOK_SECRET: z.string().min(16).optional(),
   BROKER: z.enum(['embedded', 'nsq']).default('embedded'),
   NSQD_TCP_ADDRESSES: addressList.default(['127.0.0.1:4150']),
   NSQD_HTTP_ADDRESSES: addressList.default(['127.0.0.1:4151']),
@@ -100,6 +102,9 @@ export interface Config {
   readonly trustedProxies: number
   readonly databasePath: string
   readonly paymentSimulatorPath: string
+  /** The provider over HTTP; undefined is the simulator inside the process. */
+  readonly paymentProviderUrl: string | undefined
+  readonly paymentWebhookSecret: string
   readonly broker: 'embedded' | 'nsq'
   readonly nsqdTcpAddresses: readonly string[]
   readonly nsqdHttpAddresses: readonly string[]
@@ -170,6 +175,8 @@ export function loadConfig(
     port: values.PORT,
     databasePath: values.DATABASE_PATH,
     paymentSimulatorPath: values.PAYMENT_SIMULATOR_PATH,
+    paymentProviderUrl: values.PAYMENT_PROVIDER_URL,
+    paymentWebhookSecret: values.PAYMENT_WEBHOOK_SECRET ?? `webhooks:${jwtSecret}`,
     broker: values.BROKER,
     nsqdTcpAddresses: values.NSQD_TCP_ADDRESSES,
     nsqdHttpAddresses: values.NSQD_HTTP_ADDRESSES,
@@ -231,6 +238,12 @@ function brokerProblems(values: Values): string[] {
       'NSQD_TCP_ADDRESSES and NSQD_HTTP_ADDRESSES name the same nsqds in the same order',
     )
   }
+  const provides = values.PAYMENT_PROVIDER_URL !== undefined
+  if (provides && (values.PAYMENT_WEBHOOK_SECRET ?? values.JWT_SECRET) === undefined) {
+    problems.push(
+      'PAYMENT_WEBHOOK_SECRET: the provider at PAYMENT_PROVIDER_URL signs its webhooks with it, so it cannot be made here',
+    )
+  }
   const apart = values.BROKER === 'nsq' && values.ROLE !== 'all'
   const isShared = externalIssuerOf(values) === undefined || values.MESSAGE_KEYS === undefined
   if (apart && isShared && values.JWT_SECRET === undefined) {
@@ -274,6 +287,12 @@ function productionProblems(values: Values): string[] {
     if ((values[name] ?? '').length < secretLengthMin) {
       problems.push(`${name}: production needs one of at least ${secretLengthMin} characters`)
     }
+  }
+  const webhookSecret = values.PAYMENT_WEBHOOK_SECRET ?? ''
+  if (values.PAYMENT_PROVIDER_URL !== undefined && webhookSecret.length < secretLengthMin) {
+    problems.push(
+      `PAYMENT_WEBHOOK_SECRET: production needs one of at least ${secretLengthMin} characters with PAYMENT_PROVIDER_URL`,
+    )
   }
   if (values.BROKER === 'nsq' && values.MESSAGE_KEYS === undefined) {
     problems.push('MESSAGE_KEYS: production needs them with BROKER=nsq')

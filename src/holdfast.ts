@@ -8,6 +8,7 @@ import type { Broker } from './broker/broker.ts'
 import { createEmbeddedBroker } from './broker/embedded.ts'
 import { createTopicJanitor } from './broker/nsq-janitor.ts'
 import { createNsqBroker } from './broker/nsq.ts'
+import { createAudit, type RunAudit } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createStockReleasedConsumer } from './consumers/stock-released.ts'
@@ -16,6 +17,7 @@ import { createSellingConsumers } from './consumers/selling.ts'
 import { createMaintenance } from './cron/maintenance.ts'
 import type { Database } from './db/database.ts'
 import { migrate, migrationStatus, readMigrations } from './db/migrate.ts'
+import { openSqliteReader, type DatabaseReader } from './db/sqlite-reader.ts'
 import { openSqlite } from './db/sqlite.ts'
 import type { NewId } from './ids.ts'
 import { createLifecycle, type Service } from './lifecycle.ts'
@@ -28,7 +30,10 @@ import {
 } from './messages.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createParking, type Park } from './parking.ts'
+import { createHttpProvider } from './payments/http-provider.ts'
+import type { PaymentLedger } from './payments/ledger.ts'
 import { createPaymentSettlement, type PaymentSettlement } from './payments/pay.ts'
+import type { PaymentProvider } from './payments/provider.ts'
 import { createSimulatedProvider } from './payments/simulated.ts'
 import { createStockReleasedPublisher, type AnnounceStockReleased } from './stock-released.ts'
 
@@ -58,6 +63,7 @@ export interface Foundation extends Surroundings {
   readonly park: Park
   readonly metrics: Metrics
   readonly settlement: PaymentSettlement
+  readonly audit: RunAudit
   readonly announceStockReleased: AnnounceStockReleased
 }
 
@@ -79,8 +85,9 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
     },
   })
   const broker = createBroker(config, surroundings)
-  const provider = createSimulatedProvider({ path: config.paymentSimulatorPath, clock })
-  const foundation = lay(config, surroundings, { database, broker, provider, metrics })
+  const reader = openSqliteReader(config.databasePath)
+  const { provider, providerServices } = createProvider(config, surroundings)
+  const foundation = lay(config, surroundings, { database, reader, broker, provider, metrics })
 
   const sells = config.role !== 'api'
   const serves = config.role !== 'worker'
@@ -109,8 +116,8 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   const doors = createDoors({ ...foundation, ...served })
 
   const services = [
-    databaseService(database, clock, logger),
-    provider,
+    databaseService({ database, reader }, clock, logger),
+    ...providerServices,
     broker,
     ...(serves ? identity.services : []),
     ...(apiNode?.services ?? []),
@@ -137,19 +144,34 @@ function lay(
   config: Config,
   surroundings: Surroundings,
   adapters: Pick<Foundation, 'database' | 'broker' | 'metrics'> & {
-    readonly provider: Parameters<typeof createPaymentSettlement>[0]['provider']
+    readonly reader: DatabaseReader
+    readonly provider: PaymentProvider & PaymentLedger
   },
 ): Foundation {
-  const { clock, logger } = surroundings
-  const { database, broker, provider, metrics } = adapters
+  const { clock, newId, logger } = surroundings
+  const { database, reader, broker, provider, metrics } = adapters
   const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
   return {
     ...surroundings,
     ...{ config, database, broker, codec, metrics },
     park: createParking({ broker, metrics, logger, now: () => clock.now() }),
-    settlement: createPaymentSettlement({ database, provider, clock, logger }),
+    settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
+    audit: createAudit({ database: reader, provider, clock }),
     announceStockReleased: createStockReleasedPublisher(broker, codec, logger),
   }
+}
+
+interface ProviderParts {
+  readonly provider: PaymentProvider & PaymentLedger
+  readonly providerServices: readonly Service[]
+}
+
+function createProvider(config: Config, { clock, random, defer }: Surroundings): ProviderParts {
+  const { paymentProviderUrl: url, paymentSimulatorPath: path } = config
+  if (url !== undefined)
+    return { provider: createHttpProvider({ url, clock }), providerServices: [] }
+  const simulated = createSimulatedProvider({ path, clock, random, defer })
+  return { provider: simulated, providerServices: [simulated] }
 }
 
 function createBroker(config: Config, { clock, logger, random, defer }: Surroundings): Broker {
@@ -176,14 +198,21 @@ function janitor(config: Config, { clock, logger }: Surroundings): Service {
 /** Where the schema of this program lies, in `src` as in `dist`. */
 export const migrationsFolder = fileURLToPath(new URL('../migrations/sqlite', import.meta.url))
 
-function databaseService(database: Database, clock: Clock, logger: Logger): Service {
+function databaseService(
+  { database, reader }: { readonly database: Database; readonly reader: DatabaseReader },
+  clock: Clock,
+  logger: Logger,
+): Service {
   return {
     name: 'database',
     async start() {
       const applied = await migrate(database, readMigrations(migrationsFolder), clock.now())
       if (applied.length > 0) logger.info({ applied }, 'database migrated')
     },
-    stop: () => database.close(),
+    async stop() {
+      await reader.close()
+      await database.close()
+    },
   }
 }
 

@@ -8,6 +8,7 @@ export function createMetrics() {
   return {
     ...queueMetrics([registry]),
     ...stockMetrics([registry]),
+    ...moneyMetrics([registry]),
     /** Called before every reading, for gauges that are only known then. */
     onCollect(collect: () => void): void {
       collectors.push(collect)
@@ -100,6 +101,22 @@ function stockMetrics(registers: Registry[]) {
       name: 'holdfast_invariant_violations',
       help: 'Rows breaking an invariant at the last audit; anything but 0 needs a human',
       labelNames: ['invariant'],
+      registers,
+    }),
+  }
+}
+
+function moneyMetrics(registers: Registry[]) {
+  return {
+    paymentWebhooks: new Counter({
+      name: 'holdfast_payment_webhooks_total',
+      help: 'Webhooks of the payment provider by what became of them',
+      labelNames: ['result'],
+      registers,
+    }),
+    strandedPayments: new Gauge({
+      name: 'holdfast_stranded_payments',
+      help: 'Payments whose money pays nothing, waiting for a person',
       registers,
     }),
   }

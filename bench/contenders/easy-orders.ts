@@ -32,10 +32,13 @@ export async function openOrders(options: OrdersOptions): Promise<Orders> {
   const clock = systemClock
   const logger = createLogger('warn', {})
   const database = openSqlite({ path: options.databasePath, clock, random: Math.random })
-  const provider = createSimulatedProvider({ path: options.paymentSimulatorPath, clock })
+  const provider = createSimulatedProvider({
+    ...{ path: options.paymentSimulatorPath, clock, random: Math.random },
+  })
   await provider.start()
-  const settlement = createPaymentSettlement({ database, provider, clock, logger })
-  const handler = createPayHandler({ database, settlement, clock, newId: newUuid, logger })
+  const shared = { database, clock, newId: newUuid, logger }
+  const settlement = createPaymentSettlement({ ...shared, provider })
+  const handler = createPayHandler({ ...shared, settlement })
   return {
     checkOut: (userId, idempotencyKey) => checkOutCart(database, userId, idempotencyKey),
     async pay(wish) {

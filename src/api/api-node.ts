@@ -1,3 +1,4 @@
+import type { RunAudit } from '../audit.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
@@ -25,6 +26,7 @@ import { adminRoutes } from './routes/admin.ts'
 import { cartRoutes } from './routes/cart.ts'
 import { flashSaleRoutes } from './routes/flash-sales.ts'
 import { invoiceRoutes } from './routes/invoices.ts'
+import { moneyRoutes } from './routes/money.ts'
 import { productRoutes } from './routes/products.ts'
 import { userRoutes } from './routes/users.ts'
 import { createSaleCatalog } from './sale-catalog.ts'
@@ -52,6 +54,7 @@ export interface ApiNodeOptions {
   readonly codec: MessageCodec
   readonly metrics: Metrics
   readonly settlement: PaymentSettlement
+  readonly audit: RunAudit
   readonly announceStockReleased: AnnounceStockReleased
   readonly clock: Clock
   readonly newId: NewId
@@ -67,6 +70,7 @@ export interface ApiNodeConfig {
   readonly addToCartMaxAgeMs: number
   readonly addToCartUserRate: number
   readonly pendingRepliesMax: number
+  readonly paymentWebhookSecret: string
 }
 
 export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiNode {
@@ -91,6 +95,7 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
       ...productRoutes(options),
       ...cartRoutes({ ...shared, addToCart }),
       ...invoiceRoutes({ ...options, payHandler }),
+      ...moneyRoutes({ ...shared, webhookSecret: config.paymentWebhookSecret }),
       ...adminActionRoutes(options),
       ...adminRoutes({ ...shared, holdSeconds: config.holdSeconds }),
     ],

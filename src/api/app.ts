@@ -9,6 +9,7 @@ import { IdentityUnavailableError, type Authentication } from './authentication.
 import { docsAssets, docsRoutes } from './docs-page.ts'
 import { createOpenApiDocument } from './openapi.ts'
 import { problem, ProblemError, type Reply } from './problem.ts'
+import { keepRawBody } from './raw-body.ts'
 import { hasBody, readRequestId } from './request-context.ts'
 import { routeHandler, sendReply, type AnyRoute, type RouteReply } from './route.ts'
 
@@ -40,7 +41,7 @@ export function createApp(options: AppOptions): Express {
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
   if (options.callerLimit !== undefined) app.use(options.callerLimit)
   app.use(mediaType)
-  app.use(express.json({ limit: bodyBytesMax, inflate: false }))
+  app.use(express.json({ limit: bodyBytesMax, inflate: false, verify: keepRawBody }))
   app.use(docsAssets())
   const all = [...routes, ...docsRoutes(() => document)]
   const document = createOpenApiDocument(all, version)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectProblem } from '../testing/expect-problem.ts'
 import { createCall, type Call } from '../testing/http.ts'
 import { operationsOf, type Operation } from '../testing/open-api.ts'
-import { bodyFor, nameOf, urlFor } from '../testing/requests.ts'
+import { bodyFor, nameOf, plausibleIds, urlFor } from '../testing/requests.ts'
 import { startApp, testAdminToken, type TestApp } from '../testing/start-app.ts'
 
 /** With an admin port: what is where. */
@@ -45,7 +45,7 @@ describe('with a port of their own for operators', () => {
     for (const operation of everything) {
       if (onBoth.includes(operation.path)) continue
       const wrong = belongsToAdmin(operation) ? app.call : admin
-      const url = urlFor(operation, { id: '1' })
+      const url = urlFor(operation, plausibleIds(operation))
       const answer = await wrong(operation.method, url, { token, body: bodyFor(operation) })
       expectProblem(answer, 404, 'not_found')
     }

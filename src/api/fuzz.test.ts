@@ -9,11 +9,13 @@ import { createSale, createShopper, type TestSale } from '../testing/sale.ts'
 import { invoiced } from '../testing/shopping.ts'
 import { createStallMeter } from '../testing/stall-meter.ts'
 import { startApp, testAdminToken, type TestApp } from '../testing/start-app.ts'
+import { signatureHeader, signWebhook } from '../payments/webhook.ts'
 import { problemCodes } from './problem.ts'
 
 /** The same requests every time; change it to look elsewhere. */
 const seed = 20_261_212
 const perOperation = 20
+const webhookSecret = 'webhook-secret-of-the-tests'
 
 let app: TestApp
 let sale: TestSale
@@ -21,7 +23,7 @@ let shopperToken: string
 let ids: readonly string[]
 
 beforeAll(async () => {
-  app = await startApp()
+  app = await startApp({ environment: { PAYMENT_WEBHOOK_SECRET: webhookSecret } })
   sale = await createSale(app.call, { stock: 100 })
   const { shopper, invoiceId, reservationId } = await invoiced(app.call, sale)
   shopperToken = shopper.token
@@ -127,11 +129,21 @@ function replaced(operation: Operation): readonly Shot[] {
 const encode = (text: string): string => encodeURIComponent(Buffer.from(text).toString('utf8'))
 
 function fire(operation: Operation, shot: Shot): Promise<Answer> {
-  const { method, path, access } = operation
+  const { method, path, access, parameters } = operation
   const url = path.replace(/\{\w+\}/, shot.id) + (shot.query === '' ? '' : `?${shot.query}`)
   const token = access === 'admin' ? testAdminToken : shopperToken
-  const headers = shot.key === undefined ? {} : { 'idempotency-key': shot.key }
+  const isSigned = parameters.some(({ name }) => name === signatureHeader)
+  const headers = {
+    ...(shot.key !== undefined && { 'idempotency-key': shot.key }),
+    ...(isSigned && { [signatureHeader]: signatureOf(shot.body) }),
+  }
   return app.call(method, url, { token, body: shot.body, headers })
+}
+
+/** As the provider signs, so that what fits the schema gets past the signature. */
+function signatureOf(sent: unknown): string {
+  const text = typeof sent === 'string' ? sent : JSON.stringify(sent)
+  return signWebhook(webhookSecret, sent === undefined ? '' : text, Date.now())
 }
 
 const alwaysPossible = [400, 404, 413, 415]

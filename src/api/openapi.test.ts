@@ -1,5 +1,6 @@
 import type { Express } from 'express'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAudit } from '../audit.ts'
 import { createPlainCodec } from '../messages.ts'
 import { createMetrics } from '../metrics.ts'
 import { createLogger } from '../logger.ts'
@@ -21,19 +22,25 @@ function createWholeApp(fixture: SaleFixture): Express {
   const { database, clock, newId } = fixture
   const logger = createLogger('silent', {})
   const metrics = createMetrics()
-  const provider = createSimulatedProvider({ path: `${fixture.path}.provider`, clock })
+  const provider = createSimulatedProvider({
+    path: `${fixture.path}.provider`,
+    clock,
+    random: () => 0.5,
+  })
   const config = {
     ...{ jwtSecret: testJwtSecret, adminToken: testAdminToken, externalIssuer: undefined },
     ...{ nodeId: 'test', holdSeconds: 300, addToCartRouting: 'channel-per-product' as const },
     ...{ addToCartWaitMs: 5_000, addToCartMaxAgeMs: 30_000, addToCartUserRate: 0 },
     pendingRepliesMax: 10,
+    paymentWebhookSecret: 'webhook-secret-of-the-tests',
   }
   const surroundings = { clock, newId, logger, defer: setImmediate }
   const identity = createIdentity({ config, database, ...surroundings })
   const node = createApiNode(
     {
       ...{ config, database, broker: createStubBroker(), codec: createPlainCodec(), metrics },
-      settlement: createPaymentSettlement({ database, provider, clock, logger }),
+      settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
+      audit: createAudit({ database, provider, clock }),
       announceStockReleased: () => undefined,
       ...surroundings,
     },

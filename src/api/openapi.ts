@@ -4,6 +4,7 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from 'zod-openapi'
+import { signatureHeader } from '../payments/webhook.ts'
 import { problemKind, type ProblemCode } from './problem.ts'
 import type { AnyRoute } from './route.ts'
 import { problemBody } from './schemas.ts'
@@ -60,11 +61,17 @@ const idempotencyKey = z
   .optional()
   .describe('Same key and body, same answer; made by the server when absent')
 
-function requestParams({ params, query, idempotent }: AnyRoute) {
+const signature = z
+  .string()
+  .optional()
+  .describe('`t=<epoch seconds>,v1=<hex>`: HMAC-SHA-256 of `<t>.<body>`, at most 5 minutes old')
+
+function requestParams({ params, query, idempotent, signed }: AnyRoute) {
   return {
     ...(params !== undefined && { path: params as z.ZodObject }),
     ...(query !== undefined && { query: query as z.ZodObject }),
     ...(idempotent === true && { header: z.object({ 'idempotency-key': idempotencyKey }) }),
+    ...(signed === true && { header: z.object({ [signatureHeader]: signature }) }),
   }
 }
 

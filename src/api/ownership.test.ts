@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectProblem } from '../testing/expect-problem.ts'
 import { lockDatabase } from '../testing/lock-database.ts'
 import { operationsOf, type Operation } from '../testing/open-api.ts'
-import { bodyFor, nameOf, urlFor } from '../testing/requests.ts'
+import { bodyFor, nameOf, plausibleIds, urlFor } from '../testing/requests.ts'
 import { createSale, createShopper, type TestSale, type TestShopper } from '../testing/sale.ts'
 import { hold, invoiced, keyed } from '../testing/shopping.ts'
 import { startApp, testAdminToken, type TestApp } from '../testing/start-app.ts'
@@ -59,6 +59,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'GET /v1/flash-sales': 'open',
   'GET /v1/flash-sales/{id}': 'open',
   'GET /v1/products/{id}/stock': 'open',
+  'POST /v1/webhooks/payments': 'open',
   'POST /v1/cart/items': 'own',
   'GET /v1/cart': 'own',
   'DELETE /v1/cart': 'own',
@@ -70,6 +71,8 @@ const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/invoices/{id}/cancel': 'hidden',
   'POST /v1/invoices/{id}/pay': 'hidden',
   'GET /v1/admin/actions': 'operator',
+  'GET /v1/admin/attention': 'operator',
+  'POST /v1/admin/attention/{id}/close': 'operator',
   'GET /v1/admin/audit': 'operator',
   'GET /v1/admin/invoices': 'operator',
   'POST /v1/admin/flash-sales': 'operator',
@@ -115,7 +118,7 @@ const badCredentials: readonly (readonly [string, () => string | undefined])[] =
 ]
 
 function ask(operation: Operation, token: string | undefined, headers = {}) {
-  const ids = operation.access === 'shopper' ? ownerIds : { id: '1' }
+  const ids = operation.access === 'shopper' ? ownerIds : plausibleIds(operation)
   const url = urlFor(operation, ids)
   const body = nameOf(operation) === 'POST /v1/cart/items' ? sale : bodyFor(operation)
   return app.call(operation.method, url, { token, body, headers })

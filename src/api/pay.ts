@@ -69,6 +69,8 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
         return problem('invoice_expired')
       case 'cancelled':
         return problem('invoice_cancelled')
+      case 'needs_attention':
+        return problem('invoice_needs_attention')
     }
   }
 
@@ -126,7 +128,10 @@ function present(invoice: Invoice, payment: Payment): RouteReply {
         ? paidReply(invoice, payment)
         : pendingReply(invoice, payment)
     case 'authorizing':
+    case 'late':
       return pendingReply(invoice, payment)
+    case 'stranded':
+      return problem('invoice_needs_attention')
   }
 }
 

@@ -11,6 +11,10 @@ interface ProblemKind {
 const kinds = {
   malformed_json: { status: 400, title: 'The body is not valid JSON' },
   validation_failed: { status: 400, title: 'The request does not fit the documented shape' },
+  webhook_signature_invalid: {
+    status: 400,
+    title: 'The webhook is not signed by the provider, or stale',
+  },
   bad_request: { status: 400, title: 'The request cannot be understood' },
   unauthenticated: { status: 401, title: 'A valid bearer token is needed' },
   payment_declined: { status: 402, title: 'The payment was declined; nothing was charged' },
@@ -27,6 +31,10 @@ const kinds = {
   cart_empty: { status: 409, title: 'The cart has no live item' },
   invoice_expired: { status: 409, title: 'The invoice expired unpaid' },
   invoice_cancelled: { status: 409, title: 'The invoice was cancelled' },
+  invoice_needs_attention: {
+    status: 409,
+    title: 'Money came after the invoice had ended; a person looks at it',
+  },
   invoice_paid: { status: 409, title: 'The invoice is paid' },
   payment_in_progress: { status: 409, title: 'A payment of this invoice is under way' },
   flash_sale_over: { status: 409, title: 'The flash sale has ended or was cancelled' },
@@ -52,6 +60,11 @@ const kinds = {
   broker_unavailable: {
     status: 503,
     title: 'The queue did not answer; retry with the same Idempotency-Key',
+    retryAfter: 1,
+  },
+  provider_unavailable: {
+    status: 503,
+    title: 'The payment provider did not answer',
     retryAfter: 1,
   },
   identity_unavailable: {

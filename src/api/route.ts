@@ -1,8 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z, type ZodType } from 'zod'
 import { limits } from '../domain/limits.ts'
+import { signatureHeader } from '../payments/webhook.ts'
 import type { Authentication } from './authentication.ts'
 import { ProblemError, type ProblemCode, type Reply } from './problem.ts'
+import { rawBodyOf } from './raw-body.ts'
 
 /**
  * A route says everything about itself once: the router is built from it, the input is checked by it
@@ -20,6 +22,8 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly body?: ZodType<Body>
   /** Takes an Idempotency-Key, makes one when absent and answers with it. */
   readonly idempotent?: true
+  /** The body is signed: the handler checks the bytes as they came. */
+  readonly signed?: true
   readonly responses: Readonly<Record<number, ResponseDefinition>>
   /** Beside those every route of this access has. */
   readonly problems?: readonly ProblemCode[]
@@ -39,7 +43,13 @@ export interface RouteInput<Params, Query, Body> {
   readonly userId: number
   /** What the client sent, if anything. */
   readonly idempotencyKey: string | undefined
+  readonly signed: SignedBody
   readonly origin: Origin
+}
+
+export interface SignedBody {
+  readonly bytes: Buffer
+  readonly signature: string | undefined
 }
 
 /** Which request it is, for what is written down about it. */
@@ -97,6 +107,7 @@ export function routeHandler(route: AnyRoute, authentication: Authentication): R
       body: parse(route.body, bodyOf(request), 'body'),
       userId,
       idempotencyKey,
+      signed: { bytes: rawBodyOf(request), signature: request.get(signatureHeader) },
       origin: originOf(route, request),
     })
     sendReply(response, reply)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { flashSaleStatuses } from '../domain/flash-sale.ts'
 import { invoiceStatuses } from '../domain/invoice.ts'
 import { limits } from '../domain/limits.ts'
-import { paymentStatuses } from '../domain/payment.ts'
+import { paymentStatuses, strandedReasons } from '../domain/payment.ts'
 import { refusals } from '../domain/refusal.ts'
 import { reservationStatuses } from '../domain/reservation.ts'
 import { problemCodes, type ProblemCode } from './problem.ts'
@@ -212,6 +212,23 @@ export const payment = z
   })
   .meta({ id: 'Payment' })
 
+export const strandedPayment = z
+  .object({
+    paymentId: z.uuid(),
+    invoiceId: z.uuid(),
+    invoiceStatus: z.enum(invoiceStatuses),
+    userId: rowId,
+    method: z.string(),
+    amountMinor: minor,
+    currency,
+    reason: z.enum(strandedReasons),
+    since: timestamp,
+  })
+  .meta({ id: 'StrandedPayment' })
+export const closeAttention = z.strictObject({
+  note: z.string().trim().min(1).max(limits.reasonLengthMax).regex(plainText, 'plain text only'),
+})
+
 export const adminAction = z
   .object({
     id: rowId,
@@ -237,6 +254,7 @@ export const audit = z
         examples: z.array(z.record(z.string(), z.unknown())),
       }),
     ),
+    unchecked: z.array(z.string()).describe('What could not be checked, and why'),
   })
   .meta({ id: 'Audit' })
 

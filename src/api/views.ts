@@ -1,4 +1,5 @@
 import type { AdminAction } from '../db/admin-actions.ts'
+import type { StrandedPayment } from '../db/attention.ts'
 import type { FlashSaleRow } from '../db/flash-sales.ts'
 import { flashSaleStatus } from '../domain/flash-sale.ts'
 import type { Invoice } from '../domain/invoice.ts'
@@ -42,6 +43,10 @@ export function paymentView(payment: Payment) {
     ...(declineCode !== null && { declineCode }),
     createdAt: timestamp(createdAt),
   }
+}
+
+export function strandedPaymentView({ since, ...payment }: StrandedPayment) {
+  return { ...payment, since: timestamp(since) }
 }
 
 export function flashSaleView(sale: FlashSaleRow, now: number) {

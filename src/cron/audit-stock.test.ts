@@ -1,18 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAudit } from '../audit.ts'
 import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import { expireInvoices } from '../db/expiry.ts'
 import { createLogger } from '../logger.ts'
 import { createMetrics, type Metrics } from '../metrics.ts'
-import { openSaleFixture, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openPaymentFixture, orderOf, type PaymentFixture } from '../testing/payment-fixture.ts'
 import { countStatements } from '../testing/statement-counter.ts'
 import { createAuditStock } from './audit-stock.ts'
 
 const logger = createLogger('silent', {})
 
-let fixture: SaleFixture
+let fixture: PaymentFixture
 let metrics: Metrics
 
 beforeEach(async () => {
-  fixture = await openSaleFixture()
+  fixture = await openPaymentFixture()
   metrics = createMetrics()
 })
 
@@ -25,12 +28,18 @@ async function violations(): Promise<Readonly<Record<string, number>>> {
   )
 }
 
+function createAuditOf(database: Database, clock: Clock) {
+  const { provider, settlement } = fixture
+  const audit = createAudit({ database, provider, clock: fixture.clock })
+  return createAuditStock({ database, audit, settlement, clock, metrics, logger })
+}
+
 describe('the audit by the clock', () => {
   it('shows zero for every invariant that holds, and the units by state', async () => {
     const offer = await fixture.sale({ stock: 10 })
     await fixture.hold(await fixture.user(), offer, 3)
     await fixture.paid(await fixture.user(), offer, 2)
-    await createAuditStock({ ...fixture, metrics, logger })()
+    await createAuditOf(fixture.database, fixture.clock)()
     const shown = await violations()
     expect(Object.keys(shown)).toEqual(expect.arrayContaining(['I1', 'I2', 'I3', 'I4', 'I16']))
     expect(Object.values(shown).every((count) => count === 0)).toBe(true)
@@ -44,7 +53,7 @@ describe('the audit by the clock', () => {
   it('shows how many rows break an invariant, and zero again when they are mended', async () => {
     const offer = await fixture.sale({ stock: 10 })
     await fixture.hold(await fixture.user(), offer)
-    const audit = createAuditStock({ ...fixture, metrics, logger })
+    const audit = createAuditOf(fixture.database, fixture.clock)
     const raw = fixture.openRaw()
     raw.exec('update stock set held = 0, available = 10')
     await audit()
@@ -64,7 +73,7 @@ describe('the audit by the clock', () => {
         return fixture.clock.monotonic()
       },
     }
-    const audit = createAuditStock({ database, clock, metrics, logger })
+    const audit = createAuditOf(database, clock)
     await audit()
     const once = texts.length
     await audit()
@@ -72,5 +81,36 @@ describe('the audit by the clock', () => {
     fixture.clock.advance(2_000)
     await audit()
     expect(texts).toHaveLength(2 * once)
+  })
+
+  it('shows zero for every invariant before the first audit', async () => {
+    createAuditOf(fixture.database, fixture.clock)
+    const shown = await violations()
+    expect(Object.keys(shown)).toHaveLength(13)
+    expect(Object.values(shown).every((count) => count === 0)).toBe(true)
+  })
+
+  it('looks after money whose webhook was lost, and counts what waits for a person', async () => {
+    const offer = await fixture.sale({ stock: 1, holdSeconds: 1 })
+    const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {
+      method: 'pm_push',
+    })
+    const { clock, provider, settlement } = fixture
+    await settlement.settle(orderOf(payment))
+    clock.advance(1_000)
+    await settlement.resolve({ ...payment, dueAt: clock.now() })
+    clock.advance(1_000)
+    await fixture.run(expireInvoices(clock.now(), 10))
+    const other = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
+    await settlement.settle(orderOf(other))
+    await provider.arrive(payment.id)
+    clock.advance(60_000)
+    const audit = createAuditOf(fixture.database, clock)
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 1 })
+    expect(await fixture.status('payments', payment.id)).toBe('stranded')
+    expect((await metrics.strandedPayments.get()).values).toMatchObject([{ value: 1 }])
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 0 })
   })
 })

@@ -1,11 +1,16 @@
+import { unviolated, type AuditReport, type RunAudit } from '../audit.ts'
 import type { Clock } from '../clock.ts'
-import { auditInvariants, countUnits } from '../db/audit.ts'
+import { countUnits } from '../db/audit.ts'
+import { countStranded } from '../db/attention.ts'
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
+import type { PaymentSettlement } from '../payments/pay.ts'
 
 export interface AuditStockOptions {
   readonly database: Database
+  readonly audit: RunAudit
+  readonly settlement: Pick<PaymentSettlement, 'learn'>
   readonly clock: Clock
   readonly metrics: Metrics
   readonly logger: Logger
@@ -14,21 +19,52 @@ export interface AuditStockOptions {
 /** The audit reads everything: it may take a hundredth of the time, however much there is to read. */
 const restFactor = 100
 
-/** Checks the invariants of the live database and shows what it found on `/metrics`. */
+/**
+ * Checks the invariants of the live database and shows what it found on `/metrics`. Money the provider
+ * has and we have not heard of (its webhook was lost) is looked after.
+ */
 export function createAuditStock(options: AuditStockOptions): () => Promise<void> {
-  const { database, clock, metrics, logger } = options
+  const { database, audit, clock, metrics, logger } = options
   let restUntil = -Infinity
+  show(unviolated())
+
+  function show(results: readonly { readonly id: string; readonly violations: number }[]): void {
+    for (const { id, violations } of results) {
+      metrics.invariantViolations.set({ invariant: id }, violations)
+    }
+  }
+
+  function complain({ invariants, unchecked }: AuditReport): void {
+    for (const { id, title, violations, examples } of invariants) {
+      if (violations > 0) logger.error({ invariant: id, title, violations, examples }, 'violated')
+    }
+    for (const what of unchecked) logger.warn({ what }, 'not audited')
+  }
+
   return async () => {
     if (clock.monotonic() < restUntil) return
     const startedAt = clock.monotonic()
-    const results = await auditInvariants(database)
-    for (const { id, title, violations, examples } of results) {
-      metrics.invariantViolations.set({ invariant: id }, violations)
-      if (violations > 0) logger.error({ invariant: id, title, violations, examples }, 'violated')
-    }
+    const report = await audit()
     const tookMs = clock.monotonic() - startedAt
     restUntil = clock.monotonic() + tookMs * restFactor
+    show(report.invariants)
+    complain(report)
+    await lookAfter(report.strayPaymentIds, options)
     const units = await database.read(countUnits)
     for (const [state, count] of Object.entries(units)) metrics.units.set({ state }, count)
+    metrics.strandedPayments.set(await database.read(countStranded))
+  }
+}
+
+async function lookAfter(
+  paymentIds: readonly string[],
+  { settlement, logger }: AuditStockOptions,
+): Promise<void> {
+  for (const paymentId of paymentIds) {
+    try {
+      await settlement.learn(paymentId)
+    } catch (error) {
+      logger.warn({ err: error, paymentId }, 'money nobody told of is not placed yet')
+    }
   }
 }

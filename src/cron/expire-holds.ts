@@ -7,6 +7,7 @@ import {
   releaseCancelledCartHolds,
   type Swept,
 } from '../db/expiry.ts'
+import { forgetEvents } from '../db/webhook-events.ts'
 import type { Clock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AnnounceStockReleased } from '../stock-released.ts'
@@ -22,6 +23,8 @@ export interface ExpireHoldsOptions {
 const batchSizeMax = 200
 const batchesPerSweepMax = 50
 const requestsKeptMs = 3_600_000
+/** Longer than providers repeat a webhook; what is repeated later is looked up once more, no harm. */
+const webhookEventsKeptMs = 7 * 86_400_000
 
 type Step = readonly [kind: string, script: (now: number, limit: number) => Script<Swept>]
 
@@ -51,5 +54,6 @@ export function createExpireHolds(options: ExpireHoldsOptions): () => Promise<vo
   return async () => {
     for (const step of steps) await sweep(step)
     await database.transaction(() => forgetRequests(clock.now() - requestsKeptMs, batchSizeMax))
+    await database.transaction(() => forgetEvents(clock.now() - webhookEventsKeptMs, batchSizeMax))
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAudit } from '../audit.ts'
 import { createMetrics } from '../metrics.ts'
 import {
   openPaymentFixture,
@@ -26,7 +27,8 @@ describe('maintenance', () => {
     const announceStockReleased = (productIds: readonly number[]): void => {
       announced.push(...productIds)
     }
-    const options = { ...fixture, announceStockReleased, metrics, logger: silentLogger }
+    const audit = createAudit(fixture)
+    const options = { ...fixture, audit, announceStockReleased, metrics, logger: silentLogger }
     const maintenance = createMaintenance(options)
     await maintenance.start()
     clock.advance(2_000)

@@ -1,3 +1,4 @@
+import type { RunAudit } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import type { Service } from '../lifecycle.ts'
@@ -14,6 +15,7 @@ export interface MaintenanceOptions {
   readonly database: Database
   readonly announceStockReleased: AnnounceStockReleased
   readonly settlement: PaymentSettlement
+  readonly audit: RunAudit
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics

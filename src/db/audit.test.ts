@@ -65,6 +65,7 @@ describe('the audit', () => {
       'I10',
       'I11',
       'I12',
+      'I13',
       'I14',
       'I15',
       'I16',
@@ -247,5 +248,42 @@ describe('the audit', () => {
     const empty = await openSaleFixture()
     expect(await empty.read(countUnits())).toEqual({ available: 0, held: 0, sold: 0 })
     await empty.close()
+  })
+})
+
+describe('the purchase limit over several sales of a product', () => {
+  const violated = async () => fixture.violated()
+
+  /** The same product in one more sale, with another limit. */
+  async function nextSale(purchaseLimit: number | null): Promise<Offer> {
+    const raw = fixture.openRaw()
+    const next = await fixture.sale({ stock: 1 })
+    raw
+      .prepare(
+        'update flash_sale_details set product_id = ?, purchase_limit = ? where flash_sale_id = ?',
+      )
+      .run(offer.productId, purchaseLimit, next.flashSaleId)
+    raw.close()
+    fixture.clock.advance(1)
+    return { ...next, productId: offer.productId }
+  }
+
+  it('is that of the sale a shopper last took it in', async () => {
+    const user = await fixture.user()
+    await fixture.hold(user, offer, 2)
+    await fixture.hold(user, await nextSale(3), 1)
+    expect(await violated()).toEqual([])
+    corrupt(`update flash_sale_details set purchase_limit = 2 where purchase_limit = 3`)
+    expect(await violated()).toEqual(['I14'])
+  })
+
+  it('is none after a sale without one, and is not broken by what was bought before a lower one', async () => {
+    const user = await fixture.user()
+    await fixture.hold(user, offer, 2)
+    await fixture.hold(user, await nextSale(null), 2)
+    const lower = await nextSale(1)
+    const [refused] = await fixture.reserve(fixture.wish(user, lower))
+    expect(refused).toMatchObject({ kind: 'refused', refusal: 'purchase_limit_reached' })
+    expect(await violated()).toEqual([])
   })
 })

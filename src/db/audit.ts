@@ -74,14 +74,16 @@ const invariants: readonly Invariant[] = [
   },
   {
     id: 'I9',
-    title: 'paid invoices have sold reservations only, cancelled and expired ones none',
+    title: 'every line of a paid invoice has a sold reservation, invoices that ended have none',
     violations: `
       select i.id as invoice_id, i.status as invoice_status, r.id as reservation_id, r.status
       from invoices i join reservations r on r.invoice_id = i.id
-      where (i.status = 'paid' and r.status <> 'sold')
+      left join invoice_details l on l.reservation_id = r.id
+      where (i.status = 'paid' and r.status <> 'sold'
+          and (r.status <> 'expired' or l.reservation_id is not null))
         or (i.status <> 'paid' and r.status = 'sold')
         or (i.status in ('unpaid', 'paying') and r.status <> 'held')
-        or (i.status in ('cancelled', 'expired') and r.status = 'held')`,
+        or (i.status in ('cancelled', 'expired', 'needs_attention') and r.status = 'held')`,
   },
   {
     id: 'I10',
@@ -117,6 +119,8 @@ const invariants: readonly Invariant[] = [
       select r.id, 'missing'
       from reservations r left join invoice_details l on l.reservation_id = r.id
       where r.invoice_id is not null and l.reservation_id is null
+        and not (r.status = 'expired' and exists (
+          select 1 from invoices i where i.id = r.invoice_id and i.status = 'paid'))
       union all
       select r.id, 'missing'
       from reservations r left join cart_details l on l.reservation_id = r.id
@@ -139,18 +143,43 @@ const invariants: readonly Invariant[] = [
       select i.id, i.status, i.total_minor, min(p.id), sum(p.amount_minor)
       from payments p join invoices i on i.id = p.invoice_id
       where p.status in ('authorized', 'captured')
-      group by i.id, i.status, i.total_minor having count(*) > 1`,
+      group by i.id, i.status, i.total_minor having count(*) > 1
+      union all
+      select i.id, i.status, i.total_minor, p.id, p.amount_minor
+      from payments p join invoices i on i.id = p.invoice_id
+      where p.status = 'stranded' and i.status not in ('needs_attention', 'paid')
+      union all
+      select i.id, i.status, i.total_minor, null, null
+      from invoices i
+      where i.status = 'needs_attention' and not exists (
+        select 1 from payments p where p.invoice_id = i.id and p.status = 'stranded')`,
+  },
+  {
+    id: 'I13',
+    title: 'no payment that pays was ever given up',
+    violations: `
+      select p.id as payment_id, p.status, i.id as invoice_id
+      from payments p join invoices i on i.id = p.invoice_id
+      where i.status = 'paid' and p.status in ('declined', 'voided')
+        and not exists (
+          select 1 from payments q
+          where q.invoice_id = i.id and q.status in ('authorized', 'captured'))`,
   },
   {
     id: 'I14',
-    title: 'nobody holds or bought more than the purchase limit of a product',
+    title: 'nobody holds or bought more of a product than the sale they last took it in allows',
     violations: `
-      select r.user_id, r.flash_sale_id, r.product_id, sum(r.quantity) as taken, d.purchase_limit
-      from reservations r join flash_sale_details d
+      with taken as (
+        select user_id, product_id, sum(quantity) as taken, max(created_at) as last_at
+        from reservations where status in ('held', 'sold')
+        group by user_id, product_id having count(*) > 1 or max(quantity) > 1)
+      select distinct t.user_id, t.product_id, t.taken, d.flash_sale_id, d.purchase_limit
+      from taken t
+      join reservations r on r.user_id = t.user_id and r.product_id = t.product_id
+        and r.created_at = t.last_at and r.status in ('held', 'sold')
+      join flash_sale_details d
         on d.flash_sale_id = r.flash_sale_id and d.product_id = r.product_id
-      where r.status in ('held', 'sold') and d.purchase_limit is not null
-      group by r.user_id, r.flash_sale_id, r.product_id, d.purchase_limit
-      having sum(r.quantity) > d.purchase_limit`,
+      where d.purchase_limit < t.taken`,
   },
   {
     id: 'I15',
@@ -170,13 +199,22 @@ const invariants: readonly Invariant[] = [
   },
 ]
 
+/** By id, every invariant the audit answers for. */
+export const invariantTitles: Readonly<Record<string, string>> = Object.fromEntries(
+  invariants.map(({ id, title }) => [id, title]),
+)
+
 /**
  * Checks every invariant the database can tell of. Each is true of every commit, so each has a
- * snapshot of its own; between two the event loop turns.
+ * snapshot of its own; between two the event loop turns, and `goesOn` may end it.
  */
-export async function auditInvariants(database: Database): Promise<readonly InvariantResult[]> {
+export async function auditInvariants(
+  database: Pick<Database, 'read'>,
+  goesOn: () => boolean = () => true,
+): Promise<readonly InvariantResult[]> {
   const results: InvariantResult[] = []
   for (const invariant of invariants) {
+    if (!goesOn()) break
     results.push(await database.read(() => auditInvariant(invariant)))
     await nextTick()
   }

@@ -197,6 +197,13 @@ describe('an authorised attempt', () => {
     yield* returnToStock(ended, 'released', now())
   }
 
+  it('that is late money is left to where such money is placed', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(endPayment(id, voided, now()))
+    await fixture.run(run(`update payments set status = 'late' where id = ?`, id))
+    expect(await fixture.run(settleAuthorized(id, now()))).toBe('leave')
+  })
+
   it('of an attempt nobody knows is to be voided', async () => {
     expect(await fixture.run(settleAuthorized('unknown', now()))).toBe('void')
   })
@@ -235,6 +242,31 @@ describe('an attempt that ends without money', () => {
     await fixture.run(endPayment(id, declined, now()))
     expect(await invoiceNow()).toMatchObject({ dueAt: now() + 60_000 })
     expect(await fixture.run(expireInvoices(now(), 10))).toMatchObject({ ended: 0 })
+  })
+
+  it('extends a hold once: the second late answer leaves what is left', async () => {
+    fixture.clock.advance(299_999)
+    const first = await fixture.pay(invoice)
+    await fixture.run(endPayment(first.id, declined, now()))
+    const dueAt = now() + 60_000
+    for (const end of [declined, voided]) {
+      fixture.clock.advance(20_000)
+      const { id } = await fixture.pay(invoice)
+      await fixture.run(endPayment(id, end, now()))
+      expect(await invoiceNow()).toMatchObject({ status: 'unpaid', dueAt })
+    }
+    fixture.clock.advance(20_000)
+    expect(await begin()).toEqual({ kind: 'expired' })
+    expect(await fixture.run(expireInvoices(now(), 10))).toMatchObject({ ended: 1 })
+  })
+
+  it('that comes early uses the extension up for nobody', async () => {
+    const first = await fixture.pay(invoice)
+    await fixture.run(endPayment(first.id, declined, now()))
+    fixture.clock.advance(299_999)
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(endPayment(id, declined, now()))
+    expect(await invoiceNow()).toMatchObject({ dueAt: now() + 60_000 })
   })
 
   it('never leaves more than the hold time itself', async () => {

@@ -26,7 +26,15 @@ export type BeginResult =
       readonly invoice: Invoice
       readonly payment: Payment | undefined
     }
-  | { readonly kind: 'key_reused' | 'not_found' | 'payment_in_progress' | 'expired' | 'cancelled' }
+  | {
+      readonly kind:
+        | 'key_reused'
+        | 'not_found'
+        | 'payment_in_progress'
+        | 'expired'
+        | 'cancelled'
+        | 'needs_attention'
+    }
 
 const paymentColumns = `
   id, invoice_id as "invoiceId", user_id as "userId", status, method,
@@ -57,7 +65,7 @@ const claimInvoice = `
   where id = ? and user_id = ? and status = 'unpaid' and due_at > ?
     and not exists (
       select 1 from payments
-      where invoice_id = ? and status in ('authorizing', 'authorized', 'captured'))
+      where invoice_id = ? and status in ('authorizing', 'authorized', 'captured', 'late'))
   returning id`
 
 const selectCaptured = `
@@ -74,10 +82,12 @@ function* whyNot(invoice: Invoice): Script<BeginResult> {
       return { kind: 'cancelled' }
     case 'expired':
       return { kind: 'expired' }
+    case 'needs_attention':
+      return { kind: 'needs_attention' }
     case 'paying':
       return { kind: 'payment_in_progress' }
     case 'unpaid': {
-      // Either overdue, or an earlier authorisation is still to be voided.
+      // Either overdue, or the money of an earlier attempt is on its way.
       const live = yield* first(selectLive, invoice.id)
       return { kind: live === undefined ? 'expired' : 'payment_in_progress' }
     }
@@ -86,7 +96,8 @@ function* whyNot(invoice: Invoice): Script<BeginResult> {
 
 const selectLive = `
   select id from payments
-  where invoice_id = ? and status in ('authorizing', 'authorized', 'captured')`
+  where invoice_id = ? and status in ('authorizing', 'authorized', 'captured', 'late')`
+
 const insertPayment = `
   insert into payments (id, invoice_id, user_id, idempotency_key, method, amount_minor, currency,
     status, created_at, updated_at)
@@ -118,9 +129,24 @@ const markAuthorized = `
   update payments set status = 'authorized', updated_at = ?
   where id = ? and status = 'authorizing' and given_up_at is null
   returning invoice_id as "invoiceId"`
-const payInvoice = `
+
+/**
+ * The provider has authorised: `paying → paid`, the holds are sold, and the payment is left
+ * `authorized`, which on a paid invoice is the order to capture it.
+ * `capture`: the invoice is paid, capture now. `void`: it is not, give the authorisation up.
+ * `leave`: it is late money, which is not this script's business.
+ */
+export function* settleAuthorized(paymentId: string, now: number): Script<AuthorizedNext> {
+  const authorized = yield* first<{ invoiceId: string }>(markAuthorized, now, paymentId)
+  if (authorized === undefined) return yield* settledAlready(paymentId)
+  return (yield* payInvoice(authorized.invoiceId, 'paying', now)) ? 'capture' : 'void'
+}
+
+export type AuthorizedNext = 'capture' | 'void' | 'leave'
+
+const markPaid = `
   update invoices set status = 'paid', paid_at = ?
-  where id = ? and status = 'paying'
+  where id = ? and status = ?
   returning id`
 const sellHolds = `
   update reservations set status = 'sold', ended_at = ?
@@ -128,22 +154,19 @@ const sellHolds = `
   returning ${endedHoldColumns}`
 const countLines = `select count(*) as lines from invoice_details where invoice_id = ?`
 
-/**
- * The provider has authorised: `paying → paid`, the holds are sold, and the payment is left
- * `authorized`, which on a paid invoice is the order to capture it.
- * `capture`: the invoice is paid, capture now. `void`: it is not, give the authorisation up.
- */
-export function* settleAuthorized(paymentId: string, now: number): Script<'capture' | 'void'> {
-  const authorized = yield* first<{ invoiceId: string }>(markAuthorized, now, paymentId)
-  if (authorized === undefined) return yield* settledAlready(paymentId)
-  const { invoiceId } = authorized
-  const paid = yield* first(payInvoice, now, invoiceId)
-  if (paid === undefined) return 'void'
+/** `→ paid` from a state whose holds are alive, and the holds are sold. False: it is in another state. */
+export function* payInvoice(
+  invoiceId: string,
+  from: 'paying' | 'unpaid',
+  now: number,
+): Script<boolean> {
+  const paid = yield* first(markPaid, now, invoiceId, from)
+  if (paid === undefined) return false
   const sold = yield* all<EndedHold>(sellHolds, now, invoiceId)
-  const [count] = yield* all<{ lines: number }>(countLines, invoiceId)
-  if (sold.length !== count?.lines) throw new Error(`invoice ${invoiceId} lost a hold while paying`)
+  const { lines } = yield* one<{ lines: number }>(countLines, invoiceId)
+  if (sold.length !== lines) throw new Error(`invoice ${invoiceId} lost a hold while paying`)
   yield* moveToSold(sold, now)
-  return 'capture'
+  return true
 }
 
 const selectSettled = `
@@ -151,15 +174,24 @@ const selectSettled = `
   from payments p join invoices i on i.id = p.invoice_id
   where p.id = ?`
 
-function* settledAlready(paymentId: string): Script<'capture' | 'void'> {
+function* settledAlready(paymentId: string): Script<AuthorizedNext> {
   const settled = yield* first<{ status: PaymentStatus; invoiceStatus: InvoiceStatus }>(
     selectSettled,
     paymentId,
   )
-  const paid = settled?.invoiceStatus === 'paid'
-  return paid && (settled.status === 'authorized' || settled.status === 'captured')
-    ? 'capture'
-    : 'void'
+  switch (settled?.status) {
+    case 'authorized':
+    case 'captured':
+      return settled.invoiceStatus === 'paid' ? 'capture' : 'void'
+    case 'late':
+    case 'stranded':
+      return 'leave'
+    case 'authorizing':
+    case 'declined':
+    case 'voided':
+    case undefined:
+      return 'void'
+  }
 }
 
 const markGivenUp = `
@@ -176,7 +208,8 @@ export function* giveUpPayment(paymentId: string, now: number): Script<boolean> 
 }
 
 const touch = `
-  update payments set updated_at = ? where id = ? and status in ('authorizing', 'authorized')`
+  update payments set updated_at = ?
+  where id = ? and status in ('authorizing', 'authorized', 'late')`
 
 /** Puts an attempt that is still open behind the others. */
 export function* touchPayment(paymentId: string, now: number): Script<void> {
@@ -200,9 +233,12 @@ const endAttempt = `
     and not exists (select 1 from invoices i where i.id = payments.invoice_id and i.status = 'paid')
   returning invoice_id as "invoiceId"`
 const selectDue = `
-  select due_at as "dueAt", hold_seconds as "holdSeconds" from invoices where id = ?`
+  select due_at as "dueAt", hold_seconds as "holdSeconds", extended_at as "extendedAt"
+  from invoices where id = ?`
 const backToUnpaid = `
-  update invoices set status = 'unpaid', due_at = ? where id = ? and status = 'paying' returning id`
+  update invoices set status = 'unpaid', due_at = ?, extended_at = ?
+  where id = ? and status = 'paying'
+  returning id`
 
 export type AttemptEnd =
   | { readonly status: 'declined'; readonly code: string }
@@ -210,7 +246,7 @@ export type AttemptEnd =
 
 /**
  * The attempt is over without money: declined, or void confirmed by the provider. `paying → unpaid`
- * with some time left to try another card. False when it was settled otherwise before.
+ * with some time left to try another card, once. False when it was settled otherwise before.
  */
 export function* endPayment(paymentId: string, end: AttemptEnd, now: number): Script<boolean> {
   const ended = yield* first<{ invoiceId: string }>(
@@ -219,13 +255,23 @@ export function* endPayment(paymentId: string, end: AttemptEnd, now: number): Sc
   )
   if (ended === undefined) return false
   const { invoiceId } = ended
-  const { dueAt, holdSeconds } = yield* one<{ dueAt: number; holdSeconds: number }>(
-    selectDue,
-    invoiceId,
-  )
-  const graceMs = Math.min(declineGraceMs, holdSeconds * 1000)
-  yield* first(backToUnpaid, Math.max(dueAt, now + graceMs), invoiceId)
+  const due = yield* one<Due>(selectDue, invoiceId)
+  const { dueAt, extendedAt } = extended(due, now)
+  yield* first(backToUnpaid, dueAt, extendedAt, invoiceId)
   return true
+}
+
+interface Due {
+  readonly dueAt: number
+  readonly holdSeconds: number
+  readonly extendedAt: number | null
+}
+
+/** Once per invoice, and only when less than the grace is left. */
+function extended({ dueAt, holdSeconds, extendedAt }: Due, now: number): Omit<Due, 'holdSeconds'> {
+  const graceEndsAt = now + Math.min(declineGraceMs, holdSeconds * 1000)
+  if (extendedAt !== null || graceEndsAt <= dueAt) return { dueAt, extendedAt }
+  return { dueAt: graceEndsAt, extendedAt: now }
 }
 
 const selectPayment = `select ${paymentColumns} from payments where id = ?`
@@ -241,11 +287,21 @@ export function* readPayment(
 }
 
 const selectUnsettled = `
-  select ${paymentColumns} from payments
-  where status in ('authorizing', 'authorized') and updated_at <= ?
+  select ${paymentColumns},
+    (select i.due_at from invoices i where i.id = payments.invoice_id) as "dueAt"
+  from payments
+  where status in ('authorizing', 'authorized', 'late') and updated_at <= ?
   order by updated_at limit ?`
 
+export interface UnsettledPayment extends Payment {
+  /** Of its invoice, epoch ms. */
+  readonly dueAt: number
+}
+
 /** Attempts nobody has moved since `untouchedSince` (epoch ms): their process may be gone. */
-export function* readUnsettled(untouchedSince: number, limit: number): Script<readonly Payment[]> {
-  return yield* all<Payment>(selectUnsettled, untouchedSince, limit)
+export function* readUnsettled(
+  untouchedSince: number,
+  limit: number,
+): Script<readonly UnsettledPayment[]> {
+  return yield* all<UnsettledPayment>(selectUnsettled, untouchedSince, limit)
 }

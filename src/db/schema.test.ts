@@ -156,7 +156,7 @@ describe('invoices', () => {
     const copy = (columns: string): Promise<void> =>
       attempt(
         `insert into invoices select ?, user_id, ${columns}, status, total_minor, currency,
-           hold_seconds, due_at, created_at, paid_at, ended_at from invoices where id = ?`,
+           hold_seconds, due_at, extended_at, created_at, paid_at, ended_at from invoices where id = ?`,
         ...['copy', invoice.id],
       )
     await expect(copy(`cart_id, 'another key'`)).rejects.toThrow(/UNIQUE.*cart_id/)
@@ -165,6 +165,28 @@ describe('invoices', () => {
       userId,
     )
     await expect(copy(`'c', idempotency_key`)).rejects.toThrow(/UNIQUE.*idempotency_key/)
+  })
+
+  it.each([
+    ['expired', 'unpaid'],
+    ['expired', 'cancelled'],
+    ['cancelled', 'paid'],
+    ['cancelled', 'unpaid'],
+    ['unpaid', 'needs_attention'],
+    ['needs_attention', 'paid'],
+    ['needs_attention', 'expired'],
+  ])('never go from %s to %s', async (from, to) => {
+    const { id } = await fixture.invoice(userId, offer)
+    const ended = (status: string) =>
+      ['cancelled', 'expired', 'needs_attention'].includes(status) ? 1 : null
+    const move = (status: string): Promise<void> =>
+      attempt(
+        `update invoices set status = ?, ended_at = ?, paid_at = ? where id = ?`,
+        ...[status, ended(status), status === 'paid' ? 1 : null, id],
+      )
+    if (from === 'needs_attention') await move('expired')
+    if (from !== 'unpaid') await move(from)
+    await expect(move(to)).rejects.toThrow('does not go this way')
   })
 
   it('have lines that add up', async () => {
@@ -194,6 +216,19 @@ describe('payments', () => {
     const { id } = await fixture.invoice(userId, offer)
     await attempt(insert, 'p1', id, userId, 'k1', 'declined')
     await expect(attempt(insert, 'p2', id, userId, 'k1', 'declined')).rejects.toThrow(/UNIQUE/)
+  })
+
+  it('that ended come back as late money only, and stranded ones never', async () => {
+    const payment = await fixture.pay(await fixture.invoice(userId, offer))
+    const move = (assignments: string): Promise<void> =>
+      attempt(`update payments set ${assignments} where id = ?`, payment.id)
+    await move(`status = 'voided'`)
+    await expect(move(`status = 'authorized'`)).rejects.toThrow('stays settled')
+    await move(`status = 'late'`)
+    await expect(move(`status = 'stranded'`)).rejects.toThrow(/CHECK/)
+    await move(`status = 'stranded', stranded_at = 1, stranded_reason = 'sold_out'`)
+    await expect(move(`status = 'captured'`)).rejects.toThrow('stays settled')
+    await expect(move(`closed_at = 1`)).rejects.toThrow(/CHECK/)
   })
 
   it('that are captured stay captured', async () => {

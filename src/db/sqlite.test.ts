@@ -89,7 +89,9 @@ describe('a file that cannot be used', () => {
     writeFileSync(text, 'these are no pages '.repeat(500))
     const openText = (): Database => open({ path: text })
     expect(openText).toThrow(DatabaseUnavailableError)
-    expect(openText).toThrow(/cannot open the database .*notes\.txt: file is not a database/)
+    expect(openText).toThrow(
+      /cannot open the database .*notes\.txt: SQLITE_NOTADB: file is not a database/,
+    )
   })
 
   it('is refused when its pages are damaged', () => {

@@ -2,6 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { wait, type Clock } from '../clock.ts'
+import { classified, createGroupCommit } from '../sqlite/group-commit.ts'
+import { explain, openTransactions } from '../sqlite/transactions.ts'
 import {
   DatabaseUnavailableError,
   type Database,
@@ -9,7 +11,6 @@ import {
   type Script,
   type Statement,
 } from './database.ts'
-import { createGroupCommit } from './group-commit.ts'
 
 export interface SqliteOptions {
   readonly path: string
@@ -46,7 +47,8 @@ export function openSqlite(given: SqliteOptions): Database {
   const options = { ...defaults, ...given }
   const { clock, lockTimeoutMs } = options
   const connection = createConnection(connect(options.path), options.onStatements)
-  const writes = createGroupCommit({ ...options, connection })
+  const { transactions } = connection
+  const writes = createGroupCommit({ ...options, connection: transactions })
   let closed: Promise<void> | undefined
 
   function assertOpen(): void {
@@ -61,7 +63,9 @@ export function openSqlite(given: SqliteOptions): Database {
       try {
         return connection.read(script)
       } catch (error) {
-        if (!isBusy(error) || clock.monotonic() >= deadline) throw classified(error)
+        if (!transactions.isBusy(error) || clock.monotonic() >= deadline) {
+          throw classified(transactions, error)
+        }
       }
       await wait(clock, readRetryMs)
     }
@@ -70,7 +74,7 @@ export function openSqlite(given: SqliteOptions): Database {
   return {
     async transaction(script) {
       assertOpen()
-      return writes.transaction(script)
+      return writes.transaction(() => connection.drive(script()))
     },
     read,
     close() {
@@ -112,33 +116,21 @@ function createConnection(connection: Sqlite.Database, onStatements: (count: num
     }
   }
 
-  const command = (text: string) => (): void => {
-    prepare(text).run()
-  }
-  const commit = command('commit')
+  const transactions = openTransactions(connection, (cause) => {
+    return new DatabaseUnavailableError(explain(cause), { cause })
+  })
 
   return {
     drive,
+    transactions,
     read<T>(script: () => Script<T>): T {
       prepare('begin').run()
       try {
         return drive(script())
       } finally {
-        if (connection.inTransaction) commit()
+        if (connection.inTransaction) transactions.commit()
       }
     },
-    begin: command('begin immediate'),
-    commit,
-    rollback: command('rollback'),
-    savepoint: command('savepoint member'),
-    release: command('release member'),
-    undo() {
-      prepare('rollback to member').run()
-      prepare('release member').run()
-    },
-    inTransaction: () => connection.inTransaction,
-    isBusy,
-    classified,
     close() {
       connection.close()
     },
@@ -152,7 +144,7 @@ function connect(path: string): Sqlite.Database {
     configure(connection)
     return connection
   } catch (error) {
-    throw new DatabaseUnavailableError(`cannot open the database ${path}: ${message(error)}`, {
+    throw new DatabaseUnavailableError(`cannot open the database ${path}: ${explain(error)}`, {
       cause: error,
     })
   }
@@ -166,8 +158,6 @@ function configure(connection: Sqlite.Database): void {
   connection.pragma('journal_mode = WAL')
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
-  // What a savepoint may have to undo is small; a file for it would be written for nothing.
-  connection.pragma('temp_store = MEMORY')
   connection.pragma('journal_size_limit = 67108864')
   connection.pragma('cache_size = -32768')
   connection.prepare('select count(*) from sqlite_schema').get()
@@ -176,22 +166,4 @@ function configure(connection: Sqlite.Database): void {
   const check: unknown = connection.pragma('quick_check(1)', { simple: true })
   if (check !== 'ok') throw new Error(`quick_check says ${String(check)}`)
   connection.pragma(`busy_timeout = ${busyTimeoutMs}`)
-}
-
-/** Not the program's fault and possibly gone in a moment: locked, full, unreadable. */
-const unavailableCode = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|NOMEM|CORRUPT|NOTADB)/
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')
-}
-
-function classified(error: unknown): unknown {
-  if (error instanceof Sqlite.SqliteError && unavailableCode.test(error.code)) {
-    return new DatabaseUnavailableError(`${error.code}: ${error.message}`, { cause: error })
-  }
-  return error
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,15 @@
-/** `unpaid → paying → paid`; `paying → unpaid` (declined); `unpaid → cancelled | expired`. Nothing leaves `paid`. */
-export const invoiceStatuses = ['unpaid', 'paying', 'paid', 'cancelled', 'expired'] as const
+/**
+ * `unpaid → paying → paid`; `paying → unpaid` (declined); `unpaid → cancelled | expired`. Nothing leaves `paid`.
+ * Money that comes late: `unpaid | expired → paid`, or `expired | cancelled → needs_attention`.
+ */
+export const invoiceStatuses = [
+  'unpaid',
+  'paying',
+  'paid',
+  'cancelled',
+  'expired',
+  'needs_attention',
+] as const
 export type InvoiceStatus = (typeof invoiceStatuses)[number]
 
 export interface InvoiceLine {
@@ -24,5 +34,8 @@ export interface Invoice {
   readonly paidAt: number | null
 }
 
-/** A declined card leaves at least this long to try another one, bounded by the hold itself. */
+/**
+ * The first declined card that comes late leaves at least this long to try another one, bounded by the hold
+ * itself. Once per invoice: a hold is not extended again and again.
+ */
 export const declineGraceMs = 60_000

@@ -1,12 +1,29 @@
-/** `authorizing → authorized → captured`; `→ declined | voided`. At most one live attempt per invoice. */
+/**
+ * `authorizing → authorized → captured`; `→ declined | voided`. At most one live attempt per invoice.
+ * Money that comes after that: `declined | voided → late → authorized`, when it pays its invoice after
+ * all, or `late → stranded`, when it cannot and a person has to decide.
+ */
 export const paymentStatuses = [
   'authorizing',
   'authorized',
   'captured',
   'declined',
   'voided',
+  'late',
+  'stranded',
 ] as const
 export type PaymentStatus = (typeof paymentStatuses)[number]
+
+/** Why late money pays nothing. */
+export const strandedReasons = [
+  'sold_out',
+  'purchase_limit_reached',
+  'sale_cancelled',
+  'invoice_cancelled',
+  'paid_already',
+  'more_than_once',
+] as const
+export type StrandedReason = (typeof strandedReasons)[number]
 
 export interface Payment {
   readonly id: string

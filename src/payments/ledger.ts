@@ -9,20 +9,14 @@ export interface PaymentLedger {
 }
 
 export interface LedgerPage {
-  /** Over all captured payments, not only those of this page. */
-  readonly capturedTotals: readonly CapturedTotal[]
   readonly captured: readonly CapturedPayment[]
   /** The last id of a full page; undefined when there is nothing more. */
   readonly next: string | undefined
-  /** Attempts to void a payment whose money had moved. All were refused, but somebody tried. */
+  /**
+   * Attempts to void a payment whose money had moved. All were refused, but somebody tried. Of push
+   * payments none are counted: their money moves when it likes, also while they are given up.
+   */
   readonly voidsOfCaptured: number
-}
-
-export interface CapturedTotal {
-  readonly currency: string
-  readonly payments: number
-  /** Minor units of `currency`. */
-  readonly amountMinor: number
 }
 
 export interface CapturedPayment {
@@ -31,7 +25,9 @@ export interface CapturedPayment {
   /** Minor units of `currency`. */
   readonly amountMinor: number
   readonly currency: string
+  /** Epoch ms. */
+  readonly capturedAt: number
 }
 
-/** Payments in one page: some 2 MB, and one short stall of the event loop. */
-export const capturedPageMax = 10_000
+/** Payments in one page: some 400 kB, and a stall of the event loop of a few milliseconds. */
+export const capturedPageMax = 2_000

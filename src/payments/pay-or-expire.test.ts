@@ -83,7 +83,8 @@ function sweeper(database: Database, now: number) {
 
 /** The resolver of a process whose clock is far enough ahead to take up what has just begun. */
 function resolver(database: Database, provider: PaymentProvider, now: number) {
-  const parts = { database, provider, clock: clockAt(now), logger: silentLogger }
+  const { newId } = fixture
+  const parts = { database, provider, clock: clockAt(now), newId, logger: silentLogger }
   return createResolvePayments({ ...parts, settlement: createPaymentSettlement(parts) })
 }
 
@@ -132,9 +133,11 @@ async function pay(database: Database, provider: PaymentProvider, due: Due): Pro
     case 'key_reused':
     case 'not_found':
     case 'cancelled':
+    case 'needs_attention':
       throw new Error(`not a way to answer here: ${begun.kind}`)
   }
-  const parts = { database, provider, clock: clockAt(now), logger: silentLogger }
+  const { newId } = fixture
+  const parts = { database, provider, clock: clockAt(now), newId, logger: silentLogger }
   try {
     const { invoice } = await createPaymentSettlement(parts).settle(orderOf(begun.payment))
     return invoice.status === 'paid' ? 'paid' : 'declined'

@@ -49,8 +49,8 @@ describe('settling an attempt', () => {
     })
     expect(whenCaptured).toEqual(['paid', '8/0/2'])
     expect(fixture.operations()).toEqual(told(payment, 'authorize authorized', 'capture captured'))
-    expect((await fixture.provider.readLedger()).capturedTotals).toEqual([
-      { currency: 'EUR', payments: 1, amountMinor: invoice.totalMinor },
+    expect((await fixture.provider.readLedger()).captured).toMatchObject([
+      { invoiceId: invoice.id, currency: 'EUR', amountMinor: invoice.totalMinor },
     ])
   })
 
@@ -152,7 +152,7 @@ describe('an authorisation that comes after the attempt was given up', () => {
     expect(await fixture.status('invoices', invoice.id)).toBe('paying')
     await expect(fixture.pay(invoice)).rejects.toThrow('payment_in_progress')
     delete fixture.meddle.void
-    await fixture.settlement.resolve(payment)
+    await fixture.settlement.resolve({ ...payment, dueAt: invoice.dueAt })
     expect(await invoiceNow()).toMatchObject({ status: 'unpaid' })
     expect(await settle(await fixture.pay(invoice))).toMatchObject({ invoice: { status: 'paid' } })
   })

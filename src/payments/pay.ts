@@ -1,16 +1,8 @@
-import type { Clock } from '../clock.ts'
-import type { Database } from '../db/database.ts'
-import {
-  endPayment,
-  giveUpPayment,
-  markCaptured,
-  readPayment,
-  settleAuthorized,
-} from '../db/payments.ts'
+import { readPayment, type UnsettledPayment } from '../db/payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
-import type { Logger } from '../logger.ts'
-import type { PaymentOrder, PaymentProvider } from './provider.ts'
+import { createMoneySteps, type MoneyStepsOptions } from './money-steps.ts'
+import type { PaymentOrder, ProviderPayment } from './provider.ts'
 
 /**
  * The money order of steps: authorise, then move the invoice to paid in one guarded transaction, only
@@ -21,7 +13,12 @@ export interface PaymentSettlement {
   /** Takes a begun attempt to its end. Throws ProviderUnavailableError when the provider is silent. */
   settle(order: PaymentOrder): Promise<Settled>
   /** Takes up an attempt somebody else left, by asking the provider what it knows. */
-  resolve(payment: Payment): Promise<void>
+  resolve(payment: UnsettledPayment): Promise<void>
+  /**
+   * Something happened to this payment, somebody says: the provider is asked what. It only learns what
+   * there is, and gives nothing up. False when no attempt of ours has this id.
+   */
+  learn(paymentId: string): Promise<boolean>
 }
 
 export interface Settled {
@@ -29,78 +26,81 @@ export interface Settled {
   readonly payment: Payment
 }
 
-export interface PaymentSettlementOptions {
-  readonly database: Database
-  readonly provider: PaymentProvider
-  readonly clock: Clock
-  readonly logger: Logger
-}
-
-export function createPaymentSettlement(options: PaymentSettlementOptions): PaymentSettlement {
-  const { database, provider, clock, logger } = options
+export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSettlement {
+  const { database, provider, clock } = options
+  const steps = createMoneySteps(options)
 
   async function settle(order: PaymentOrder): Promise<Settled> {
     const authorization = await provider.authorize(order)
-    if (authorization.kind === 'declined') await decline(order.paymentId, authorization.code)
-    else await authorized(order.paymentId)
+    switch (authorization.kind) {
+      case 'declined':
+        await steps.decline(order.paymentId, authorization.code)
+        break
+      case 'authorized':
+        await steps.authorized(order.paymentId)
+        break
+      case 'pending':
+      // The shopper's bank takes its time: a webhook or the resolver goes on from here.
+    }
     const settled = await database.read(() => readPayment(order.paymentId))
     if (settled === undefined) throw new Error(`payment ${order.paymentId} is missing`)
     return settled
   }
 
-  async function decline(paymentId: string, code: string): Promise<void> {
-    await database.transaction(() =>
-      endPayment(paymentId, { status: 'declined', code }, clock.now()),
-    )
-  }
-
-  async function authorized(paymentId: string): Promise<void> {
-    const next = await database.transaction(() => settleAuthorized(paymentId, clock.now()))
-    if (next === 'void') return voidPayment(paymentId)
-    try {
-      await capture(paymentId)
-    } catch (error) {
-      // The invoice is paid for ever; the resolver captures until the provider confirms.
-      logger.warn({ err: error, paymentId }, 'capture is not confirmed yet')
-    }
-  }
-
-  async function capture(paymentId: string): Promise<void> {
-    await provider.capture(paymentId)
-    await database.transaction(() => markCaptured(paymentId, clock.now()))
-  }
-
-  async function voidPayment(paymentId: string): Promise<void> {
-    await provider.void(paymentId)
-    await database.transaction(() =>
-      endPayment(paymentId, { status: 'voided', code: null }, clock.now()),
-    )
-  }
-
-  async function resolve(payment: Payment): Promise<void> {
+  async function resolve(payment: UnsettledPayment): Promise<void> {
     const known = await provider.find(payment.id)
+    await apply(payment, known)
+    if (isToBeGivenUp(payment, known, clock.now())) await steps.giveUp(payment.id)
+  }
+
+  async function learn(paymentId: string): Promise<boolean> {
+    // Read before the provider is asked: what had ended by then has really ended.
+    const attempt = await database.read(() => readPayment(paymentId))
+    if (attempt === undefined) return false
+    await apply(attempt.payment, await provider.find(paymentId))
+    return true
+  }
+
+  /** What the provider has decided; nothing when it has not, or does not know. */
+  async function apply(payment: Payment, known: ProviderPayment | undefined): Promise<void> {
+    if (payment.status === 'captured' || payment.status === 'stranded') return
+    if (known !== undefined) assertSameMoney(payment, known)
     switch (known?.status) {
       case 'declined':
-        return decline(payment.id, known.declineCode ?? 'declined')
+        if (payment.status === 'late') return steps.drop(payment.id)
+        return steps.decline(payment.id, known.declineCode ?? 'declined')
       case 'authorized':
-        return authorized(payment.id)
+        return hasEnded(payment) ? steps.authorizedLate(payment.id) : steps.authorized(payment.id)
       case 'captured':
-        await database.transaction(() => settleAuthorized(payment.id, clock.now()))
-        return capture(payment.id)
+        return steps.moved(payment.id)
       case 'voided':
+        if (payment.status === 'late') await steps.drop(payment.id)
+        return
+      case 'pending':
       case undefined:
-        return giveUp(payment.id)
     }
   }
 
-  /**
-   * Unknown to the provider may mean "still on its way": the void makes sure it never comes. Our own
-   * guard is first, or an authorisation that arrives meanwhile would be voided after it paid.
-   */
-  async function giveUp(paymentId: string): Promise<void> {
-    const givenUp = await database.transaction(() => giveUpPayment(paymentId, clock.now()))
-    if (givenUp) await voidPayment(paymentId)
-  }
+  return { settle, resolve, learn }
+}
 
-  return { settle, resolve }
+const hasEnded = ({ status }: Payment): boolean =>
+  status === 'declined' || status === 'voided' || status === 'late'
+
+/** Unknown, or voided and not yet ended here; a pending one has until its invoice is due. */
+function isToBeGivenUp(
+  payment: UnsettledPayment,
+  known: ProviderPayment | undefined,
+  now: number,
+): boolean {
+  if (payment.status !== 'authorizing') return false
+  if (known?.status === 'pending') return payment.dueAt <= now
+  return known === undefined || known.status === 'voided'
+}
+
+/** A void of an unknown payment leaves the provider with an entry that has no money. */
+function assertSameMoney(payment: Payment, known: ProviderPayment): void {
+  const moves = known.status === 'authorized' || known.status === 'captured'
+  const same = known.amountMinor === payment.amountMinor && known.currency === payment.currency
+  if (moves && !same) throw new Error(`the provider has another amount for payment ${payment.id}`)
 }

@@ -12,12 +12,13 @@ export interface PaymentProvider {
    */
   authorize(order: PaymentOrder): Promise<Authorization>
   /**
-   * Moves the money; repeated calls move it once.
+   * Moves the money; repeated calls move it once. It resolves only when the money has moved.
    * @throws Error without an authorisation: a bug of ours.
    */
   capture(paymentId: string): Promise<void>
   /**
-   * Gives up the authorisation, or makes sure that none can come for this id any more.
+   * Gives up the authorisation, or makes sure that none can come for this id any more. A push payment
+   * cannot be forbidden, only no longer be waited for: `find` may say `captured` afterwards.
    * @throws AlreadyCapturedError when the money has moved.
    */
   void(paymentId: string): Promise<void>
@@ -35,12 +36,13 @@ export interface PaymentOrder {
   readonly method: string
 }
 
+/** `pending`: a push payment, which the shopper's bank moves by itself or never. `find` tells later. */
 export type Authorization =
-  { readonly kind: 'authorized' } | { readonly kind: 'declined'; readonly code: string }
+  { readonly kind: 'authorized' | 'pending' } | { readonly kind: 'declined'; readonly code: string }
 
 export interface ProviderPayment {
   readonly paymentId: string
-  readonly status: 'authorized' | 'captured' | 'declined' | 'voided'
+  readonly status: 'pending' | 'authorized' | 'captured' | 'declined' | 'voided'
   readonly declineCode: string | null
   readonly amountMinor: number
   readonly currency: string

@@ -6,17 +6,15 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { wait, type Clock } from '../clock.ts'
-import {
-  capturedPageMax,
-  type CapturedPayment,
-  type CapturedTotal,
-  type LedgerPage,
-} from './ledger.ts'
+import { classified, createGroupCommit } from '../sqlite/group-commit.ts'
+import { explain, isBusy, isUnavailable, openTransactions } from '../sqlite/transactions.ts'
+import { capturedPageMax, type CapturedPayment, type LedgerPage } from './ledger.ts'
 import { ProviderUnavailableError } from './provider.ts'
+import { schemaVersion, stepsFrom } from './simulated-schema.ts'
 
 /** SQLite's own wait blocks the event loop, so it only bridges the length of one commit. */
 const busyTimeoutMs = 20
-/** Between two tries the event loop is free; nobody holds the file for longer than a commit. */
+/** Between two tries to read the event loop is free; nobody keeps readers out for long. */
 const busyPauseMs = 10
 /** Longer than this is not a queue, it is a stuck process: then there is no answer. */
 const busyRetryMs = 2_000
@@ -24,15 +22,23 @@ const busyRetryMs = 2_000
 export interface LedgerFileOptions {
   readonly path: string
   readonly clock: Clock
+  /** Spreads the retries of several processes; 0 ≤ random() < 1. */
+  readonly random: () => number
+  /** Runs a task after the arrivals of the current tick; setImmediate unless given. */
+  readonly defer?: (task: () => void) => void
 }
 
 /** An open ledger. Tasks are synchronous: nothing is ever awaited inside a transaction. */
 export interface LedgerFile {
-  /** Runs the task in one write transaction (`BEGIN IMMEDIATE`), durable when it resolves. */
+  /**
+   * Runs the task in one write transaction, durable when it resolves. Those asked for in one tick
+   * share a commit: a sync of the disk for each would cost more than all they write.
+   */
   write<T>(task: (connection: LedgerConnection) => T): Promise<T>
   /** Runs the task on one consistent snapshot. */
   read<T>(task: (connection: LedgerConnection) => T): Promise<T>
-  close(): void
+  /** Once nothing is written any more. */
+  close(): Promise<void>
 }
 
 /** A connection on which every statement is prepared once, cached by its text. */
@@ -49,17 +55,21 @@ type LedgerValue = string | number | null
  * Opens the file, making it and its folder when they are missing.
  * @throws ProviderUnavailableError when it stays locked or cannot be used, Error when it is not ours.
  */
-export async function openLedgerFile({ path, clock }: LedgerFileOptions): Promise<LedgerFile> {
+export async function openLedgerFile(options: LedgerFileOptions): Promise<LedgerFile> {
+  const { path, clock, random, defer = setImmediate } = options
   mkdirSync(dirname(path), { recursive: true })
   const database = await retryWhileBusy(clock, () => openConnection(path))
-  const connection = prepareOnce(database)
+  const ledger = prepareOnce(database)
+  const connection = openTransactions(database, unavailable)
+  const lockTimeoutMs = busyRetryMs
+  const writes = createGroupCommit({ connection, clock, random, defer, lockTimeoutMs })
 
   return {
-    write: (task) =>
-      retryWhileBusy(clock, () => database.transaction(() => task(connection)).immediate()),
+    write: (task) => writes.transaction(() => task(ledger)),
     read: (task) =>
-      retryWhileBusy(clock, () => database.transaction(() => task(connection)).deferred()),
-    close: () => {
+      retryWhileBusy(clock, () => database.transaction(() => task(ledger)).deferred()),
+    async close() {
+      await writes.idle()
       database.close()
     },
   }
@@ -93,81 +103,17 @@ function assertDurable(database: Database.Database): void {
 
 /** "HFPS" marks the file as a payment simulator's, so that no other database is taken for one. */
 const applicationId = 0x48465053
-const schemaVersion = 1
-
-/**
- * A payment known only from its void has no invoice, amount, currency or method. The final
- * statuses are final in the schema too, and the log can only grow.
- */
-const schema = `
-  create table payments (
-    payment_id   text not null primary key check (length(payment_id) between 1 and 200),
-    invoice_id   text check (length(invoice_id) between 1 and 200),
-    amount_minor integer check (amount_minor between 0 and 9007199254740991),
-    currency     text check (currency glob '[A-Z][A-Z][A-Z]'),
-    method       text check (length(method) <= 1000),
-    status       text not null check (status in ('authorized', 'captured', 'declined', 'voided')),
-    decline_code text,
-    created_at   integer not null,
-    updated_at   integer not null,
-    check ((status = 'declined') = (decline_code is not null)),
-    check ((invoice_id is null) = (amount_minor is null)),
-    check ((invoice_id is null) = (currency is null)),
-    check ((invoice_id is null) = (method is null)),
-    check (invoice_id is not null or status = 'voided')
-  ) strict, without rowid;
-
-  create index payments_captured on payments (payment_id, invoice_id, currency, amount_minor)
-    where status = 'captured';
-
-  create trigger payments_start before insert on payments
-    when new.status = 'captured'
-    begin select raise(abort, 'only an authorised payment is captured'); end;
-  create trigger payments_final before update on payments
-    when old.status <> 'authorized'
-    begin select raise(abort, 'this payment is final'); end;
-  create trigger payments_order before update on payments
-    when new.payment_id is not old.payment_id or new.invoice_id is not old.invoice_id
-      or new.amount_minor is not old.amount_minor or new.currency is not old.currency
-    begin select raise(abort, 'what was ordered never changes'); end;
-  create trigger payments_kept before delete on payments
-    begin select raise(abort, 'payments are never deleted'); end;
-
-  create table operations (
-    operation_id integer primary key autoincrement,
-    payment_id   text not null,
-    operation    text not null,
-    result       text not null,
-    at           integer not null,
-    check (
-      (operation = 'authorize' and result in ('authorized', 'declined', 'unchanged', 'refused'))
-      or (operation = 'capture' and result in ('captured', 'unchanged', 'refused'))
-      or (operation = 'void' and result in ('voided', 'unchanged', 'already_captured'))
-    )
-  ) strict;
-
-  create unique index operations_captured_once on operations (payment_id)
-    where result = 'captured';
-  create index operations_voids_of_captured on operations (payment_id)
-    where result = 'already_captured';
-
-  create trigger operations_not_replaced before insert on operations
-    when exists (select 1 from operations where operation_id = new.operation_id)
-    begin select raise(abort, 'operations are append-only'); end;
-  create trigger operations_unchanged before update on operations
-    begin select raise(abort, 'operations are append-only'); end;
-  create trigger operations_kept before delete on operations
-    begin select raise(abort, 'operations are append-only'); end;
-`
-
 /** Safe against several starters: whoever is second finds the schema there. */
 function migrate(database: Database.Database): void {
   const upgrade = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })
     if (version === schemaVersion) return
-    if (version !== 0) throw new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
-    database.exec(schema)
-    database.pragma(`application_id = ${applicationId}`)
+    const step = typeof version === 'number' ? stepsFrom[version] : undefined
+    if (step === undefined) {
+      throw new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
+    }
+    database.exec(step)
+    if (version === 0) database.pragma(`application_id = ${applicationId}`)
     database.pragma(`user_version = ${schemaVersion}`)
   })
   upgrade.immediate()
@@ -198,34 +144,20 @@ async function retryWhileBusy<T>(clock: Clock, task: () => T): Promise<T> {
     try {
       return task()
     } catch (error) {
-      if (!isBusy(error) || clock.monotonic() >= deadline) throw asUnavailable(error)
+      const isOver = !isBusy(error) || clock.monotonic() >= deadline
+      if (isOver) throw classified({ isUnavailable, unavailable }, error)
     }
     await wait(clock, busyPauseMs)
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')
+function unavailable(cause: unknown): ProviderUnavailableError {
+  return new ProviderUnavailableError(`no answer: ${explain(cause)}`, { cause })
 }
-
-/** A full or broken disk is a provider that does not answer; a broken rule stays a fault of ours. */
-const unavailable = /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/
-
-function asUnavailable(error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError) || !unavailable.test(error.code)) return error
-  return new ProviderUnavailableError(`no answer: ${error.message}`, { cause: error })
-}
-
-const capturedTotals = `
-  select currency, count(*) as payments, sum(amount_minor) as "amountMinor"
-  from payments
-  where status = 'captured'
-  group by currency
-  order by currency`
 
 const capturedPage = `
   select payment_id as "paymentId", invoice_id as "invoiceId", amount_minor as "amountMinor",
-    currency
+    currency, updated_at as "capturedAt"
   from payments
   where status = 'captured' and payment_id > ?
   order by payment_id
@@ -236,11 +168,9 @@ const countVoidsOfCaptured = `
 
 /** Reads for an audit; `ledger.ts` says what. */
 export function readPage({ all }: LedgerConnection, afterPaymentId: string): LedgerPage {
-  const totals = all(capturedTotals) as readonly CapturedTotal[]
   const captured = all(capturedPage, afterPaymentId, capturedPageMax) as readonly CapturedPayment[]
   const [voids] = all(countVoidsOfCaptured) as readonly { readonly count: number }[]
   return {
-    capturedTotals: totals,
     captured,
     next: captured.length === capturedPageMax ? captured.at(-1)?.paymentId : undefined,
     voidsOfCaptured: voids?.count ?? 0,

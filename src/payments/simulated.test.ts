@@ -4,15 +4,20 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
+import { until } from '../testing/until.ts'
+import { ledgerVersion1 } from '../testing/ledger-version-1.ts'
 import { testPaymentProvider } from './provider.contract.ts'
 import { ProviderUnavailableError, type PaymentOrder } from './provider.ts'
 import { openLedgerFile } from './simulated-ledger.ts'
-import { createSimulatedProvider, testMethods, type SimulatedProvider } from './simulated.ts'
+import { testMethods } from './simulated-methods.ts'
+import { createSimulatedProvider, type SimulatedProvider } from './simulated.ts'
 
 let folder: string
 let path: string
 let clock: FakeClock
 let opened: { close(): unknown }[]
+
+const random = (): number => 0.5
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-payments-'))
@@ -28,8 +33,7 @@ afterEach(async () => {
 
 async function startProvider(slowMs?: number): Promise<SimulatedProvider> {
   const provider = createSimulatedProvider({
-    path,
-    clock,
+    ...{ path, clock, random },
     ...(slowMs === undefined ? {} : { slowMs }),
   })
   opened.push({ close: () => provider.stop() })
@@ -85,6 +89,13 @@ describe('test methods', () => {
       'pm_declined',
       'pm_insufficient_funds',
       'pm_slow',
+      'pm_timeout_before',
+      'pm_timeout_after',
+      'pm_answer_lost',
+      'pm_answers_twice',
+      'pm_capture_late',
+      'pm_capture_answer_lost',
+      'pm_push',
     ])
   })
 })
@@ -130,6 +141,74 @@ describe('pm_slow', () => {
   })
 })
 
+describe('methods that misbehave', () => {
+  it.each([
+    ['pm_timeout_before', undefined, 5_000],
+    ['pm_timeout_after', 'authorized', 5_000],
+    ['pm_answer_lost', 'authorized', 0],
+  ])('%s: no answer, and %s is on record', async (method, status, silentMs) => {
+    const provider = await startProvider()
+    const answer = provider.authorize(order('a', method))
+    const refused = expect(answer).rejects.toThrow(ProviderUnavailableError)
+    await until(async () => (await provider.find('a'))?.status === status, 2_000)
+    if (silentMs > 0) await until(() => clock.pending() > 0, 2_000)
+    clock.advance(silentMs)
+    await refused
+    expect((await provider.find('a'))?.status).toBe(status)
+  })
+
+  it('pm_answers_twice decides once', async () => {
+    const provider = await startProvider()
+    expect(await provider.authorize(order('a', 'pm_answers_twice'))).toEqual({ kind: 'authorized' })
+    expect(operations(openBeside())).toEqual(['a authorize authorized', 'a authorize unchanged'])
+  })
+
+  it('pm_capture_late moves the money some time after it was first asked to', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a', 'pm_capture_late'))
+    clock.advance(60_000)
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+    clock.advance(2_999)
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+    clock.advance(1)
+    await provider.capture('a')
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+  })
+
+  it('pm_capture_answer_lost moves the money and does not say so the first time', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a', 'pm_capture_answer_lost'))
+    await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+    await provider.capture('a')
+  })
+})
+
+describe('a push payment', () => {
+  it('is pending until its money arrives, once', async () => {
+    const provider = await startProvider()
+    expect(await provider.authorize(order('a', 'pm_push'))).toEqual({ kind: 'pending' })
+    await expect(provider.capture('a')).rejects.toThrow('not authorised')
+    await provider.arrive('a')
+    await provider.arrive('a')
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+    expect(await provider.authorize(order('a', 'pm_push'))).toEqual({ kind: 'authorized' })
+    expect((await provider.undeliveredEvents(10)).map(({ status }) => status)).toEqual(['captured'])
+  })
+
+  it('arrives after its void, too, which no card can', async () => {
+    const provider = await startProvider()
+    await provider.authorize(order('a', 'pm_push'))
+    await provider.void('a')
+    await provider.arrive('a')
+    expect(await provider.find('a')).toMatchObject({ status: 'captured' })
+    await provider.authorize(order('b'))
+    await provider.void('b')
+    await expect(provider.arrive('b')).rejects.toThrow('no push payment')
+    await expect(provider.arrive('unknown')).rejects.toThrow('no push payment')
+  })
+})
+
 describe('start and stop', () => {
   it('may be called twice', async () => {
     const provider = await startProvider()
@@ -140,7 +219,7 @@ describe('start and stop', () => {
   })
 
   it('leave no answer outside of them', async () => {
-    const provider = createSimulatedProvider({ path, clock })
+    const provider = createSimulatedProvider({ path, clock, random })
     await expect(provider.authorize(order('a'))).rejects.toThrow(ProviderUnavailableError)
     await provider.stop()
     await expect(provider.capture('a')).rejects.toThrow(ProviderUnavailableError)
@@ -161,13 +240,38 @@ describe('start and stop', () => {
     await expect(after.void('paid')).rejects.toThrow('captured')
   })
 
+  it('bring a file of the first version along, with everything in it', async () => {
+    path = join(folder, 'old.db')
+    const old = openBeside()
+    old.exec(ledgerVersion1)
+    old.exec(`
+      insert into payments values ('a', 'i', 500, 'EUR', 'pm_ok', 'authorized', null, 1, 1);
+      update payments set status = 'captured', updated_at = 2;
+      insert into payments values ('b', null, null, null, null, 'voided', null, 3, 3);
+      insert into operations values (7, 'a', 'authorize', 'authorized', 1), (8, 'a', 'capture', 'captured', 2);`)
+    old.pragma('application_id = 1212567635')
+    old.pragma('user_version = 1')
+
+    const provider = await startProvider()
+    expect((await provider.readLedger()).captured).toMatchObject([
+      { paymentId: 'a', invoiceId: 'i', amountMinor: 500, capturedAt: 2 },
+    ])
+    expect(await provider.find('b')).toMatchObject({ status: 'voided' })
+    expect(await provider.undeliveredEvents(10)).toEqual([])
+    await provider.void('c')
+    expect(await provider.undeliveredEvents(10)).toMatchObject([{ sequence: 9, paymentId: 'c' }])
+    expect(() =>
+      openBeside().exec(`update payments set status = 'voided' where payment_id = 'a'`),
+    ).toThrow('final')
+  })
+
   it('refuse a file that belongs to somebody else or to a newer program', async () => {
     await (await startProvider()).stop()
     const beside = openBeside()
     beside.pragma('application_id = 7')
     await expect(startProvider()).rejects.toThrow('not the ledger')
-    beside.pragma('user_version = 2')
-    await expect(startProvider()).rejects.toThrow('schema 2')
+    beside.pragma('user_version = 3')
+    await expect(startProvider()).rejects.toThrow('schema 3')
   })
 })
 
@@ -195,6 +299,7 @@ describe('several processes on one file', () => {
     const beside = openBeside()
     beside.exec('begin immediate')
     const answer = provider.authorize(order('a'))
+    await until(() => clock.pending() > 0, 5_000, 'the first try')
     beside.exec('commit')
     clock.advance(10)
     expect(await answer).toEqual({ kind: 'authorized' })
@@ -221,7 +326,7 @@ describe('several processes on one file', () => {
 
 describe('the ledger', () => {
   it('writes through to the disk: synchronous is still FULL after a read', async () => {
-    const file = await openLedgerFile({ path, clock })
+    const file = await openLedgerFile({ path, clock, random })
     opened.push(file)
     const read = await file.read(({ all }) => [
       all('select count(*) as payments from payments'),
@@ -232,7 +337,7 @@ describe('the ledger', () => {
   })
 
   it('keeps nothing of a write that fails half way', async () => {
-    const file = await openLedgerFile({ path, clock })
+    const file = await openLedgerFile({ path, clock, random })
     opened.push(file)
     const failing = file.write(({ run }) => {
       run(`insert into operations values (null, 'a', 'void', 'voided', 1)`)
@@ -243,7 +348,7 @@ describe('the ledger', () => {
   })
 
   it('on a full disk gives no answer and keeps nothing', async () => {
-    const file = await openLedgerFile({ path, clock })
+    const file = await openLedgerFile({ path, clock, random })
     opened.push(file)
     const failing = file.write(({ all, run }) => {
       all('pragma max_page_count = 1')
@@ -269,11 +374,8 @@ describe('the ledger', () => {
       invoiceId: 'invoice of a',
       amountMinor: 500,
       currency: 'EUR',
+      capturedAt: clock.now(),
     })
-    expect(page.capturedTotals).toEqual([
-      { currency: 'EUR', payments: 2, amountMinor: 1_000 },
-      { currency: 'USD', payments: 1, amountMinor: 7 },
-    ])
     expect(page.next).toBeUndefined()
     expect((await provider.readLedger('a')).captured).toHaveLength(2)
   })

@@ -7,7 +7,7 @@ import type { TestApp } from './start-app.ts'
 /** The provider's own books, read past the program. */
 export async function readProviderLedger({ folder }: Pick<TestApp, 'folder'>): Promise<LedgerPage> {
   const path = join(folder, 'payment-simulator.db')
-  const provider = createSimulatedProvider({ path, clock: systemClock })
+  const provider = createSimulatedProvider({ path, clock: systemClock, random: () => 0.5 })
   await provider.start()
   try {
     return await provider.readLedger()

@@ -5,6 +5,11 @@ const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'POST /v1/users': { name: 'Ann', email: 'ann@example.com' },
   'POST /v1/cart/items': { flashSaleId: 1, productId: 1, quantity: 1 },
   'POST /v1/invoices/{id}/pay': { paymentMethod: 'pm_ok' },
+  'POST /v1/webhooks/payments': {
+    ...{ id: 'evt_1', type: 'payment.captured', paymentId: 'pay_1' },
+    createdAt: '2026-12-12T12:12:00.000Z',
+  },
+  'POST /v1/admin/attention/{id}/close': { note: 'x' },
   'POST /v1/admin/flash-sales': {
     ...{ name: 'x', startsAt: '2026-12-12T12:12:00Z', endsAt: '2096-12-12T13:12:00Z' },
     holdSeconds: 60,
@@ -26,6 +31,16 @@ export function bodyFor(operation: Operation): Readonly<Record<string, unknown>>
   if (operation.takesBody && body === undefined) throw new Error(`no body ${nameOf(operation)}`)
   return body
 }
+
+/** Ids of the right form for its path, whatever they belong to. */
+export function plausibleIds({ parameters }: Operation): Readonly<Record<string, string>> {
+  const inPath = parameters.filter((each) => each.in === 'path')
+  return Object.fromEntries(
+    inPath.map(({ name, schema }) => [name, schema.format === 'uuid' ? someUuid : '1']),
+  )
+}
+
+const someUuid = '01980000-0000-7000-8000-000000000000'
 
 /** The path with `ids` in it, by the names of its parameters. */
 export function urlFor({ path }: Operation, ids: Readonly<Record<string, string>>): string {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { operationsOf } from '../../testing/open-api.ts'
-import { bodyFor, urlFor } from '../../testing/requests.ts'
+import { bodyFor, plausibleIds, urlFor } from '../../testing/requests.ts'
 import { createSale } from '../../testing/sale.ts'
 import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
 
@@ -31,7 +31,7 @@ describe('the record of what operators did', () => {
     for (const operation of routes) {
       const before = (await actions('?limit=200')).length
       const { method, path } = operation
-      const answer = await app.call(method, urlFor(operation, { id: '1' }), {
+      const answer = await app.call(method, urlFor(operation, plausibleIds(operation)), {
         ...{ token, body: bodyFor(operation), headers: { 'x-request-id': 'find.me' } },
       })
       expect([path, answer.status < 500 && answer.status !== 400]).toEqual([path, true])

@@ -1,5 +1,4 @@
 import type { Clock } from '../../clock.ts'
-import { auditInvariants } from '../../db/audit.ts'
 import { adjustStock, createProduct, type AdjustResult } from '../../db/catalogue.ts'
 import type { Database } from '../../db/database.ts'
 import { addProductToSale, changeFlashSaleState, createFlashSale } from '../../db/flash-sales.ts'
@@ -34,7 +33,6 @@ export function adminRoutes(options: AdminRoutesOptions) {
     create(options),
     adjust(options),
     invoices(options),
-    audit(options),
   ]
 }
 
@@ -214,23 +212,6 @@ function invoices({ database }: AdminRoutesOptions) {
       const found = await database.read(() => listInvoices(filter))
       const last = found.length === limit ? found.at(-1) : undefined
       return json(200, { items: found.map(invoiceView), nextCursor: last?.id ?? null })
-    },
-  })
-}
-
-function audit({ database, clock }: AdminRoutesOptions) {
-  return defineRoute({
-    method: 'get',
-    path: '/v1/admin/audit',
-    access: 'admin',
-    tag: 'admin',
-    summary: 'Check every invariant the database can tell of, now',
-    responses: { 200: { description: 'What holds', schema: schemas.audit } },
-    async handle() {
-      const checkedAt = new Date(clock.now()).toISOString()
-      const invariants = await auditInvariants(database)
-      const holds = invariants.every(({ violations }) => violations === 0)
-      return json(200, { holds, checkedAt, invariants })
     },
   })
 }

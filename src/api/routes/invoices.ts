@@ -65,6 +65,7 @@ const whyNotCancelled: Record<Exclude<InvoiceStatus, 'cancelled'>, ProblemCode> 
   paying: 'payment_in_progress',
   paid: 'invoice_paid',
   expired: 'invoice_expired',
+  needs_attention: 'invoice_needs_attention',
 }
 
 function cancel({ database, clock, announceStockReleased }: InvoiceRoutesOptions) {
@@ -78,7 +79,13 @@ function cancel({ database, clock, announceStockReleased }: InvoiceRoutesOptions
     responses: {
       200: { description: 'Cancelled', schema: z.object({ invoice: schemas.invoice }) },
     },
-    problems: ['not_found', 'payment_in_progress', 'invoice_paid', 'invoice_expired'],
+    problems: [
+      'not_found',
+      'payment_in_progress',
+      'invoice_paid',
+      'invoice_expired',
+      'invoice_needs_attention',
+    ],
     async handle({ params, userId }) {
       const result = await database.transaction(() => cancelInvoice(userId, params.id, clock.now()))
       if (result.kind === 'not_found') throw new ProblemError('not_found')
@@ -111,6 +118,7 @@ function pay({ payHandler }: InvoiceRoutesOptions) {
       'payment_declined',
       'invoice_expired',
       'invoice_cancelled',
+      'invoice_needs_attention',
       'payment_in_progress',
       'idempotency_key_reused',
       'overloaded',

@@ -3,8 +3,8 @@ import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
-import { all, DatabaseUnavailableError, run, type Database } from './database.ts'
-import { openSqlite } from './sqlite.ts'
+import { all, DatabaseUnavailableError, run, type Database } from '../db/database.ts'
+import { openSqlite } from '../db/sqlite.ts'
 
 describe('transactions asked for in one tick', () => {
   let folder: TemporaryFolder

@@ -1,14 +1,14 @@
 import { wait, type Clock } from '../clock.ts'
-import { DatabaseUnavailableError, type Script } from './database.ts'
 
 /**
  * Runs the write transactions that are asked for in one tick of the event loop together, in one
- * transaction of the database: a sync of the disk costs as much as a hundred statements, and one is
+ * transaction of the file: a sync of the disk costs as much as a hundred statements, and one is
  * enough for all. Each is a savepoint, so one that fails takes nobody with it; none resolves before
  * the common commit.
  */
 export interface GroupCommit {
-  transaction<T>(script: () => Script<T>): Promise<T>
+  /** Runs the task, which is over when it returns: nothing is awaited inside a transaction. */
+  transaction<T>(task: () => T): Promise<T>
   /** Resolves when nothing waits any more. */
   idle(): Promise<void>
 }
@@ -25,10 +25,20 @@ export interface GroupConnection {
   release(): void
   /** Undoes what was done since the savepoint, and ends it. */
   undo(): void
-  drive<T>(script: Script<T>): T
+  /** Another connection writes; it may be over in a moment. */
   isBusy(error: unknown): boolean
-  /** As the port throws it. */
-  classified(error: unknown): unknown
+  /** Nobody can write now, so the whole group is lost. A busy file is unavailable too. */
+  isUnavailable(error: unknown): boolean
+  /** What the port throws then. */
+  unavailable(cause: unknown): Error
+}
+
+/** The error as the port throws it. */
+export function classified(
+  { isUnavailable, unavailable }: Pick<GroupConnection, 'isUnavailable' | 'unavailable'>,
+  error: unknown,
+): unknown {
+  return isUnavailable(error) ? unavailable(error) : error
 }
 
 export interface GroupCommitOptions {
@@ -49,7 +59,7 @@ const retryDelayMsMin = 2
 const retryDelayMsMax = 50
 
 interface Waiting {
-  readonly script: () => Script<unknown>
+  readonly task: () => unknown
   /** Of the call: waiting for one's turn counts. */
   readonly deadline: number
   readonly resolve: (result: unknown) => void
@@ -73,17 +83,18 @@ class Groups implements GroupCommit {
     this.#options = options
   }
 
-  transaction<T>(script: () => Script<T>): Promise<T> {
+  transaction<T>(task: () => T): Promise<T> {
+    const { clock, connection, defer, lockTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
       if (this.#waiting.length >= waitingMax) {
-        reject(new DatabaseUnavailableError('too many transactions wait for the lock'))
+        reject(connection.unavailable(new Error('too many transactions wait for the lock')))
         return
       }
-      const deadline = this.#options.clock.monotonic() + this.#options.lockTimeoutMs
-      this.#waiting.push({ script, deadline, resolve: resolve as Waiting['resolve'], reject })
+      const deadline = clock.monotonic() + lockTimeoutMs
+      this.#waiting.push({ task, deadline, resolve: resolve as Waiting['resolve'], reject })
       if (this.#isRunning) return
       this.#isRunning = true
-      this.#options.defer(() => void this.#runAll())
+      defer(() => void this.#runAll())
     })
   }
 
@@ -117,20 +128,20 @@ class Groups implements GroupCommit {
       connection.begin()
     } catch (error) {
       if (connection.isBusy(error)) return this.#giveUpOverdue(error)
-      for (const { reject } of this.#waiting.splice(0)) reject(connection.classified(error))
+      for (const { reject } of this.#waiting.splice(0)) reject(classified(connection, error))
       return 'done'
     }
     for (const tell of this.#runGroup()) tell()
     return 'done'
   }
 
-  #giveUpOverdue(error: unknown): 'locked' {
+  #giveUpOverdue(error: unknown): 'done' | 'locked' {
     const { connection, clock } = this.#options
     const now = clock.monotonic()
     const overdue = this.#waiting.filter(({ deadline }) => deadline <= now)
     this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now)
-    for (const { reject } of overdue) reject(connection.classified(error))
-    return 'locked'
+    for (const { reject } of overdue) reject(classified(connection, error))
+    return this.#waiting.length > 0 ? 'locked' : 'done'
   }
 
   #runGroup(): readonly Telling[] {
@@ -146,7 +157,7 @@ class Groups implements GroupCommit {
       return tellings
     } catch (error) {
       if (connection.inTransaction()) connection.rollback()
-      const reason = connection.classified(error)
+      const reason = classified(connection, error)
       return members.map(({ reject }) => {
         return () => {
           reject(reason)
@@ -167,21 +178,20 @@ class Groups implements GroupCommit {
   }
 
   /** @throws when the whole group is lost. */
-  #run({ script, resolve, reject }: Waiting): Telling {
+  #run({ task, resolve, reject }: Waiting): Telling {
     const { connection } = this.#options
     connection.savepoint()
     try {
-      const result = connection.drive(script())
+      const result = task()
       connection.release()
       return () => {
         resolve(result)
       }
     } catch (error) {
-      const reason = connection.classified(error)
-      if (!connection.inTransaction() || reason instanceof DatabaseUnavailableError) throw error
+      if (!connection.inTransaction() || connection.isUnavailable(error)) throw error
       connection.undo()
       return () => {
-        reject(reason)
+        reject(error)
       }
     }
   }

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { RunAudit } from '../../audit.ts'
+import type { Clock } from '../../clock.ts'
+import { closeStranded, listStranded, type StrandedPayment } from '../../db/attention.ts'
+import type { Database } from '../../db/database.ts'
+import { isEventKnown, rememberEvent } from '../../db/webhook-events.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { PaymentSettlement } from '../../payments/pay.ts'
+import { ProviderUnavailableError } from '../../payments/provider.ts'
+import { isWebhookGenuine, webhookEvent } from '../../payments/webhook.ts'
+import type { AdminDesk, Outcome } from '../admin-desk.ts'
+import { ProblemError } from '../problem.ts'
+import { defineRoute, json } from '../route.ts'
+import * as schemas from '../schemas.ts'
+import { strandedPaymentView } from '../views.ts'
+
+export interface MoneyRoutesOptions {
+  readonly database: Database
+  readonly desk: AdminDesk
+  readonly settlement: PaymentSettlement
+  readonly audit: RunAudit
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly webhookSecret: string
+}
+
+/** What the provider tells, and what an operator asks, about money. */
+export function moneyRoutes(options: MoneyRoutesOptions) {
+  return [webhook(options), attention(options), close(options), audit(options)]
+}
+
+type WebhookResult = 'learned' | 'repeated' | 'unknown_payment'
+
+function webhook({ database, settlement, clock, metrics, webhookSecret }: MoneyRoutesOptions) {
+  async function hear({ id, paymentId }: z.infer<typeof webhookEvent>): Promise<WebhookResult> {
+    if (await database.read(() => isEventKnown(id))) return 'repeated'
+    const isOurs = await settlement.learn(paymentId)
+    // Only now: an event that could not be followed up is wanted again.
+    await database.transaction(() => rememberEvent(id, clock.now()))
+    return isOurs ? 'learned' : 'unknown_payment'
+  }
+
+  return defineRoute({
+    method: 'post',
+    path: '/v1/webhooks/payments',
+    access: 'anyone',
+    tag: 'payment provider',
+    summary: 'Something happened to a payment; signed by the provider, and looked up there',
+    body: webhookEvent,
+    signed: true,
+    responses: {
+      200: { description: 'Heard', schema: z.object({ received: z.literal(true) }) },
+    },
+    problems: ['webhook_signature_invalid', 'provider_unavailable'],
+    async handle({ body, signed: { bytes, signature } }) {
+      const signedBody = { secret: webhookSecret, body: bytes, signature, now: clock.now() }
+      if (!isWebhookGenuine(signedBody)) {
+        metrics.paymentWebhooks.inc({ result: 'refused' })
+        throw new ProblemError('webhook_signature_invalid')
+      }
+      metrics.paymentWebhooks.inc({ result: await untilAnswered(hear(body)) })
+      return json(200, { received: true })
+    },
+  })
+}
+
+async function untilAnswered<T>(result: Promise<T>): Promise<T> {
+  try {
+    return await result
+  } catch (error) {
+    if (error instanceof ProviderUnavailableError) throw new ProblemError('provider_unavailable')
+    throw error
+  }
+}
+
+function attention({ database }: MoneyRoutesOptions) {
+  return defineRoute({
+    method: 'get',
+    path: '/v1/admin/attention',
+    access: 'admin',
+    tag: 'admin',
+    summary: 'Money that came and pays nothing, for a person to decide, oldest attempt first',
+    query: schemas.invoicesQuery,
+    responses: { 200: { description: 'A page', schema: schemas.page(schemas.strandedPayment) } },
+    async handle({ query: { limit, cursor } }) {
+      const found = await database.read(() => listStranded({ after: cursor ?? '', limit }))
+      const last = found.length === limit ? found.at(-1) : undefined
+      return json(200, {
+        items: found.map(strandedPaymentView),
+        nextCursor: last?.paymentId ?? null,
+      })
+    },
+  })
+}
+
+function close({ desk, clock }: MoneyRoutesOptions) {
+  return defineRoute({
+    method: 'post',
+    path: '/v1/admin/attention/{id}/close',
+    access: 'admin',
+    tag: 'admin',
+    summary: 'Take a payment off the list, saying what was done about it; it moves no money',
+    params: schemas.uuidParams,
+    body: schemas.closeAttention,
+    responses: { 200: { description: 'Off the list', schema: schemas.strandedPayment } },
+    problems: ['not_found'],
+    async handle(input) {
+      const { id: paymentId } = input.params
+      const wanted = { paymentId, note: input.body.note, now: clock.now() }
+      const closed = await desk.perform(input, () => closeStranded(wanted), closing)
+      if (closed === undefined) throw new ProblemError('not_found')
+      return json(200, strandedPaymentView(closed))
+    },
+  })
+}
+
+const closing = (closed: StrandedPayment | undefined): Outcome =>
+  closed === undefined ? 'not_found' : 'done'
+
+function audit({ audit: runAudit }: MoneyRoutesOptions) {
+  return defineRoute({
+    method: 'get',
+    path: '/v1/admin/audit',
+    access: 'admin',
+    tag: 'admin',
+    summary: 'Check every invariant the database and the provider can tell of, now',
+    responses: { 200: { description: 'What holds', schema: schemas.audit } },
+    async handle() {
+      const { holds, checkedAt, invariants, unchecked } = await runAudit()
+      return json(200, {
+        ...{ holds, checkedAt: new Date(checkedAt).toISOString(), invariants, unchecked },
+      })
+    },
+  })
+}

@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAudit, unviolated, type AuditReport } from './audit.ts'
+import { systemClock } from './clock.ts'
+import { openPaymentFixture, orderOf, type PaymentFixture } from './testing/payment-fixture.ts'
+import type { Offer } from './testing/sale-fixture.ts'
+import { ProviderUnavailableError } from './payments/provider.ts'
+
+let fixture: PaymentFixture
+let offer: Offer
+
+beforeEach(async () => {
+  fixture = await openPaymentFixture()
+  offer = await fixture.sale({ stock: 10 })
+})
+
+afterEach(() => fixture.close())
+
+const audit = (): Promise<AuditReport> => createAudit(fixture)()
+const moneyOf = ({ invariants }: AuditReport) =>
+  invariants.filter(({ id }) => id === 'I12' || id === 'I13')
+
+/** Paid and captured on both sides. */
+async function paid() {
+  const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
+  await fixture.settlement.settle(orderOf(payment))
+  return payment
+}
+
+/** Does what the schema forbids, with a minute for it to be found. */
+function corrupt(statement: string): void {
+  const raw = fixture.openRaw()
+  raw.pragma('ignore_check_constraints = on')
+  raw.exec('drop trigger payments_captured_for_ever; drop trigger invoices_paid_for_ever')
+  expect(raw.prepare(statement).run().changes).toBe(1)
+  fixture.clock.advance(60_000)
+}
+
+describe('the audit of both books', () => {
+  it('finds nothing wrong with paid, declined, pending, voided and open payments', async () => {
+    await paid()
+    for (const method of ['pm_declined', 'pm_push', 'pm_answer_lost']) {
+      const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {
+        method,
+      })
+      await fixture.settlement.settle(orderOf(payment)).catch(() => undefined)
+    }
+    const report = await audit()
+    expect(report).toMatchObject({ holds: true, unchecked: [], strayPaymentIds: [] })
+    expect(report.checkedAt).toBe(fixture.clock.now())
+  })
+
+  it('finds money there that pays nothing here, and names it for the worker', async () => {
+    const payment = await paid()
+    corrupt(`update payments set status = 'voided'`)
+    const report = await audit()
+    expect(report).toMatchObject({ holds: false, strayPaymentIds: [payment.id] })
+    expect(moneyOf(report)[0]?.examples).toContainEqual(
+      expect.objectContaining({ problem: 'captured_there_not_paid_here', paymentId: payment.id }),
+    )
+  })
+
+  it('gives a push payment a minute to be heard of', async () => {
+    const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {
+      method: 'pm_push',
+    })
+    await fixture.settlement.settle(orderOf(payment))
+    await fixture.provider.arrive(payment.id)
+    fixture.clock.advance(59_999)
+    expect(await audit()).toMatchObject({ holds: true, strayPaymentIds: [] })
+    fixture.clock.advance(1)
+    expect(await audit()).toMatchObject({ holds: false, strayPaymentIds: [payment.id] })
+    await fixture.settlement.learn(payment.id)
+    expect(await audit()).toMatchObject({ holds: true })
+  })
+
+  it('finds what is captured here and not there', async () => {
+    const { payment } = await fixture.paid(await fixture.user(), offer)
+    corrupt(`update payments set status = 'captured'`)
+    expect(moneyOf(await audit())[0]).toMatchObject({
+      violations: 1,
+      examples: [{ problem: 'captured_here_not_there', paymentId: payment.id }],
+    })
+  })
+
+  it('finds another amount', async () => {
+    await paid()
+    corrupt(`update payments set amount_minor = amount_minor + 1`)
+    const problems = moneyOf(await audit())[0]?.examples.map((example) => example['problem'])
+    expect(problems).toContain('other_amount_or_invoice')
+  })
+
+  it('finds a paid invoice whose money was given up there', async () => {
+    const { payment } = await fixture.paid(await fixture.user(), offer)
+    await fixture.provider.authorize(orderOf(payment))
+    await fixture.provider.void(payment.id)
+    fixture.clock.advance(60_000)
+    expect(moneyOf(await audit())[0]?.examples).toMatchObject([
+      { problem: 'paid_here_not_to_be_captured_there', paymentId: payment.id },
+    ])
+  })
+
+  it('finds that somebody tried to void what was captured', async () => {
+    const payment = await paid()
+    await expect(fixture.provider.void(payment.id)).rejects.toThrow('captured')
+    expect(moneyOf(await audit())[1]).toMatchObject({ id: 'I13', violations: 1 })
+  })
+
+  it('compares more than one page', async () => {
+    const payments = [await paid(), await paid(), await paid()]
+    const pages: string[] = []
+    const provider = {
+      find: fixture.provider.find,
+      async readLedger(after = '') {
+        pages.push(after)
+        const page = await fixture.provider.readLedger(after)
+        const captured = page.captured.slice(0, 1)
+        return { ...page, captured, next: captured[0]?.paymentId }
+      },
+    }
+    expect(await createAudit({ ...fixture, provider })()).toMatchObject({ holds: true })
+    expect(pages).toEqual(['', ...payments.map(({ id }) => id)])
+    corrupt(`update payments set status = 'voided' where id = '${payments[1]!.id}'`)
+    expect(await createAudit({ ...fixture, provider })()).toMatchObject({
+      strayPaymentIds: [payments[1]!.id],
+    })
+  })
+
+  it('says what it could not check while the provider is silent', async () => {
+    const silent = () => Promise.reject(new ProviderUnavailableError('nobody there'))
+    const provider = { find: silent, readLedger: silent }
+    const report = await createAudit({ ...fixture, provider })()
+    expect(report.unchecked).toEqual(['I12 and I13 at the provider: nobody there'])
+    expect(report.invariants.map(({ id }) => id)).toContain('I16')
+  })
+
+  it('ends when its time is over, and says what is missing', async () => {
+    const clock = { ...systemClock, now: fixture.clock.now }
+    const report = await createAudit({ ...fixture, clock, budgetMs: 0 })()
+    expect(report.invariants).toEqual([])
+    expect(report.unchecked).toHaveLength(unviolated().length)
+  })
+
+  it('runs once for all who ask meanwhile', async () => {
+    const run = createAudit(fixture)
+    const [first, second] = await Promise.all([run(), run()])
+    expect(first).toBe(second)
+    expect(await run()).not.toBe(first)
+  })
+})

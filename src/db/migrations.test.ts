@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { systemClock } from '../clock.ts'
+import { migrationsFolder } from '../testing/database-fixture.ts'
+import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
+import type { Database } from './database.ts'
+import { migrate, readMigrations } from './migrate.ts'
+import { openSqlite } from './sqlite.ts'
+
+/** A file of an older version, with rows, brought to this one. */
+let folder: TemporaryFolder
+let database: Database
+let raw: Sqlite.Database
+
+beforeEach(() => {
+  folder = createTemporaryFolder()
+  const path = join(folder.path, 'old.db')
+  database = openSqlite({ path, clock: systemClock, random: Math.random })
+  raw = new Sqlite(path)
+})
+
+afterEach(async () => {
+  raw.close()
+  await database.close()
+  folder.remove()
+})
+
+const rowsOf = (table: string, columns: string): unknown =>
+  raw.prepare(`select ${columns} from ${table} order by 1`).all()
+
+describe('0002_late_money', () => {
+  const invoiceColumns =
+    'id, user_id, cart_id, idempotency_key, status, total_minor, currency, hold_seconds, due_at, created_at, paid_at, ended_at'
+  const paymentColumns =
+    'id, invoice_id, user_id, idempotency_key, method, amount_minor, currency, status, decline_code, given_up_at, created_at, updated_at'
+
+  async function migrateTo(count: number): Promise<void> {
+    await migrate(database, readMigrations(migrationsFolder).slice(0, count), 0)
+  }
+
+  it('keeps every invoice and payment, and what refers to them', async () => {
+    await migrateTo(1)
+    raw.exec(`
+      insert into users values (2, 'A', 'a@example.com', 0);
+      insert into products values (1, 1, 'P', 5, 'EUR', 0);
+      insert into flash_sales values (1, 'S', 'open', 0, 1, 300, 0);
+      insert into flash_sale_details values (1, 1, 5, null, 0);
+      insert into carts values ('c1', 2, 'checked_out', 0), ('c2', 2, 'checked_out', 0);
+      insert into invoices values
+        ('i1', 2, 'c1', 'k1', 'paid', 5, 'EUR', 300, 9, 1, 2, null),
+        ('i2', 2, 'c2', 'k2', 'expired', 5, 'EUR', 300, 9, 1, null, 3);
+      insert into reservations values
+        ('r1', 2, 'k1', 1, 1, 'c1', 'i1', 1, 5, 'EUR', 'sold', 0, 1, 2),
+        ('r2', 2, 'k2', 1, 1, 'c2', 'i2', 1, 5, 'EUR', 'expired', 0, 1, 3);
+      insert into invoice_details values ('r1', 'i1', 1, 'P', 1, 5, 5), ('r2', 'i2', 1, 'P', 1, 5, 5);
+      insert into payments values
+        ('p1', 'i1', 2, 'k1', 'pm_ok', 5, 'EUR', 'captured', null, null, 1, 2),
+        ('p2', 'i2', 2, 'k2', 'pm_ok', 5, 'EUR', 'declined', 'card_declined', 4, 1, 2);`)
+    const invoices = rowsOf('invoices', invoiceColumns)
+    const payments = rowsOf('payments', paymentColumns)
+    await migrateTo(2)
+    expect(rowsOf('invoices', invoiceColumns)).toEqual(invoices)
+    expect(rowsOf('payments', paymentColumns)).toEqual(payments)
+    expect(raw.pragma('foreign_key_check')).toEqual([])
+    expect(rowsOf('sqlite_schema', 'name')).not.toContainEqual({ name: 'invoices_before' })
+    raw.pragma('foreign_keys = on')
+    expect(() => raw.exec(`delete from invoices where id = 'i2'`)).toThrow(/FOREIGN KEY/)
+    expect(() => raw.exec(`update invoices set status = 'unpaid' where id = 'i1'`)).toThrow(
+      'stays paid',
+    )
+  })
+})

@@ -1,0 +1,149 @@
+import type { Clock } from '../clock.ts'
+import { readMoneyBetween, readUncaptured, type OurPayment } from '../db/captured-payments.ts'
+import type { Database } from '../db/database.ts'
+import type { CapturedPayment, LedgerPage, PaymentLedger } from './ledger.ts'
+import type { PaymentProvider } from './provider.ts'
+
+/**
+ * Our books against the provider's, payment by payment, in pages: each capture belongs to one paid
+ * invoice or waits for a person, none is missing, and amounts are the same.
+ */
+export interface LedgerComparison {
+  readonly disagreements: readonly Disagreement[]
+  /** Counted, beyond those listed. */
+  readonly total: number
+  readonly voidsOfCaptured: number
+  readonly isComplete: boolean
+}
+
+export interface Disagreement {
+  readonly problem:
+    | 'captured_there_not_paid_here'
+    | 'captured_here_not_there'
+    | 'other_amount_or_invoice'
+    | 'paid_here_not_to_be_captured_there'
+  readonly paymentId: string
+  readonly invoiceId: string
+  readonly amountMinor: number
+  readonly currency: string
+}
+
+export interface CompareLedgersOptions {
+  readonly database: Pick<Database, 'read'>
+  readonly provider: ProviderBooks
+  readonly clock: Clock
+  /** Asked before each page; false ends the comparison early. */
+  readonly goesOn?: () => boolean
+}
+
+export type ProviderBooks = PaymentLedger & Pick<PaymentProvider, 'find'>
+
+/** Between the bank's moving a push payment and our hearing of it. */
+const graceMs = 60_000
+const uncapturedMax = 50
+const listedMax = 100
+const afterAllIds = '\u{10ffff}'
+
+/** @throws ProviderUnavailableError when the provider's books cannot be read. */
+export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
+  const { database, provider, goesOn = () => true } = options
+  const found = createFindings()
+  let after = ''
+  let page: LedgerPage
+  let isComplete = false
+  do {
+    // Theirs first: what is captured there was paid here before.
+    page = await provider.readLedger(after)
+    const [from, last] = [after, page.next ?? afterAllIds]
+    const ours = await database.read(() => readMoneyBetween(from, last))
+    await comparePage(options, { theirs: page.captured, ours }, found)
+    after = last
+    isComplete = page.next === undefined
+  } while (!isComplete && goesOn())
+  await compareUncaptured(options, found)
+  return { ...found.read(), voidsOfCaptured: page.voidsOfCaptured, isComplete }
+}
+
+interface Findings {
+  add(problem: Disagreement['problem'], payment: OurPayment | CapturedPayment): void
+  read(): Pick<LedgerComparison, 'disagreements' | 'total'>
+}
+
+function createFindings(): Findings {
+  const disagreements: Disagreement[] = []
+  let total = 0
+  return {
+    add(problem, { paymentId, invoiceId, amountMinor, currency }) {
+      total += 1
+      if (disagreements.length >= listedMax) return
+      disagreements.push({ problem, paymentId, invoiceId, amountMinor, currency })
+    },
+    read: () => ({ disagreements, total }),
+  }
+}
+
+interface Pages {
+  readonly theirs: readonly CapturedPayment[]
+  readonly ours: readonly OurPayment[]
+}
+
+async function comparePage(
+  { provider, clock }: CompareLedgersOptions,
+  { theirs, ours }: Pages,
+  found: Findings,
+): Promise<void> {
+  const oursById = new Map(ours.map((payment) => [payment.paymentId, payment]))
+  for (const captured of theirs) {
+    const our = oursById.get(captured.paymentId)
+    oursById.delete(captured.paymentId)
+    if (our !== undefined && !isSameMoney(our, captured)) {
+      found.add('other_amount_or_invoice', captured)
+    } else if (!isAccountedFor(our) && captured.capturedAt <= clock.now() - graceMs) {
+      found.add('captured_there_not_paid_here', captured)
+    }
+  }
+  for (const our of oursById.values()) {
+    if (our.status !== 'captured') continue
+    // It may have been captured since their page was read.
+    const known = await provider.find(our.paymentId)
+    if (known?.status !== 'captured') found.add('captured_here_not_there', our)
+  }
+}
+
+function isSameMoney(our: OurPayment, captured: CapturedPayment): boolean {
+  return (
+    our.invoiceId === captured.invoiceId &&
+    our.amountMinor === captured.amountMinor &&
+    our.currency === captured.currency
+  )
+}
+
+function isAccountedFor(our: OurPayment | undefined): boolean {
+  switch (our?.status) {
+    case 'authorized':
+    case 'captured':
+      return our.invoiceStatus === 'paid'
+    case 'late':
+    case 'stranded':
+      return true
+    case 'authorizing':
+    case 'declined':
+    case 'voided':
+    case undefined:
+      return false
+  }
+}
+
+/** A capture that is late is tried until it is confirmed; one that can never be is found here. */
+async function compareUncaptured(
+  { database, provider, clock }: CompareLedgersOptions,
+  found: Findings,
+): Promise<void> {
+  const paidBefore = clock.now() - graceMs
+  const uncaptured = await database.read(() => readUncaptured(paidBefore, uncapturedMax))
+  for (const our of uncaptured) {
+    const known = await provider.find(our.paymentId)
+    if (known?.status === 'authorized' || known?.status === 'captured') continue
+    found.add('paid_here_not_to_be_captured_there', our)
+  }
+}

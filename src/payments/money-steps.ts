@@ -1,0 +1,107 @@
+import type { Clock } from '../clock.ts'
+import type { Database, Script } from '../db/database.ts'
+import { dropLate, placeEnded, placeMoved, type Placement } from '../db/late-money.ts'
+import { endPayment, giveUpPayment, markCaptured, settleAuthorized } from '../db/payments.ts'
+import type { NewId } from '../ids.ts'
+import type { Logger } from '../logger.ts'
+import { AlreadyCapturedError, type PaymentProvider } from './provider.ts'
+
+/** What may become of an attempt, each step one guarded transaction and at most one call to the provider. */
+export interface MoneySteps {
+  /** The provider said no. */
+  decline(paymentId: string, code: string): Promise<void>
+  /** The provider has set the money aside: pay the invoice and capture, or give it up. */
+  authorized(paymentId: string): Promise<void>
+  /** The provider has set money aside for an attempt that had ended before it was asked. */
+  authorizedLate(paymentId: string): Promise<void>
+  /** The money has moved, whatever we had decided. */
+  moved(paymentId: string): Promise<void>
+  /** Late money is no longer there. */
+  drop(paymentId: string): Promise<void>
+  /** This attempt shall never pay. */
+  giveUp(paymentId: string): Promise<void>
+}
+
+export interface MoneyStepsOptions {
+  readonly database: Database
+  readonly provider: PaymentProvider
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly logger: Logger
+}
+
+export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
+  const { database, provider, clock, newId, logger } = options
+
+  async function decline(paymentId: string, code: string): Promise<void> {
+    await database.transaction(() =>
+      endPayment(paymentId, { status: 'declined', code }, clock.now()),
+    )
+  }
+
+  async function authorized(paymentId: string): Promise<void> {
+    const next = await database.transaction(() => settleAuthorized(paymentId, clock.now()))
+    switch (next) {
+      case 'capture':
+        return captureOrLeave(paymentId)
+      case 'void':
+        return voidPayment(paymentId)
+      case 'leave':
+    }
+  }
+
+  async function captureOrLeave(paymentId: string): Promise<void> {
+    try {
+      await provider.capture(paymentId)
+    } catch (error) {
+      // The invoice is paid for ever; the resolver captures until the provider confirms.
+      logger.warn({ err: error, paymentId }, 'capture is not confirmed yet')
+      return
+    }
+    await database.transaction(() => markCaptured(paymentId, clock.now()))
+  }
+
+  async function voidPayment(paymentId: string): Promise<void> {
+    try {
+      await provider.void(paymentId)
+    } catch (error) {
+      if (!(error instanceof AlreadyCapturedError)) throw error
+      // A push payment was faster than our giving it up: the money is there, and the hold still is.
+      return place(paymentId, placeMoved)
+    }
+    await database.transaction(() =>
+      endPayment(paymentId, { status: 'voided', code: null }, clock.now()),
+    )
+  }
+
+  async function place(paymentId: string, script: Place): Promise<void> {
+    const context = { now: clock.now(), newId }
+    const placement = await database.transaction(() => script(paymentId, context))
+    if (placement === 'stranded') logger.error({ paymentId }, 'money came that pays nothing')
+    if (placement === 'capture') await captureOrLeave(paymentId)
+  }
+
+  async function drop(paymentId: string): Promise<void> {
+    await database.transaction(() => dropLate(paymentId, clock.now()))
+  }
+
+  /**
+   * Unknown to the provider may mean "still on its way": the void makes sure it never comes. Our own
+   * guard is first, or an authorisation that arrives meanwhile would be voided after it paid.
+   */
+  async function giveUp(paymentId: string): Promise<void> {
+    const givenUp = await database.transaction(() => giveUpPayment(paymentId, clock.now()))
+    if (givenUp) await voidPayment(paymentId)
+  }
+
+  return {
+    ...{ decline, authorized, drop, giveUp },
+    authorizedLate: (paymentId) => place(paymentId, placeEnded),
+    moved: (paymentId) => place(paymentId, placeMoved),
+  }
+}
+
+type Place = (
+  paymentId: string,
+  context: { readonly now: number; readonly newId: NewId },
+) => Script<Placement>

@@ -1,0 +1,58 @@
+import Sqlite from 'better-sqlite3'
+import type { GroupConnection } from './group-commit.ts'
+
+/** Not the program's fault and possibly gone in a moment: locked, full, unreadable. */
+const unavailableCode = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|NOMEM|CORRUPT|NOTADB)/
+
+/**
+ * The write transactions of one connection to a SQLite file, for a group commit over it.
+ * `unavailable` makes the error that is thrown when the file cannot be used.
+ */
+export function openTransactions(
+  connection: Sqlite.Database,
+  unavailable: GroupConnection['unavailable'],
+): GroupConnection {
+  // What a savepoint may have to undo is small; a file for it would be written for nothing.
+  connection.pragma('temp_store = MEMORY')
+
+  function command(text: string): () => void {
+    const statement = connection.prepare(text)
+    return () => {
+      statement.run()
+    }
+  }
+  const release = command('release member')
+  const rollbackToMember = command('rollback to member')
+
+  return {
+    begin: command('begin immediate'),
+    commit: command('commit'),
+    rollback: command('rollback'),
+    savepoint: command('savepoint member'),
+    release,
+    undo() {
+      rollbackToMember()
+      release()
+    },
+    inTransaction: () => connection.inTransaction,
+    isBusy,
+    isUnavailable,
+    unavailable,
+  }
+}
+
+/** Another connection has the lock. */
+export const isBusy = (error: unknown): boolean => hasCode(error, /^SQLITE_BUSY/)
+
+/** A full or broken disk, or a lock: no fault of the program. */
+export const isUnavailable = (error: unknown): boolean => hasCode(error, unavailableCode)
+
+/** The error in a few words, the code of SQLite's among them. */
+export function explain(error: unknown): string {
+  if (error instanceof Sqlite.SqliteError) return `${error.code}: ${error.message}`
+  return error instanceof Error ? error.message : String(error)
+}
+
+function hasCode(error: unknown, code: RegExp): boolean {
+  return error instanceof Sqlite.SqliteError && code.test(error.code)
+}
