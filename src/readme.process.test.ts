@@ -38,8 +38,9 @@ describe('the README on the embedded default', () => {
 
   /** What `npm start` runs, in an empty folder; resolves with what it has printed once it listens. */
   async function start(): Promise<string> {
-    const script = /^node (\S+)$/.exec(scripts['start'] ?? '')?.[1] ?? 'no such script'
-    const started = spawn(process.execPath, [join(root, script)], {
+    const words = (scripts['start'] ?? '').split(' ').slice(1)
+    const script = words.pop() ?? 'no such script'
+    const started = spawn(process.execPath, [...words, join(root, script)], {
       cwd: folder.path,
       env: { PATH: process.env['PATH'], PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],

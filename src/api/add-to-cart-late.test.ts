@@ -43,14 +43,14 @@ describe('add to cart while the worker is held back', () => {
     const url = answer.headers.get('location') ?? ''
     expect(answer.status).toBe(202)
     expect(answer.headers.get('content-type')).toBe('application/json')
-    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(answer.headers.get('retry-after')).toMatch(/^[123]$/)
     expect(answer.headers.get('idempotency-key')).toBe('patient')
     expect(answer.body).toEqual({ status: 'pending', statusUrl: url })
     const requestId = /^\/v1\/cart\/requests\/([0-9a-f-]{36})$/.exec(url)?.[1]
 
     const status = await ask(app.call, url)
     expect(status.status).toBe(200)
-    expect(status.headers.get('retry-after')).toBe('1')
+    expect(status.headers.get('retry-after')).toMatch(/^[123]$/)
     expect(status.body).toEqual({ requestId, status: 'pending' })
     expectProblem(await ask(app.call, url, 1), 404, 'not_found')
 

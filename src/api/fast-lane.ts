@@ -12,6 +12,7 @@ import { readRequestId } from './request-context.ts'
 import type { Authentication } from './authentication.ts'
 import { problem, type Reply } from './problem.ts'
 import type { RateLimit } from './rate-limit.ts'
+import { spreadRetryAfter } from './retry-after.ts'
 import { describeIssues, readIdempotencyKey } from './route.ts'
 
 /**
@@ -171,7 +172,7 @@ function write({ response, reply, requestId }: Sending): void {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
-    ...headers,
+    ...spreadRetryAfter(headers, requestId),
     'content-length': Buffer.byteLength(text),
   })
   response.end(text)

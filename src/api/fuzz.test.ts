@@ -227,10 +227,13 @@ describe(`nothing a client sends (seed ${seed})`, () => {
     const told = ({ status, headers, body: answered }: Answer) => ({
       ...{ status, code: answered['code'], detail: answered['detail'] },
       ...Object.fromEntries(
-        ['content-type', 'retry-after', 'www-authenticate', 'cache-control', 'location'].map(
-          (name) => [name, headers.get(name)],
-        ),
+        ['content-type', 'www-authenticate', 'cache-control', 'location'].map((name) => [
+          name,
+          headers.get(name),
+        ]),
       ),
+      // Spread by the request's id.
+      waits: headers.has('retry-after'),
       key: headers.get('idempotency-key')?.replace(/^[0-9a-f-]{36}$/, 'made'),
     })
     for (const parcel of fc.sample(parcels, { seed, numRuns: 100 })) {

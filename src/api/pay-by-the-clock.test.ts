@@ -51,7 +51,7 @@ describe('pay, by the clock', () => {
     const answer = await promise
     expect(answer.status).toBe(202)
     expect(answer.headers.get('location')).toBe(`/v1/invoices/${invoiceId}`)
-    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(answer.headers.get('retry-after')).toMatch(/^[123]$/)
     expect(answer.body).toMatchObject({
       invoice: { id: invoiceId, status: 'paying' },
       payment: { status: 'authorizing' },

@@ -5,6 +5,7 @@ import { signatureHeader } from '../payments/webhook.ts'
 import type { Authentication } from './authentication.ts'
 import { ProblemError, type ProblemCode, type Reply } from './problem.ts'
 import { rawBodyOf } from './raw-body.ts'
+import { spreadRetryAfter } from './retry-after.ts'
 
 /**
  * A route says everything about itself once: the router is built from it, the input is checked by it
@@ -83,7 +84,11 @@ export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
 export function sendReply(response: Response, reply: RouteReply): void {
   response.statusCode = reply.status
   // Not `response.set`, which adds a charset JSON has no use for: both doors answer the same.
-  const headers = { 'cache-control': 'no-store', ...reply.headers }
+  const requestId = String(response.getHeader('x-request-id'))
+  const headers = {
+    'cache-control': 'no-store',
+    ...spreadRetryAfter(reply.headers ?? {}, requestId),
+  }
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (reply.body === undefined) {
     response.end(reply.text)
