@@ -149,6 +149,7 @@ function environmentOf(cell: Cell, surroundings: Surroundings, nsqd: NsqProcess 
     JWT_SECRET: surroundings.jwtSecret,
     // What is measured is the program, not its patience with one caller.
     SHOPPER_RATE: '0',
+    ADD_TO_CART_USER_RATE: '0',
     MESSAGE_KEYS: messageKeys,
     DATABASE_PATH: surroundings.databasePath,
     PAYMENT_SIMULATOR_PATH: join(surroundings.folder, 'payment-simulator.db'),

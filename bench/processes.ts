@@ -24,15 +24,13 @@ export interface Program {
 }
 
 export const repository = join(import.meta.dirname, '..')
-/** As `npm start` runs Node, for every contender: room for what dies young. */
-const nodeFlags = ['--max-semi-space-size=32']
 const listensWithinMs = 30_000
 const stopsWithinMs = 15_000
 const outputCharactersMax = 4_000
 
 /** Starts a Node program that prints `listens on http://…` and waits for that. */
 export async function startServer(program: Program): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [...nodeFlags, ...program.arguments], {
+  const child = spawn(process.execPath, program.arguments, {
     cwd: repository,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...program.environment },

@@ -29,8 +29,6 @@ export interface Exit {
 const root = join(import.meta.dirname, '..')
 /** What `npm start` runs: builds first when the build is old. */
 const program = join(root, 'scripts', 'start.js')
-/** As in the `start` script of package.json. */
-const nodeFlags = ['--max-semi-space-size=32']
 const readyWithinMs = 180_000
 /** DESIGN promises less than 10 s. */
 const stopWithinMs = 15_000
@@ -42,7 +40,7 @@ export async function startChild(
   environment: Readonly<Record<string, string>>,
 ): Promise<Child> {
   const port = await freePort()
-  const spawned = spawn(process.execPath, [...nodeFlags, program], {
+  const spawned = spawn(process.execPath, [program], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, HOST: '127.0.0.1', PORT: `${port}`, ...environment },

@@ -133,8 +133,7 @@ describe('Dockerfile', () => {
   const [build = '', shipped = ''] = text.split(/^FROM node:22-bookworm-slim.*\n/m).slice(1)
 
   it('runs the compiled program as nobody special', () => {
-    const command = /^CMD (\[.*\])$/m.exec(text)?.[1] ?? '[]'
-    expect(JSON.parse(command)).toEqual(['node', '--max-semi-space-size=32', 'dist/main.js'])
+    expect(/^CMD .*$/m.exec(text)?.[0]).toBe('CMD ["node", "dist/main.js"]')
     expect(/^USER (.*)$/m.exec(text)?.[1]).toBe('node')
     const { main } = JSON.parse(readText('package.json')) as { readonly main: string }
     expect(main).toBe('dist/main.js')

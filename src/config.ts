@@ -70,7 +70,7 @@ const environmentSchema = z.object({
   ADD_TO_CART_ROUTING: z
     .enum(['channel-per-product', 'topic-per-product'])
     .default('channel-per-product'),
-  ADD_TO_CART_USER_RATE: rate.default(0),
+  ADD_TO_CART_USER_RATE: rate.optional(),
   SHOPPER_RATE: rate.optional(),
   ADDRESS_RATE: rate.default(0),
   PENDING_REPLIES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(20_000),
@@ -164,6 +164,7 @@ export function loadConfig(
   const values = parsed.data
   const problems = impossibleMixes(values)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  const inProduction = values.NODE_ENV === 'production'
   const jwtSecret = values.JWT_SECRET ?? makeSecret()
   const externalIssuer = externalIssuerOf(values)
   const needed = externalIssuer === undefined ? secretNames : (['ADMIN_TOKEN'] as const)
@@ -192,8 +193,8 @@ export function loadConfig(
     addToCartWaitMs: values.ADD_TO_CART_WAIT_MS,
     addToCartMaxAgeMs: values.ADD_TO_CART_MAX_AGE_MS,
     addToCartRouting: values.ADD_TO_CART_ROUTING,
-    addToCartUserRate: values.ADD_TO_CART_USER_RATE,
-    shopperRate: values.SHOPPER_RATE ?? (values.NODE_ENV === 'production' ? 100 : 0),
+    addToCartUserRate: values.ADD_TO_CART_USER_RATE ?? (inProduction ? 20 : 0),
+    shopperRate: values.SHOPPER_RATE ?? (inProduction ? 100 : 0),
     addressRate: values.ADDRESS_RATE,
     pendingRepliesMax: values.PENDING_REPLIES_MAX,
     logLevel: values.LOG_LEVEL,

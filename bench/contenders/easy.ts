@@ -107,6 +107,8 @@ function open(path: string): Sqlite.Database {
   connection.pragma('journal_mode = WAL')
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
+  connection.pragma('cache_size = -32768')
+  connection.pragma('temp_store = MEMORY')
   connection.pragma('journal_size_limit = 67108864')
   connection.prepare('select count(*) from sqlite_schema').get()
   const synchronous: unknown = connection.pragma('synchronous', { simple: true })

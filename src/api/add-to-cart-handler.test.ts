@@ -78,6 +78,25 @@ describe('an API node adding to cart', () => {
     expect(pendingReplies.settle(sent().at(-1)?.requestId ?? '', outcome)).toBe(true)
   }
 
+  it('lets so many wait for the reply of one key, and no more', async () => {
+    const replies = Array.from({ length: 102 }, () => ask('mine'))
+    await settle(soldOut)
+    const codes = (await Promise.all(replies)).map(codeOf)
+    expect(codes.filter((code) => code === 'sold_out')).toHaveLength(100)
+    expect(codes.slice(100)).toEqual(['rate_limited', 'rate_limited'])
+    expect(sent()).toHaveLength(1)
+  })
+
+  it('does not think it sold out when the shopper alone is refused', async () => {
+    gate.close(offer.productId, 1)
+    fixture.clock.advance(250)
+    const reply = ask()
+    await settle({ kind: 'refused', refusal: 'purchase_limit_reached' })
+    expect(codeOf(await reply)).toBe('purchase_limit_reached')
+    expect(gate.refuses(offer.productId, 1)).toBe(false)
+    expect(gate.refuses(offer.productId, 1)).toBe(false)
+  })
+
   it('sends everything the consumer needs to know, and where to answer', async () => {
     const reply = ask('mine', { quantity: 3 })
     await settle(soldOut)
@@ -144,7 +163,7 @@ describe('an API node adding to cart', () => {
     ])
     expect(sent()).toHaveLength(1)
     // By then the node's own gate has opened again.
-    fixture.clock.advance(250)
+    fixture.clock.advance(500)
     const again = ask('one', { quantity: 2 })
     await settle({ kind: 'refused', refusal: 'purchase_limit_reached' })
     expect(codeOf(await again)).toBe('purchase_limit_reached')

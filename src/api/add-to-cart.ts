@@ -14,7 +14,7 @@ import type { LateReplies } from './late-replies.ts'
 import { createLookup, type Lookup } from './lookup.ts'
 import type { LocalGate } from './local-gate.ts'
 import type { PendingReplies } from './pending-replies.ts'
-import { problem, type Reply } from './problem.ts'
+import { problem, type ProblemCode, type Reply } from './problem.ts'
 import type { Publisher } from './publisher.ts'
 import type { SaleCatalog } from './sale-catalog.ts'
 import { reservationView } from './views.ts'
@@ -85,7 +85,12 @@ interface Try extends AddToCartRequest {
 interface InFlight {
   readonly wish: string
   readonly reply: Promise<Reply>
+  /** Who wait for the same reply. */
+  waiting: number
 }
+
+/** Each holds a request open without a place of its own among those who wait. */
+const sameRequestMax = 100
 
 export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
   const { clock, newId, metrics, database, defer } = options
@@ -98,42 +103,52 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
 
   async function handle(request: AddToCartRequest): Promise<Reply> {
     const startedAt = clock.monotonic()
-    const reply = await (request.idempotencyKey === undefined ? once(request) : shared(request))
+    const reply = await (join(request) ?? begin(request))
     metrics.addToCartSeconds.observe((clock.monotonic() - startedAt) / 1000)
     metrics.addToCartOutcomes.inc({ outcome: outcomeLabel(reply) })
     return reply
   }
 
-  async function shared(request: AddToCartRequest): Promise<Reply> {
-    const { userId, idempotencyKey = '', flashSaleId, productId, quantity } = request
-    const key = `${userId}/${idempotencyKey}`
-    const wish = `${flashSaleId}/${productId}/${quantity}`
-    const other = inFlight.get(key)
-    if (other !== undefined) {
-      if (other.wish !== wish) return withKey(problem('idempotency_key_reused'), idempotencyKey)
-      return replayed(await other.reply)
-    }
-    const reply = once(request)
-    inFlight.set(key, { wish, reply })
-    try {
-      return await reply
-    } finally {
-      inFlight.delete(key)
-    }
+  /** The reply of the same request under way; undefined when there is none. */
+  function join(request: AddToCartRequest): Promise<Reply> | undefined {
+    const { userId, idempotencyKey } = request
+    if (idempotencyKey === undefined) return undefined
+    const other = inFlight.get(keyOf(userId, idempotencyKey))
+    if (other === undefined) return undefined
+    const refuse = (code: ProblemCode) => Promise.resolve(withKey(problem(code), idempotencyKey))
+    if (other.wish !== wishOf(request)) return refuse('idempotency_key_reused')
+    if (other.waiting >= sameRequestMax) return refuse('rate_limited')
+    other.waiting += 1
+    return other.reply.then(replayed)
   }
 
-  async function once(request: AddToCartRequest): Promise<Reply> {
-    const requestId = newId()
-    const idempotencyKey = request.idempotencyKey ?? requestId
+  function begin(request: AddToCartRequest): Promise<Reply> {
+    const { userId, idempotencyKey } = request
+    const reply = answer({ ...request, requestId: newId() })
+    if (idempotencyKey !== undefined) {
+      const wish = wishOf(request)
+      inFlight.set(keyOf(userId, idempotencyKey), { wish, reply, waiting: 1 })
+    }
+    return reply
+  }
+
+  async function answer(request: Try): Promise<Reply> {
+    const { userId, requestId, idempotencyKey } = request
     try {
-      return withKey(await decide({ ...request, requestId }, desk), idempotencyKey)
+      return withKey(await decide(request, desk), idempotencyKey ?? requestId)
     } catch (error) {
-      return withKey(unavailable(error), idempotencyKey)
+      return withKey(unavailable(error), idempotencyKey ?? requestId)
+    } finally {
+      if (idempotencyKey !== undefined) inFlight.delete(keyOf(userId, idempotencyKey))
     }
   }
 
   return { handle }
 }
+
+const keyOf = (userId: number, idempotencyKey: string): string => `${userId}/${idempotencyKey}`
+const wishOf = ({ flashSaleId, productId, quantity }: AddToCartRequest): string =>
+  `${flashSaleId}/${productId}/${quantity}`
 
 function withKey(reply: Reply, idempotencyKey: string): Reply {
   return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
@@ -199,11 +214,15 @@ async function askQueue(request: Try, topic: string, desk: Desk): Promise<Reply>
   return present(outcome)
 }
 
+/** The consumer looks at the shopper before the stock, but at its own gate before either. */
+const shoppersOwn: readonly Refusal[] = ['purchase_limit_reached', 'cart_full', 'currency_mismatch']
+
 function learn({ productId, quantity }: Try, outcome: AddToCartOutcome, gate: LocalGate): void {
-  // A repeated hold says nothing about what is left now.
   if (outcome.kind === 'held') {
-    if (!outcome.replayed) gate.held(productId, quantity)
+    // A repeated hold says nothing about what is left now.
+    if (!outcome.replayed) gate.notSoldOut(productId, quantity)
   } else if (outcome.refusal === 'sold_out') gate.close(productId, quantity)
+  else if (shoppersOwn.includes(outcome.refusal)) gate.notSoldOut(productId, quantity)
 }
 
 function pendingReply(requestId: string): Reply {

@@ -12,37 +12,38 @@ export interface Connections {
 }
 
 export function trackConnections(server: Server): Connections {
-  /** The last unanswered response on each open connection. */
-  const open = new Map<Socket, ServerResponse | undefined>()
+  /** The unanswered responses of each open connection, oldest first. */
+  const open = new Map<Socket, Set<ServerResponse>>()
   server.on('connection', (socket: Socket) => {
-    open.set(socket, undefined)
+    open.set(socket, new Set())
     socket.once('close', () => open.delete(socket))
   })
 
   /** Or each idle connection would keep its last request and answer in memory: 14 kB. */
   function forget(this: ServerResponse): void {
-    const { socket } = this.req
-    if (open.get(socket) === this) open.set(socket, undefined)
+    open.get(this.req.socket)?.delete(this)
   }
 
   return {
     serves(request, response) {
-      if (!open.has(request.socket)) return
-      open.set(request.socket, response)
+      open.get(request.socket)?.add(response)
       response.once('close', forget)
     },
     closeUnaccepted() {
-      for (const [socket, response] of open) if (!isAccepted(response)) socket.destroy()
+      for (const [socket, responses] of open) if (!hasAccepted(responses)) socket.destroy()
     },
     whenAnswered(socket, task) {
-      const response = open.get(socket)
       // Answers leave in the order of their requests, so the last one is the one to wait for.
-      if (isAccepted(response)) response.once('close', task)
-      else task()
+      const last = [...(open.get(socket) ?? [])].findLast(isAccepted)
+      if (last === undefined) task()
+      else last.once('close', task)
     },
   }
 }
 
-function isAccepted(response: ServerResponse | undefined): response is ServerResponse {
-  return response !== undefined && response.req.complete && !response.writableFinished
+const hasAccepted = (responses: ReadonlySet<ServerResponse>): boolean =>
+  [...responses].some(isAccepted)
+
+function isAccepted(response: ServerResponse): boolean {
+  return response.req.complete && !response.writableFinished
 }

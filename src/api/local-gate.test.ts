@@ -26,7 +26,7 @@ describe('the gate of an API node', () => {
     clock.advance(249)
     expect(gate.refuses(1, 1)).toBe(true)
     clock.advance(1)
-    expect([1, 2, 3].map((quantity) => gate.refuses(1, quantity))).toEqual([false, true, true])
+    expect([1, 1, 2].map((quantity) => gate.refuses(1, quantity))).toEqual([false, true, true])
     gate.close(1, 1)
     clock.advance(249)
     expect(gate.refuses(1, 1)).toBe(true)
@@ -39,16 +39,29 @@ describe('the gate of an API node', () => {
     gate.close(1, 2)
     clock.advance(250)
     expect(gate.refuses(1, 2)).toBe(false)
-    gate.held(1, 1)
+    gate.notSoldOut(1, 1)
     expect(gate.refuses(1, 2)).toBe(true)
-    gate.held(1, 2)
+    gate.notSoldOut(1, 2)
     expect([gate.refuses(1, 2), gate.refuses(1, 2)]).toEqual([false, false])
   })
 
-  it('forgets what it was not told again for a second', () => {
+  it('is neither asked for nor kept closed by those who want more than was refused', () => {
     const { clock, gate } = open()
     gate.close(1, 1)
-    clock.advance(999)
+    for (let ms = 0; ms < 480; ms += 40) {
+      clock.advance(40)
+      expect(gate.refuses(1, 5)).toBe(true)
+      gate.close(1, 5)
+    }
+    expect(gate.refuses(1, 1)).toBe(false)
+    clock.advance(20)
+    expect(gate.refuses(1, 5)).toBe(false)
+  })
+
+  it('forgets what it was not told again for half a second', () => {
+    const { clock, gate } = open()
+    gate.close(1, 1)
+    clock.advance(499)
     expect([gate.refuses(1, 1), gate.refuses(1, 1)]).toEqual([false, true])
     clock.advance(1)
     expect([gate.refuses(1, 1), gate.refuses(1, 1)]).toEqual([false, false])

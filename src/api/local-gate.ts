@@ -9,15 +9,15 @@ export interface LocalGate {
   refuses(productId: number, quantity: number): boolean
   /** The consumer refused this quantity as sold out. */
   close(productId: number, quantity: number): void
-  /** The consumer gave this quantity to somebody. */
-  held(productId: number, quantity: number): void
+  /** The consumer gave this quantity to somebody, or refused it for a reason of the shopper's own. */
+  notSoldOut(productId: number, quantity: number): void
   open(productId: number): void
 }
 
 /** With the consumer's probe of one second this keeps "sold out" under 1.5 s after a release. */
 const asksEveryMs = 250
 /** What nobody was told again for so long is no longer known. */
-const forgetsAfterMs = 1_000
+const forgetsAfterMs = 500
 
 interface Closed {
   readonly from: number
@@ -41,7 +41,8 @@ export function createLocalGate(clock: Clock): LocalGate {
       const now = clock.monotonic()
       const entry = known(productId, quantity, now)
       if (entry === undefined) return false
-      if (now < entry.asksAgainAt) return true
+      // That more is refused would say nothing about `from`.
+      if (quantity > entry.from || now < entry.asksAgainAt) return true
       entry.asksAgainAt = now + asksEveryMs
       return false
     },
@@ -49,10 +50,11 @@ export function createLocalGate(clock: Clock): LocalGate {
       const now = clock.monotonic()
       const entry = known(productId, quantity, now)
       // A refusal that was under way must not put off the next question.
-      if (entry !== undefined) entry.toldAt = now
-      else closed.set(productId, { from: quantity, toldAt: now, asksAgainAt: now + asksEveryMs })
+      if (entry === undefined) {
+        closed.set(productId, { from: quantity, toldAt: now, asksAgainAt: now + asksEveryMs })
+      } else if (entry.from === quantity) entry.toldAt = now
     },
-    held(productId, quantity) {
+    notSoldOut(productId, quantity) {
       if (quantity >= (closed.get(productId)?.from ?? Infinity)) closed.delete(productId)
     },
     open: (productId) => void closed.delete(productId),

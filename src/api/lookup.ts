@@ -1,5 +1,5 @@
 import { createBatcher } from '../batcher.ts'
-import type { Database, Script } from '../db/database.ts'
+import { DatabaseUnavailableError, type Database, type Script } from '../db/database.ts'
 
 /** @throws DatabaseUnavailableError */
 export type Lookup<Question, Answer> = (question: Question) => Promise<Answer>
@@ -13,6 +13,7 @@ export interface LookupOptions<Question, Answer> {
 }
 
 const batchSizeMax = 1_000
+const waitingMax = 10_000
 
 interface Asked<Question, Answer> {
   readonly question: Question
@@ -42,6 +43,10 @@ export function createLookup<Question, Answer>(
 
   return (question) =>
     new Promise((resolve, reject) => {
+      if (asked.size() >= waitingMax) {
+        reject(new DatabaseUnavailableError('too many questions wait for the database'))
+        return
+      }
       asked.add({ question, resolve, reject })
     })
 }

@@ -100,6 +100,18 @@ describe('what is hardly HTTP', () => {
     expect(statuses).toEqual(['200', '200', '400'])
   })
 
+  it('is refused behind a request that was fine, after its answer: a chunk that is none', async () => {
+    const { token } = await createShopper(app.call)
+    const fine = request('GET /v1/cart', `authorization: Bearer ${token}`)
+    const headers = ['content-type: application/json', 'transfer-encoding: chunked']
+    const connection = await openRaw(app.url)
+    open.push(connection)
+    connection.send(`${fine}${request('POST /v1/users', ...headers)}zz\r\n\r\n`)
+    const received = await connection.received()
+    const statuses = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)
+    expect(statuses).toEqual(['200', '400'])
+  })
+
   it('is served nevertheless: an unknown expectation, an upgrade, another host’s URL', async () => {
     const texts = [
       request('GET /livez', 'expect: tea', 'connection: close'),

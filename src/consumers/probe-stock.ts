@@ -53,8 +53,7 @@ export function createProbeStock(options: ProbeStockOptions): ProbeStock {
 
   async function runOnce(): Promise<void> {
     try {
-      await probe()
-      await measureLag()
+      await Promise.all([probe(), measureLag()])
     } catch (error) {
       logger.warn({ err: error }, 'probing sold-out products failed, will try again')
     }

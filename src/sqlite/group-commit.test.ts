@@ -5,6 +5,7 @@ import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
 import { all, DatabaseUnavailableError, run, type Database } from '../db/database.ts'
 import { openSqlite } from '../db/sqlite.ts'
+import { createGroupCommit } from './group-commit.ts'
 
 describe('transactions asked for in one tick', () => {
   let folder: TemporaryFolder
@@ -110,5 +111,40 @@ describe('transactions asked for in one tick', () => {
     await Promise.all([insert(1), insert(2)])
     await database.read(() => all('select 1'))
     expect(statements).toBe(3)
+  })
+})
+
+describe('a group that cannot be begun or committed', () => {
+  const failure = new Error('the disk is gone')
+
+  function open(failing: 'begin' | 'commit') {
+    const calls: string[] = []
+    const call = (name: string) => (): void => {
+      calls.push(name)
+      if (name === failing) throw failure
+    }
+    const [begin, commit, rollback] = [call('begin'), call('commit'), call('rollback')]
+    const [savepoint, release, undo] = [call('savepoint'), call('release'), call('undo')]
+    const group = createGroupCommit({
+      connection: {
+        ...{ begin, commit, rollback, savepoint, release, undo },
+        inTransaction: () => true,
+        isBusy: () => false,
+        isUnavailable: (error) => error === failure,
+        unavailable: () => new DatabaseUnavailableError('no disk'),
+      },
+      ...{ clock: createFakeClock(), random: () => 0.5, defer: setImmediate, lockTimeoutMs: 1 },
+    })
+    return { calls, group }
+  }
+
+  it.each(['begin', 'commit'] as const)('tells everybody in it: %s', async (failing) => {
+    const { calls, group } = open(failing)
+    const outcomes = await Promise.allSettled([1, 2].map((each) => group.transaction(() => each)))
+    for (const each of outcomes) {
+      expect(each).toMatchObject({ status: 'rejected', reason: { message: 'no disk' } })
+    }
+    expect(calls.includes('rollback')).toBe(failing === 'commit')
+    await group.idle()
   })
 })

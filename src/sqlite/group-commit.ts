@@ -60,7 +60,7 @@ const retryDelayMsMax = 50
 
 interface Waiting {
   readonly task: () => unknown
-  /** Of the call: waiting for one's turn counts. */
+  /** Until then it waits for a file that others write to; the wait behind our own is bounded by number. */
   readonly deadline: number
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
