@@ -13,7 +13,8 @@ export interface LookupOptions<Question, Answer> {
 }
 
 const batchSizeMax = 1_000
-const waitingMax = 10_000
+/** As many as connections may be open: with 10,000 a crowd that double-clicks was sent away. */
+const waitingMax = 20_000
 
 interface Asked<Question, Answer> {
   readonly question: Question
