@@ -8,6 +8,7 @@ import { createPlainCodec, type AddToCart } from '../messages.ts'
 import { createMetrics } from '../metrics.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
 import { createStubBroker, type StubBroker } from '../testing/stub-broker.ts'
+import { until } from '../testing/until.ts'
 import {
   addToCartBody,
   createAddToCartHandler,
@@ -85,6 +86,15 @@ describe('an API node adding to cart', () => {
     expect(codes.filter((code) => code === 'sold_out')).toHaveLength(100)
     expect(codes.slice(100)).toEqual(['rate_limited', 'rate_limited'])
     expect(sent()).toHaveLength(1)
+  })
+
+  it('sells in a sale that was made elsewhere a moment ago', async () => {
+    const fresh = await fixture.sale()
+    const reply = ask(undefined, fresh)
+    await until(() => sent().length > 0, 2_000)
+    await settle(soldOut)
+    expect(codeOf(await reply)).toBe('sold_out')
+    expect(broker.published[0]?.topic).toBe(`add_to_cart.sale-${fresh.flashSaleId}`)
   })
 
   it('does not think it sold out when the shopper alone is refused', async () => {

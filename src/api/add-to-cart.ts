@@ -5,6 +5,7 @@ import { DatabaseUnavailableError, type Database } from '../db/database.ts'
 import { findFlashSale } from '../db/flash-sales.ts'
 import { findRecordedHolds, type KeyedWish } from '../db/reservations.ts'
 import { limits } from '../domain/limits.ts'
+import { flashSaleStatus } from '../domain/flash-sale.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { NewId } from '../ids.ts'
@@ -162,13 +163,18 @@ function unavailable(error: unknown): Reply {
 }
 
 async function decide(request: Try, desk: Desk): Promise<Reply> {
-  const { flashSaleId, productId, quantity } = request
+  const { flashSaleId, productId } = request
   const route = desk.catalog.route(flashSaleId, productId)
   if (route.kind === 'no_channel') return problem('broker_unavailable')
   if (route.kind === 'unknown_sale') return refuseUnknownSale(request, desk)
   if (route.kind !== 'open') return refuseHere(request, route.kind, desk)
+  return sell(request, route.topic, desk)
+}
+
+function sell(request: Try, topic: string, desk: Desk): Promise<Reply> {
+  const { productId, quantity } = request
   if (desk.gate.refuses(productId, quantity)) return refuseHere(request, 'sold_out', desk)
-  return askQueue(request, route.topic, desk)
+  return askQueue(request, topic, desk)
 }
 
 /** A shopper who repeats a key may have a hold already: that is looked up before any refusal. */
@@ -180,9 +186,17 @@ async function refuseHere(request: Try, refusal: Refusal, { recall }: Desk): Pro
 
 async function refuseUnknownSale(request: Try, desk: Desk): Promise<Reply> {
   const { flashSaleId, productId } = request
-  const sale = await desk.database.read(() => findFlashSale(flashSaleId))
+  const { database, catalog, clock } = desk
+  const sale = await database.read(() => findFlashSale(flashSaleId))
   const offered = sale?.products.some((product) => product.productId === productId) ?? false
-  return refuseHere(request, offered ? 'sale_not_open' : 'product_not_in_sale', desk)
+  if (sale === undefined || !offered) return refuseHere(request, 'product_not_in_sale', desk)
+  if (flashSaleStatus(sale, clock.now()) !== 'active') {
+    return refuseHere(request, 'sale_not_open', desk)
+  }
+  // Made on another node a moment ago: "not open" would be untrue.
+  await catalog.refresh()
+  const route = catalog.route(flashSaleId, productId)
+  return route.kind === 'open' ? sell(request, route.topic, desk) : problem('broker_unavailable')
 }
 
 async function askQueue(request: Try, topic: string, desk: Desk): Promise<Reply> {

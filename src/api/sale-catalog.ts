@@ -61,13 +61,17 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
 
   async function readSales(): Promise<void> {
     const rows = await database.read(() => readUnfinishedSales(clock.now() - keepEndedMs))
-    sales = new Map(
-      rows.map((sale) => [
-        sale.id,
-        { sale, productIds: new Set(sale.products.map(({ productId }) => productId)) },
-      ]),
-    )
-    await channels.make(rows)
+    try {
+      await channels.make(rows)
+    } finally {
+      // Only now: whoever finds a sale here finds its queue as well, unless the broker is away.
+      sales = new Map(
+        rows.map((sale) => [
+          sale.id,
+          { sale, productIds: new Set(sale.products.map(({ productId }) => productId)) },
+        ]),
+      )
+    }
   }
 
   function route(flashSaleId: number, productId: number): CatalogRoute {
