@@ -97,6 +97,13 @@ describe('a request that was answered with 202', () => {
     })
   })
 
+  it('is not answered with the hold of somebody else who used the same key', async () => {
+    const same = { idempotencyKey: wish.idempotencyKey }
+    await fixture.reserve(fixture.wish(await fixture.user(), offer, same))
+    await unanswered(wish)
+    expect(await statusOf(wish)).toMatchObject({ kind: 'pending' })
+  })
+
   it('is nobody else’s to see', async () => {
     const stranger = { ...wish, userId: await fixture.user() }
     await unanswered(wish)

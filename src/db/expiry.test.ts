@@ -249,6 +249,15 @@ describe('a cancelled sale', () => {
     expect(await fixture.stock(offer)).toBe('9/0/1')
   })
 
+  it('does not give back again what had ended before', async () => {
+    await fixture.hold(user, offer)
+    fixture.clock.advance(300_000)
+    await sweep(expireCartHolds)
+    await cancelSale(offer)
+    expect(await sweep(releaseCancelledCartHolds)).toEqual(nothing)
+    expect(await fixture.stock(offer)).toBe('10/0/0')
+  })
+
   it('lets what it may not cancel take no place in the batch', async () => {
     await fixture.pay(await fixture.invoice(user, offer))
     await fixture.paid(user, offer)

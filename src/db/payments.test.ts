@@ -97,6 +97,13 @@ describe('beginning to pay', () => {
     })
   })
 
+  it('with a key somebody else uses, too, is an attempt of its own', async () => {
+    await begin({ idempotencyKey: 'k' })
+    const userId = await fixture.user()
+    const { id: invoiceId } = await fixture.invoice(userId, offer)
+    expect(await begin({ userId, invoiceId, idempotencyKey: 'k' })).toMatchObject({ kind: 'begun' })
+  })
+
   it('of somebody else’s invoice finds nothing', async () => {
     expect(await begin({ userId: await fixture.user() })).toEqual({ kind: 'not_found' })
     expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
@@ -174,6 +181,7 @@ describe('an authorised attempt', () => {
     const { id } = await fixture.pay(invoice)
     await fixture.run(run(`update invoices set status = 'unpaid' where id = ?`, invoice.id))
     expect(await fixture.run(settleAuthorized(id, now()))).toBe('void')
+    expect(await fixture.run(settleAuthorized(id, now()))).toBe('void')
     expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
     expect(await fixture.stock(offer)).toBe('8/2/0')
   })
@@ -187,6 +195,14 @@ describe('an authorised attempt', () => {
     expect(await fixture.status('payments', id)).toBe('authorizing')
     await fixture.run(endPayment(id, voided, now()))
     await fixture.run(cancelInvoice(user, invoice.id, now()))
+  })
+
+  it('never sells more than the stock says is held', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(run('update stock set available = 9, held = 1'))
+    await expect(fixture.run(settleAuthorized(id, now()))).rejects.toThrow(/holds less than was/)
+    expect(await fixture.stock(offer)).toBe('9/1/0')
+    await fixture.run(run('update stock set available = 8, held = 2'))
   })
 
   /** What no script does to a hold of an invoice. */
@@ -289,6 +305,14 @@ describe('an attempt that ends without money', () => {
     await fixture.run(endPayment(id, declined, now()))
     expect(await fixture.run(endPayment(id, voided, now()))).toBe(false)
     expect(await fixture.status('payments', id)).toBe('declined')
+  })
+
+  it('gives an invoice that is not being paid no time', async () => {
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(run(`update invoices set status = 'unpaid' where id = ?`, invoice.id))
+    fixture.clock.advance(299_999)
+    await fixture.run(endPayment(id, declined, now()))
+    expect(await invoiceNow()).toMatchObject({ status: 'unpaid', dueAt: invoice.dueAt })
   })
 
   it('does not touch the attempt after it', async () => {

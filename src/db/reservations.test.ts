@@ -200,6 +200,10 @@ describe('the same key again', () => {
     await fixture.reserve(fixture.wish(user, offer, { idempotencyKey: 'k' }))
     const stranger = fixture.wish(await fixture.user(), offer, { idempotencyKey: 'k' })
     expect(words(await fixture.reserve(stranger))).toEqual(['sold_out'])
+    const both = [user, stranger.userId].map((each) =>
+      fixture.wish(each, offer, { idempotencyKey: 'k' }),
+    )
+    expect(words(await fixture.reserve(...both))).toEqual(['held again', 'sold_out'])
   })
 
   it('after a refusal is a new try', async () => {

@@ -49,6 +49,14 @@ describe('carts', () => {
   })
 })
 
+describe('lines', () => {
+  it.each(['cart_details', 'invoice_details'])('are one per hold in %s', async (table) => {
+    if (table === 'cart_details') await fixture.hold(userId, offer)
+    else await fixture.invoice(userId, offer)
+    await expect(attempt(`insert into ${table} select * from ${table}`)).rejects.toThrow(/UNIQUE/)
+  })
+})
+
 describe('reservations', () => {
   it('have one key per user', async () => {
     await fixture.hold(userId, offer)
@@ -114,6 +122,13 @@ describe('the ledger', () => {
   it('has one beginning per hold', async () => {
     const { id } = await fixture.hold(userId, offer)
     await expect(attempt(insert, offer.productId, id, 'held')).rejects.toThrow(/UNIQUE/)
+  })
+
+  it.each([0, -1])('moves no quantity of %d but an allotment', async (quantity) => {
+    const { id } = await fixture.hold(userId, offer)
+    const move = insert.replace('1, 0)', `${quantity}, 0)`)
+    await expect(attempt(move, offer.productId, id, 'released')).rejects.toThrow(/CHECK/)
+    await attempt(move, offer.productId, null, 'allotted')
   })
 
   it('names the hold in every movement but an allotment', async () => {
@@ -224,11 +239,14 @@ describe('payments', () => {
       attempt(`update payments set ${assignments} where id = ?`, payment.id)
     await move(`status = 'voided'`)
     await expect(move(`status = 'authorized'`)).rejects.toThrow('stays settled')
+    const closed = `closed_at = 1, closed_note = 'paid back by hand'`
+    await expect(move(closed)).rejects.toThrow(/CHECK/)
     await move(`status = 'late'`)
     await expect(move(`status = 'stranded'`)).rejects.toThrow(/CHECK/)
     await move(`status = 'stranded', stranded_at = 1, stranded_reason = 'sold_out'`)
     await expect(move(`status = 'captured'`)).rejects.toThrow('stays settled')
     await expect(move(`closed_at = 1`)).rejects.toThrow(/CHECK/)
+    await move(closed)
   })
 
   it('that are captured stay captured', async () => {
@@ -247,5 +265,36 @@ describe('sales', () => {
   it('hold every product once', async () => {
     const insert = attempt(`insert into flash_sale_details select * from flash_sale_details`)
     await expect(insert).rejects.toThrow(/UNIQUE/)
+  })
+})
+
+describe('what was heard and decided', () => {
+  it('is one outcome per request', async () => {
+    const insert = `
+      insert into add_to_cart_requests (request_id, user_id, idempotency_key, refusal, created_at)
+      values ('r', 1, 'k', ?, 0)`
+    await attempt(insert, 'sold_out')
+    await expect(attempt(insert, 'too_late')).rejects.toThrow(/UNIQUE/)
+  })
+
+  it('is one webhook per event', async () => {
+    const insert = `insert into webhook_events (id, received_at) values ('e', 0)`
+    await attempt(insert)
+    await expect(attempt(insert)).rejects.toThrow(/UNIQUE/)
+  })
+})
+
+describe('subjects of an external issuer', () => {
+  const insert = `
+    insert into user_identities (issuer, subject, user_id, created_at) values ('i', ?, ?, 0)`
+
+  it('are one user each', async () => {
+    await attempt(insert, 'a', userId)
+    await expect(attempt(insert, 'a', await fixture.user())).rejects.toThrow(/UNIQUE/)
+  })
+
+  it('share no user', async () => {
+    await attempt(insert, 'a', userId)
+    await expect(attempt(insert, 'b', userId)).rejects.toThrow(/UNIQUE/)
   })
 })

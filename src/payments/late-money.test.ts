@@ -298,6 +298,17 @@ describe('what the provider said before an attempt ended', () => {
   })
 })
 
+describe('an authorisation for an attempt that had ended', () => {
+  it('pays the invoice while that can be paid, and is not given back', async () => {
+    const payment = await fixture.pay(invoice)
+    await fixture.run(endVoided(payment.id))
+    await fixture.provider.authorize(orderOf(payment))
+    await learn(payment)
+    expect(await standing()).toBe('paid')
+    expect(await fixture.status('payments', payment.id)).toBe('captured')
+  })
+})
+
 function* endVoided(paymentId: string) {
   yield { text: `update payments set status = 'voided' where id = ?`, values: [paymentId] }
   yield { text: `update invoices set status = 'unpaid' where id = ?`, values: [invoice.id] }

@@ -1,0 +1,139 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { mutants } from './mutants/list.ts'
+import { editsOf, misfit, type Mutant } from './mutants/mutant.ts'
+import { runSuites } from './mutants/run-suites.ts'
+import { copyTree, removeTree } from './mutants/tree.ts'
+import { tryMutant, type Trial } from './mutants/trial.ts'
+
+/**
+ * `npm run mutants`: takes the guards out of the program one by one and shows which test went red.
+ * Exit code 0 when every one was missed; 1 when a mutant survived or could not be tried; 2 when
+ * the suites are red without any. It works on copies; the working tree is only read.
+ */
+const usage = `usage: npm run mutants [-- --only id,id] [--list]`
+
+const root = join(import.meta.dirname, '..')
+/** Two cores; a suite is mostly one. */
+const lanesMax = 2
+const baselineTimeoutMs = 300_000
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, list: { type: 'boolean', default: false } },
+  })
+  const chosen = choose(values.only)
+  if (values.list) {
+    for (const mutant of chosen) console.log(describe(mutant))
+    return 0
+  }
+  const misfits = chosen.flatMap((mutant) => {
+    const why = misfit(root, mutant)
+    return why === undefined ? [] : [`${mutant.id} does not apply: ${why}`]
+  })
+  for (const line of misfits) console.error(line)
+  return misfits.length > 0 ? 1 : tryAll(chosen)
+}
+
+function describe(mutant: Mutant): string {
+  const { id, breaks, suite, kept } = mutant
+  const files = [...new Set(editsOf(mutant).map(({ file }) => file))].join(', ')
+  const why = kept === undefined ? '' : `\n  ${kept}`
+  return `${id}\n  ${breaks}\n  taken out of ${files}, seen by ${suite}${why}`
+}
+
+function choose(only: string | undefined): readonly Mutant[] {
+  if (only === undefined) return mutants
+  return only.split(',').map((id) => {
+    const found = mutants.find((mutant) => mutant.id === id)
+    if (found === undefined) throw new Error(`there is no mutant ${id}`)
+    return found
+  })
+}
+
+async function tryAll(chosen: readonly Mutant[]): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutants-'))
+  process.once('exit', () => {
+    removeTree(folder)
+  })
+  process.once('SIGINT', () => process.exit(130))
+  const lanes = Array.from({ length: Math.min(lanesMax, chosen.length) }, (_, lane) =>
+    join(folder, String(lane)),
+  )
+  for (const lane of lanes) copyTree(root, lane)
+  if (!(await isGreen(lanes[0] ?? folder, chosen))) return 2
+
+  const startedAt = performance.now()
+  const open = [...chosen]
+  const trials: Trial[] = []
+  const work = async (lane: string): Promise<void> => {
+    for (let mutant = open.shift(); mutant !== undefined; mutant = open.shift()) {
+      const trial = await tryMutant(lane, mutant)
+      trials.push(trial)
+      console.log(`${trials.length}/${chosen.length} ${line(trial)}`)
+    }
+  }
+  await Promise.all(lanes.map(work))
+  const seconds = (performance.now() - startedAt) / 1000
+  return summarize(
+    chosen.flatMap((mutant) => trials.filter((trial) => trial.mutant === mutant)),
+    seconds,
+  )
+}
+
+/** The suites without any mutant: what is red already proves nothing. */
+async function isGreen(tree: string, chosen: readonly Mutant[]): Promise<boolean> {
+  const suites = [...new Set(chosen.map(({ suite }) => suite))]
+  const run = { tree, suites, workersMax: lanesMax, timeoutMs: baselineTimeoutMs }
+  const startedAt = performance.now()
+  const verdict = await runSuites(run)
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
+  const of = `${suites.length} suites without a mutant`
+  switch (verdict.kind) {
+    case 'green':
+      console.log(`${of}: ${verdict.tests} tests green in ${seconds} s`)
+      return true
+    case 'red':
+      console.error(`${of}: ${verdict.suite} is red already, “${verdict.title}”`)
+      return false
+    case 'untested':
+      console.error(`${of}: ${verdict.reason}`)
+      return false
+  }
+}
+
+function line({ mutant, verdict, seconds }: Trial): string {
+  const { id, suite } = mutant
+  switch (verdict.kind) {
+    case 'red':
+      return `killed    ${id}: ${verdict.suite} “${verdict.title}” (${seconds.toFixed(1)} s)`
+    case 'green':
+      return `SURVIVED  ${id}: all ${verdict.tests} tests of ${suite} stay green`
+    case 'untested':
+      return `UNTESTED  ${id}: ${verdict.reason}`
+  }
+}
+
+function summarize(trials: readonly Trial[], seconds: number): number {
+  const width = Math.max(...trials.map(({ mutant }) => mutant.id.length))
+  console.log('\nguard taken out, what breaks, who saw it')
+  for (const { mutant, verdict } of trials) {
+    const seen = verdict.kind === 'red' ? `${verdict.suite} “${verdict.title}”` : 'NOBODY'
+    console.log(`${mutant.id.padEnd(width)}  ${mutant.breaks}\n${' '.repeat(width)}  ${seen}`)
+  }
+  const failed = trials.filter(({ verdict }) => verdict.kind !== 'red')
+  const killed = trials.length - failed.length
+  console.log(`\n${killed} of ${trials.length} mutants killed in ${seconds.toFixed(0)} s`)
+  for (const trial of failed) console.log(line(trial))
+  return failed.length === 0 ? 0 : 1
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  console.error(usage)
+  process.exitCode = 2
+}

@@ -1,0 +1,160 @@
+import type { Mutant } from './mutant.ts'
+
+const late = { file: 'src/db/late-money.ts', suite: 'src/payments/late-money.test.ts' }
+const scripts = { file: 'src/db/late-money.ts', suite: 'src/db/late-money.test.ts' }
+
+/** Money that comes when its attempt has ended. */
+export const lateMoneyMutants: readonly Mutant[] = [
+  {
+    id: 'take-again',
+    breaks: 'I1, I7: an expired invoice is paid with units that are gone',
+    ...late,
+    find: 'where found.available < wanted.quantity)',
+    replace: 'where false)',
+  },
+  {
+    id: 'take-again-at-all',
+    breaks: 'I3, I9: an expired invoice is paid and takes no units',
+    ...late,
+    find: `if (taken.length === 0) return 'sold_out'`,
+    replace: '',
+  },
+  {
+    id: 'late-money-purchase-limit',
+    breaks: 'I14: late money lifts the purchase limit',
+    ...late,
+    find: `if (taken + wanted > purchaseLimit) return 'purchase_limit_reached'`,
+    replace: 'void [taken, wanted]',
+  },
+  {
+    id: 'late-money-called-off',
+    breaks: 'late money buys in a sale that was called off',
+    ...late,
+    find: `if (lines.some(({ saleState }) => saleState === 'cancelled')) return 'sale_cancelled'`,
+    replace: '',
+  },
+  {
+    id: 'late-money-waits',
+    breaks: 'I12: late money pays an invoice that another card is paying',
+    ...late,
+    find: `if (late.invoiceStatus === 'paying') return 'waits'`,
+    replace: '',
+  },
+  {
+    id: 'late-from-ended',
+    breaks: 'I12: money of an attempt that is under way, or has paid, is taken for late',
+    ...scripts,
+    find: `where id = ? and status in ('declined', 'voided')`,
+    replace: 'where id = ?',
+  },
+  {
+    id: 'moved-from-authorizing',
+    breaks: 'I12: an attempt that has ended pays an invoice that another attempt is paying',
+    ...scripts,
+    find: `update payments set status = 'authorized', updated_at = ?
+  where id = ? and status = 'authorizing'`,
+    replace: `update payments set status = 'authorized', updated_at = ?
+  where id = ?`,
+  },
+  {
+    id: 'place-late-only',
+    breaks: 'I12: money is placed a second time',
+    ...scripts,
+    find: `where p.id = ? and p.status = 'late'\``,
+    replace: 'where p.id = ?`',
+  },
+  {
+    id: 'placed-from-late',
+    breaks: 'I12: stranded money pays after all, without a person',
+    ...scripts,
+    find: `where p.id = ? and p.status = 'late'\``,
+    replace: 'where p.id = ?`',
+    also: [
+      {
+        file: late.file,
+        find: `update payments set status = 'authorized', updated_at = ?
+  where id = ? and status = 'late'`,
+        replace: `update payments set status = 'authorized', updated_at = ?
+  where id = ?`,
+      },
+      {
+        file: late.file,
+        find: `set status = 'stranded', stranded_at = ?, stranded_reason = ?, updated_at = ?
+  where id = ? and status = 'late'`,
+        replace: `set status = 'stranded', stranded_at = ?, stranded_reason = ?, updated_at = ?
+  where id = ?`,
+      },
+    ],
+    kept: 'Read as late and placed as late in one transaction; where they overlap the writes guard.',
+  },
+  {
+    id: 'capture-placed-when-paid',
+    breaks: 'I12: money is captured for an invoice that is not paid',
+    ...scripts,
+    find: `where p.id = ? and p.status = 'authorized' and i.status = 'paid'`,
+    replace: 'where p.id = ?',
+  },
+  {
+    id: 'paid-again-from-expired',
+    breaks: 'I9: an invoice that did not expire is paid with units taken anew',
+    ...scripts,
+    find: `set status = 'paid', paid_at = ?, ended_at = null
+  where id = ? and status = 'expired'`,
+    replace: `set status = 'paid', paid_at = ?, ended_at = null
+  where id = ?`,
+    also: [
+      {
+        file: late.file,
+        find: `    case 'cancelled':
+      return 'invoice_cancelled'`,
+        replace: `    case 'cancelled':
+      return yield* payExpired(late, context)`,
+      },
+      {
+        file: late.file,
+        find: `from reservations where id = ? and status = 'expired'`,
+        replace: 'from reservations where id = ?',
+      },
+      {
+        file: 'migrations/sqlite/0002_late_money.sql',
+        find: `when old.status <> new.status and old.status <> 'paid'`,
+        replace: 'when false',
+      },
+    ],
+    kept: 'The switch over the status, the update, the copied hold and the trigger each say `expired`.',
+  },
+  {
+    id: 'attention-from-ended',
+    breaks: 'I8: money that is one too many moves a paid invoice to the attention list',
+    ...late,
+    find: `where id = ? and status in ('expired', 'cancelled')`,
+    replace: 'where id = ?',
+  },
+  {
+    id: 'drop-late-only',
+    breaks: 'I12: money that paid is forgotten',
+    ...scripts,
+    find: `update payments set status = 'voided', updated_at = ? where id = ? and status = 'late'`,
+    replace: `update payments set status = 'voided', updated_at = ? where id = ?`,
+  },
+  {
+    id: 'close-stranded-once',
+    breaks: 'the first word of the person who decided is overwritten',
+    file: 'src/db/attention.ts',
+    suite: scripts.suite,
+    find: `where id = ? and status = 'stranded' and closed_at is null
+  returning id`,
+    replace: `where id = ? and status = 'stranded'
+  returning id`,
+  },
+  {
+    id: 'close-stranded-only',
+    breaks: 'a payment that waits for nobody is closed',
+    file: 'src/db/attention.ts',
+    suite: scripts.suite,
+    find: `where id = ? and status = 'stranded' and closed_at is null
+  returning id`,
+    replace: `where id = ? and closed_at is null
+  returning id`,
+  },
+]

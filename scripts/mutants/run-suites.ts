@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { z } from 'zod'
+
+/** What the suites say about a tree. */
+export type Verdict =
+  | { readonly kind: 'green'; readonly tests: number }
+  | { readonly kind: 'red'; readonly suite: string; readonly title: string }
+  /** They could not tell: the program does not load, or nothing came to an end. */
+  | { readonly kind: 'untested'; readonly reason: string }
+
+export interface SuiteRun {
+  readonly tree: string
+  /** From the top of the tree. */
+  readonly suites: readonly string[]
+  readonly workersMax: number
+  readonly timeoutMs: number
+}
+
+const reportSchema = z.object({
+  numPassedTests: z.int(),
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(
+        z.object({
+          fullName: z.string(),
+          status: z.string(),
+          failureMessages: z.array(z.string()).optional(),
+        }),
+      ),
+    }),
+  ),
+})
+type Report = z.infer<typeof reportSchema>
+
+/** A program that is no program proves nothing: the edit was wrong, not the guard missed. */
+const wrongEdit =
+  /SyntaxError|ReferenceError|syntax error|no such column|no such table|Too (?:many|few) parameter/
+
+/** Runs the suites of a tree until the first test fails. */
+export async function runSuites(run: SuiteRun): Promise<Verdict> {
+  const { tree, suites, workersMax, timeoutMs } = run
+  const reportPath = join(tree, 'report.json')
+  rmSync(reportPath, { force: true })
+  const flags = ['--bail=1', `--maxWorkers=${workersMax}`, '--project=unit', '--reporter=json']
+  const child = spawn(
+    process.execPath,
+    ['node_modules/vitest/vitest.mjs', 'run', ...suites, ...flags, `--outputFile=${reportPath}`],
+    { cwd: tree, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs },
+  )
+  const said: string[] = []
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')))
+  }
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+  if (signal !== null) return untested(`no end within ${timeoutMs / 1000} s`)
+  const report = readReport(reportPath)
+  return report === undefined ? untested(said.join('')) : judge(report, { tree, code })
+}
+
+/** Without what an outer test run left there. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV$)/.test(name))
+  return Object.fromEntries(kept)
+}
+
+function readReport(path: string): Report | undefined {
+  try {
+    return reportSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+export function judge(
+  report: Report,
+  { tree, code }: { readonly tree: string; readonly code: number | null },
+): Verdict {
+  for (const { name, status, message, assertionResults } of report.testResults) {
+    const failed = assertionResults.find((each) => each.status === 'failed')
+    if (failed !== undefined) {
+      const why = (failed.failureMessages ?? []).join('\n')
+      if (wrongEdit.test(why)) return untested(why)
+      return { kind: 'red', suite: relative(tree, name), title: failed.fullName }
+    }
+    if (status === 'failed') return untested(message)
+  }
+  if (code !== 0) return untested('errors outside of any test')
+  if (report.numPassedTests === 0) return untested('no test was run')
+  return { kind: 'green', tests: report.numPassedTests }
+}
+
+function untested(reason: string): Verdict {
+  return { kind: 'untested', reason: reason.trim().slice(0, 1_000) }
+}
