@@ -83,6 +83,24 @@ export const holdingMutants: readonly Mutant[] = [
     where id = ?`,
   },
   {
+    id: 'cancelled-sale-is-not-paused',
+    breaks: 'a sale whose holds were given back goes on, after a pause',
+    file: 'src/db/flash-sales.ts',
+    suite: 'src/db/flash-sales.test.ts',
+    find: `update flash_sales set state = 'paused'
+    where id = ? and state in ('open', 'paused')`,
+    replace: `update flash_sales set state = 'paused'
+    where id = ?`,
+  },
+  {
+    id: 'hold-goes-into-the-active-cart',
+    breaks: 'I11, I15: a hold goes into a cart that was checked out, where nobody can buy it',
+    ...reservations,
+    suite: 'src/db/carts.test.ts',
+    find: `left join carts c on c.user_id = u.id and c.status = 'active'`,
+    replace: 'left join carts c on c.user_id = u.id',
+  },
+  {
     id: 'redelivered',
     breaks: 'I6, F3: a redelivered message takes stock',
     ...decide,

@@ -27,6 +27,21 @@ export const lateMoneyMutants: readonly Mutant[] = [
     replace: 'void [taken, wanted]',
   },
   {
+    id: 'late-money-limit-counts-sold',
+    breaks: 'I14: late money lifts the purchase limit for those who have bought',
+    ...late,
+    find: `where user_id = ? and product_id = ? and status in ('held', 'sold')`,
+    replace: `where user_id = ? and product_id = ? and status = 'held'`,
+  },
+  {
+    id: 'late-money-is-taken-up',
+    breaks: 'I12: late money that has to wait is forgotten',
+    ...late,
+    file: 'src/db/payments.ts',
+    find: `where status in ('authorizing', 'authorized', 'late') and updated_at <= ?`,
+    replace: `where status in ('authorizing', 'authorized') and updated_at <= ?`,
+  },
+  {
     id: 'late-money-called-off',
     breaks: 'late money buys in a sale that was called off',
     ...late,

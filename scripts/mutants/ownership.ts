@@ -154,6 +154,22 @@ export const ownershipMutants: readonly Mutant[] = [
     ...tokens,
     find: 'if (found === undefined || found.goodUntil <= clock.now()) return undefined',
     replace: 'if (found === undefined) return undefined',
+    also: [
+      {
+        file: 'src/api/authentication.ts',
+        find: 'if (identified === undefined || identified.goodUntil <= clock.now()) return undefined',
+        replace: 'if (identified === undefined) return undefined',
+      },
+    ],
+    kept: 'Each issuer looks, and so does whoever asks it: there are two issuers.',
+  },
+  {
+    id: 'token-expiry-remembered',
+    breaks: 'I21: a token that is remembered is good for ever',
+    file: 'src/api/authentication.ts',
+    suite: 'src/api/authentication.test.ts',
+    find: 'entry !== undefined && entry.goodUntil > clock.now()',
+    replace: 'entry !== undefined',
   },
   {
     id: 'token-of-a-user',

@@ -27,6 +27,22 @@ export const providerMutants: readonly Mutant[] = [
     replace: `      logger.warn({ err: error, paymentId }, 'capture is not confirmed yet')`,
   },
   {
+    id: 'capture-is-taken-up',
+    breaks: 'I12, F16: a capture that was not confirmed is forgotten',
+    file: 'src/db/payments.ts',
+    suite: resolver,
+    find: `where status in ('authorizing', 'authorized', 'late') and updated_at <= ?`,
+    replace: `where status in ('authorizing', 'late') and updated_at <= ?`,
+  },
+  {
+    id: 'lost-answer-is-taken-up',
+    breaks: 'I8, F16: an attempt whose process is gone stays open for ever',
+    file: 'src/db/payments.ts',
+    suite: resolver,
+    find: `where status in ('authorizing', 'authorized', 'late') and updated_at <= ?`,
+    replace: `where status in ('authorized', 'late') and updated_at <= ?`,
+  },
+  {
     id: 'given-up-before-voided',
     breaks: 'I13: what paid meanwhile is voided',
     ...steps,
