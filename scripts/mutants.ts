@@ -117,11 +117,11 @@ function line({ mutant, verdict, seconds }: Trial): string {
 }
 
 function summarize(trials: readonly Trial[], seconds: number): number {
-  const width = Math.max(...trials.map(({ mutant }) => mutant.id.length))
-  console.log('\nguard taken out, what breaks, who saw it')
+  console.log('\nguard taken out: what breaks, who saw it, and what they saw')
   for (const { mutant, verdict } of trials) {
-    const seen = verdict.kind === 'red' ? `${verdict.suite} “${verdict.title}”` : 'NOBODY'
-    console.log(`${mutant.id.padEnd(width)}  ${mutant.breaks}\n${' '.repeat(width)}  ${seen}`)
+    console.log(`${mutant.id}\n  ${mutant.breaks}`)
+    if (verdict.kind !== 'red') console.log('  NOBODY')
+    else console.log(`  ${verdict.suite} “${verdict.title}”\n  ${verdict.failure}`)
   }
   const failed = trials.filter(({ verdict }) => verdict.kind !== 'red')
   const killed = trials.length - failed.length

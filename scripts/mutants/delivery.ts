@@ -142,7 +142,8 @@ export const deliveryMutants: readonly Mutant[] = [
     file: 'src/api/pending-replies.ts',
     suite: 'src/api/pending-replies.test.ts',
     find: 'const found = waiting.get(requestId)\n      if (found === undefined) return false',
-    replace: 'const [found] = waiting.values()\n      if (found === undefined) return false',
+    replace: `const found = waiting.get(requestId) ?? [...waiting.values()][0]
+      if (found === undefined) return false`,
   },
   {
     id: 'too-late-is-written-before-it-is-told',

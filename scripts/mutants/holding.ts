@@ -35,8 +35,8 @@ export const holdingMutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'take-stock-first-of-batch',
-    breaks: 'I1: what a batch did not use of the units it took stays held for nobody',
+    id: 'batch-gives-back-its-rest',
+    breaks: 'I3: what a batch did not use of the units it took stays held for nobody',
     ...redelivery,
     find: 'if (product !== undefined) yield* product.lot.giveBackRest()',
     replace: '',

@@ -7,7 +7,13 @@ import { z } from 'zod'
 /** What the suites say about a tree. */
 export type Verdict =
   | { readonly kind: 'green'; readonly tests: number }
-  | { readonly kind: 'red'; readonly suite: string; readonly title: string }
+  | {
+      readonly kind: 'red'
+      readonly suite: string
+      readonly title: string
+      /** What it expected and did not get, in a line. */
+      readonly failure: string
+    }
   /** They could not tell: the program does not load, or nothing came to an end. */
   | { readonly kind: 'untested'; readonly reason: string }
 
@@ -86,7 +92,8 @@ export function judge(
     if (failed !== undefined) {
       const why = (failed.failureMessages ?? []).join('\n')
       if (wrongEdit.test(why)) return untested(why)
-      return { kind: 'red', suite: relative(tree, name), title: failed.fullName }
+      const [failure = ''] = why.split('\n')
+      return { kind: 'red', suite: relative(tree, name), title: failed.fullName, failure }
     }
     if (status === 'failed') return untested(message)
   }
