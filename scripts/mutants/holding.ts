@@ -2,6 +2,8 @@ import type { Mutant } from './mutant.ts'
 
 const reservations = { file: 'src/db/reservations.ts', suite: 'src/db/reservations.test.ts' }
 const redelivery = { file: 'src/db/reservations.ts', suite: 'src/db/redelivery.test.ts' }
+const recorded = { file: 'src/db/recorded-outcomes.ts', suite: 'src/db/reservations.test.ts' }
+const lot = { file: 'src/db/lot.ts', suite: 'src/db/reservations.test.ts' }
 const decide = { file: 'src/consumers/decide.ts', suite: 'src/consumers/decide.test.ts' }
 const gate = {
   file: 'src/consumers/sold-out-gate.ts',
@@ -16,14 +18,14 @@ export const holdingMutants: readonly Mutant[] = [
   {
     id: 'take-stock',
     breaks: 'I1: stock is taken that is not there',
-    ...reservations,
+    ...lot,
     find: 'where product_id = ? and available >= ?',
     replace: 'where product_id = ? and ? > 0',
   },
   {
     id: 'take-stock-and-check',
     breaks: 'I1: the same without the CHECK behind it',
-    ...reservations,
+    ...lot,
     find: 'where product_id = ? and available >= ?',
     replace: 'where product_id = ? and ? > 0',
     also: [
@@ -129,6 +131,7 @@ export const holdingMutants: readonly Mutant[] = [
     breaks:
       'I5, F8: refused as too late, then given by a consumer that still had the first delivery',
     ...redelivery,
+    file: recorded.file,
     find: `if (refusal === 'too_late') {`,
     replace: 'if (now < 0) {',
   },
@@ -136,6 +139,7 @@ export const holdingMutants: readonly Mutant[] = [
     id: 'refusal-is-looked-up',
     breaks: 'I5: a refusal that was written down is not found',
     ...redelivery,
+    file: recorded.file,
     find: 'recorded.refusals.get(request.requestId) ?? request.refuseUnlessRecorded',
     replace: 'request.refuseUnlessRecorded',
   },
@@ -168,7 +172,7 @@ export const holdingMutants: readonly Mutant[] = [
   {
     id: 'same-key-same-hold',
     breaks: 'I5, I17: a repeated key is decided again',
-    ...reservations,
+    ...recorded,
     find: 'if (hold !== undefined) return hold',
     replace: '',
   },
@@ -182,7 +186,7 @@ export const holdingMutants: readonly Mutant[] = [
   {
     id: 'key-for-another-wish',
     breaks: 'I17: a key used for something else is answered with the old hold',
-    ...reservations,
+    ...recorded,
     find: `if (!same) return refused('idempotency_key_reused')`,
     replace: '',
   },
@@ -197,7 +201,7 @@ export const holdingMutants: readonly Mutant[] = [
   {
     id: 'key-is-the-shoppers-own',
     breaks: 'I17, I21: a shopper is answered with the hold of somebody else who used the same key',
-    ...reservations,
+    ...recorded,
     find: '`${shopper.userId}/${shopper.idempotencyKey}`',
     replace: 'shopper.idempotencyKey',
   },

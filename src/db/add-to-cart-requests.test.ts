@@ -6,7 +6,7 @@ import {
   recordLateRefusals,
   recordUnanswered,
 } from './add-to-cart-requests.ts'
-import type { ReserveRequest } from './reservations.ts'
+import type { ReserveRequest } from '../domain/reservation.ts'
 
 let fixture: SaleFixture
 let offer: Offer

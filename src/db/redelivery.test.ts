@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Refusal } from '../domain/refusal.ts'
-import type { AddToCartOutcome } from '../domain/reservation.ts'
+import type { AddToCartOutcome, ReserveRequest } from '../domain/reservation.ts'
 import { countStatements } from '../testing/statement-counter.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
 import { clearCart } from './carts.ts'
-import { reserveBatch, type ReserveRequest } from './reservations.ts'
+import { reserveBatch } from './reservations.ts'
 
 /** What at-least-once delivery does to `reserveBatch`, and what a batch costs. */
 let fixture: SaleFixture

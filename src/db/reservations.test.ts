@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
 import { changeFlashSaleState } from './flash-sales.ts'
-import { findRecordedHolds, readAvailable } from './reservations.ts'
+import { findRecordedHolds } from './recorded-outcomes.ts'
+import { readAvailable } from './reservations.ts'
 
 let fixture: SaleFixture
 

@@ -1,29 +1,16 @@
 import { flashSaleStatus, type FlashSaleState } from '../domain/flash-sale.ts'
 import { limits } from '../domain/limits.ts'
 import type { Refusal } from '../domain/refusal.ts'
-import type { AddToCartOutcome, Reservation } from '../domain/reservation.ts'
-import { all, first, padded, placeholders, run, type Script } from './database.ts'
+import {
+  refused,
+  type AddToCartOutcome,
+  type Reservation,
+  type ReserveRequest,
+} from '../domain/reservation.ts'
+import { all, first, padded, placeholders, type Script } from './database.ts'
+import { Lot } from './lot.ts'
 import { NewHolds } from './new-holds.ts'
-
-/**
- * Add-to-cart against the database: the one place where stock is taken.
- * Receives a batch of requests, gives one outcome each, in the same order. It tells nobody anything:
- * outcomes are true only after the transaction around this script has committed.
- */
-export interface ReserveRequest {
-  /** Becomes the id of the reservation. */
-  readonly requestId: string
-  readonly userId: number
-  readonly idempotencyKey: string
-  readonly flashSaleId: number
-  readonly productId: number
-  readonly quantity: number
-  /**
-   * Set when this request may repeat a recorded outcome but never take stock: it was redelivered, is
-   * too old, or came while the gate was closed. This is its refusal when nothing is recorded.
-   */
-  readonly refuseUnlessRecorded: Refusal | undefined
-}
+import { readRecorded, remember, settledBefore } from './recorded-outcomes.ts'
 
 export interface ReserveContext {
   /** Epoch ms. */
@@ -31,7 +18,12 @@ export interface ReserveContext {
   readonly newId: () => string
 }
 
-/** The number of statements grows with the winners, not with the losers. */
+/**
+ * Add-to-cart against the database: the one place where stock is taken.
+ * Receives a batch of requests, gives one outcome each, in the same order. It tells nobody anything:
+ * outcomes are true only after the transaction around this script has committed.
+ * The number of statements grows with the winners, not with the losers.
+ */
 export function* reserveBatch(
   requests: readonly ReserveRequest[],
   context: ReserveContext,
@@ -88,119 +80,6 @@ function groupByProduct(requests: readonly ReserveRequest[]): number[][] {
   const productOf = (group: readonly number[]): number => at(requests, group[0] ?? 0).productId
   return [...groups.values()].sort((a, b) => productOf(a) - productOf(b))
 }
-
-// ---- what was decided before -------------------------------------------------------------------
-
-interface RecordedHold {
-  readonly reservation: Reservation
-  readonly userId: number
-  readonly idempotencyKey: string
-  readonly flashSaleId: number
-}
-
-interface Recorded {
-  readonly holds: Map<string, RecordedHold>
-  readonly refusals: Map<string, Refusal>
-}
-
-const keyOf = (shopper: { readonly userId: number; readonly idempotencyKey: string }): string =>
-  `${shopper.userId}/${shopper.idempotencyKey}`
-
-function* readRecorded(requests: readonly ReserveRequest[]): Script<Recorded> {
-  const holds = yield* findHolds(requests)
-  const refusals = yield* all<{ requestId: string; refusal: Refusal }>(
-    selectRefusals(requests.length),
-    ...padded(requests.map(({ requestId }) => requestId)),
-  )
-  return {
-    holds: new Map(holds.map((hold) => [keyOf(hold), hold])),
-    refusals: new Map(refusals.map(({ requestId, refusal }) => [requestId, refusal])),
-  }
-}
-
-const selectRefusals = (count: number) => `
-  select request_id as "requestId", refusal
-  from add_to_cart_requests
-  where refusal is not null and request_id in (${placeholders(count)})`
-
-const reservationColumns = `
-  id, user_id as "userId", idempotency_key as "idempotencyKey", flash_sale_id as "flashSaleId",
-  product_id as "productId", quantity, unit_price_minor as "unitPriceMinor", currency,
-  expires_at as "expiresAt"`
-
-const selectHolds = (count: number) => `
-  select ${reservationColumns}
-  from reservations
-  where (user_id, idempotency_key) in (values ${placeholders(count, '(?, ?)')})`
-
-type HoldRow = Omit<Reservation, 'status'> & Omit<RecordedHold, 'reservation'>
-
-function* findHolds(
-  keys: readonly { readonly userId: number; readonly idempotencyKey: string }[],
-): Script<readonly RecordedHold[]> {
-  const values = keys.flatMap(({ userId, idempotencyKey }) => [userId, idempotencyKey])
-  const rows = yield* all<HoldRow>(selectHolds(keys.length), ...padded(values, 2))
-  return rows.map(({ userId, idempotencyKey, flashSaleId, ...reservation }) => ({
-    userId,
-    idempotencyKey,
-    flashSaleId,
-    // As it was first told: the same key gets the same answer, whatever became of the hold since.
-    reservation: { ...reservation, status: 'held' },
-  }))
-}
-
-/** The recorded outcome, or the refusal of a request that may not take stock. */
-function* settledBefore(
-  request: ReserveRequest,
-  recorded: Recorded,
-  now: number,
-): Script<AddToCartOutcome | undefined> {
-  const hold = recallHold(request, recorded)
-  if (hold !== undefined) return hold
-  const refusal = recorded.refusals.get(request.requestId) ?? request.refuseUnlessRecorded
-  if (refusal === undefined) return undefined
-  if (refusal === 'too_late') {
-    yield* recordRefusal(request, refusal, now)
-    recorded.refusals.set(request.requestId, refusal)
-  }
-  return refused(refusal)
-}
-
-function recallHold(request: ReserveRequest, recorded: Recorded): AddToCartOutcome | undefined {
-  const hold = recorded.holds.get(keyOf(request))
-  return hold === undefined ? undefined : repeatHold(hold, request)
-}
-
-function repeatHold(hold: RecordedHold, request: Wish): AddToCartOutcome {
-  const same =
-    hold.flashSaleId === request.flashSaleId &&
-    hold.reservation.productId === request.productId &&
-    hold.reservation.quantity === request.quantity
-  if (!same) return refused('idempotency_key_reused')
-  return { kind: 'held', reservation: hold.reservation, replayed: true }
-}
-
-function remember(request: ReserveRequest, reservation: Reservation, recorded: Recorded): void {
-  const { userId, idempotencyKey, flashSaleId } = request
-  recorded.holds.set(keyOf(request), { reservation, userId, idempotencyKey, flashSaleId })
-}
-
-const upsertRefusal = `
-  insert into add_to_cart_requests (request_id, user_id, idempotency_key, refusal, created_at)
-  values (?, ?, ?, ?, ?)
-  on conflict (request_id) do update
-  set refusal = coalesce(add_to_cart_requests.refusal, excluded.refusal)`
-
-/**
- * Makes a refusal final. Another consumer may still have the first delivery of a redelivered message
- * in its hands (stopped, then continued); it must not give what was refused here.
- */
-function* recordRefusal(request: ReserveRequest, refusal: Refusal, now: number): Script<void> {
-  const { requestId, userId, idempotencyKey } = request
-  yield* run(upsertRefusal, requestId, userId, idempotencyKey, refusal, now)
-}
-
-// ---- taking stock ------------------------------------------------------------------------------
 
 interface Terms {
   readonly state: FlashSaleState
@@ -267,59 +146,6 @@ function* openProduct(
   }
 }
 
-const takeStock = `
-  update stock set available = available - ?, held = held + ?
-  where product_id = ? and available >= ?
-  returning product_id`
-const giveBack = `
-  update stock set available = available + ?, held = held - ?
-  where product_id = ? and held >= ?
-  returning product_id`
-
-/**
- * The units a batch takes of one product: all it may want with one guarded update; what its requests
- * do not use goes back before the transaction ends. When there is not enough for all, request by request.
- */
-class Lot {
-  readonly #productId: number
-  #wanted: number
-  #inHand = 0
-  /** The smallest quantity found to be more than what is left. */
-  #soldOutFrom = Infinity
-
-  constructor(productId: number, wanted: number) {
-    this.#productId = productId
-    this.#wanted = wanted
-  }
-
-  /** False: not so many are left. */
-  *take(quantity: number): Script<boolean> {
-    if (this.#wanted > 0) {
-      if (yield* this.#takeFromStock(this.#wanted)) this.#inHand = this.#wanted
-      this.#wanted = 0
-    }
-    if (quantity <= this.#inHand) {
-      this.#inHand -= quantity
-      return true
-    }
-    return quantity < this.#soldOutFrom && (yield* this.#takeFromStock(quantity))
-  }
-
-  *giveBackRest(): Script<void> {
-    const rest = this.#inHand
-    if (rest === 0) return
-    this.#inHand = 0
-    const given = yield* first(giveBack, rest, rest, this.#productId, rest)
-    if (given === undefined) throw new Error(`product ${this.#productId} holds less than was taken`)
-  }
-
-  *#takeFromStock(quantity: number): Script<boolean> {
-    const taken = yield* first(takeStock, quantity, quantity, this.#productId, quantity)
-    if (taken === undefined) this.#soldOutFrom = quantity
-    return taken !== undefined
-  }
-}
-
 function* reserve(
   request: ReserveRequest,
   product: OpenProduct,
@@ -374,34 +200,6 @@ function recordHold(winner: Winner, { now, newId, holds }: HoldContext): Reserva
   shopper.cartLines += 1
   shopper.cartCurrency = currency
   return reservation
-}
-
-function refused(refusal: Refusal): AddToCartOutcome {
-  return { kind: 'refused', refusal }
-}
-
-// ---- reading -----------------------------------------------------------------------------------
-
-export interface Wish {
-  readonly flashSaleId: number
-  readonly productId: number
-  readonly quantity: number
-}
-
-export interface KeyedWish extends Wish {
-  readonly userId: number
-  readonly idempotencyKey: string
-}
-
-/** What each was told for the same key before; undefined where nothing is recorded. */
-export function* findRecordedHolds(
-  wishes: readonly KeyedWish[],
-): Script<readonly (AddToCartOutcome | undefined)[]> {
-  const holds = new Map((yield* findHolds(wishes)).map((hold) => [keyOf(hold), hold]))
-  return wishes.map((wish) => {
-    const hold = holds.get(keyOf(wish))
-    return hold && repeatHold(hold, wish)
-  })
 }
 
 const selectAvailable = (count: number) => `

@@ -19,3 +19,29 @@ export interface Reservation {
 export type AddToCartOutcome =
   | { readonly kind: 'held'; readonly reservation: Reservation; readonly replayed: boolean }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export function refused(refusal: Refusal): AddToCartOutcome {
+  return { kind: 'refused', refusal }
+}
+
+export interface Wish {
+  readonly flashSaleId: number
+  readonly productId: number
+  readonly quantity: number
+}
+
+export interface KeyedWish extends Wish {
+  readonly userId: number
+  readonly idempotencyKey: string
+}
+
+/** An add-to-cart request as the database is asked to decide it. */
+export interface ReserveRequest extends KeyedWish {
+  /** Becomes the id of the reservation. */
+  readonly requestId: string
+  /**
+   * Set when this request may repeat a recorded outcome but never take stock: it was redelivered, is
+   * too old, or came while the gate was closed. This is its refusal when nothing is recorded.
+   */
+  readonly refuseUnlessRecorded: Refusal | undefined
+}

@@ -2,11 +2,11 @@ import { checkOut } from '../db/carts.ts'
 import { createProduct, readStock } from '../db/catalogue.ts'
 import { addProductToSale, createFlashSale } from '../db/flash-sales.ts'
 import { beginPayment, settleAuthorized } from '../db/payments.ts'
-import { reserveBatch, type ReserveRequest } from '../db/reservations.ts'
+import { reserveBatch } from '../db/reservations.ts'
 import { createUser } from '../db/users.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
-import type { AddToCartOutcome, Reservation } from '../domain/reservation.ts'
+import type { AddToCartOutcome, Reservation, ReserveRequest } from '../domain/reservation.ts'
 import { openDatabaseFixture, type DatabaseFixture } from './database-fixture.ts'
 
 /** Shoppers, sales and what becomes of them, made through the scripts of `src/db`. */
