@@ -1,9 +1,9 @@
 import { copyFile, open } from 'node:fs/promises'
-import Sqlite from 'better-sqlite3'
 import { systemClock } from '../src/clock.ts'
 import { createProduct } from '../src/db/catalogue.ts'
 import { addProductToSale, createFlashSale } from '../src/db/flash-sales.ts'
 import { openSqlite } from '../src/db/sqlite.ts'
+import { Sqlite } from '../src/sqlite/driver.ts'
 
 /** The database a cell begins with, and what is counted in it afterwards. */
 export interface Sale {

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises'
-import Sqlite from 'better-sqlite3'
 import { createSigner } from 'fast-jwt'
 import { systemClock } from '../src/clock.ts'
 import { migrate, readMigrations } from '../src/db/migrate.ts'
 import { openSqlite } from '../src/db/sqlite.ts'
 import { migrationsFolder } from '../src/holdfast.ts'
+import { Sqlite } from '../src/sqlite/driver.ts'
 
 /**
  * Distinct shoppers with real tokens, made once per run: a database of users that every cell begins

@@ -114,7 +114,7 @@ describe('the house', () => {
 
   it.each([
     ['express', /^src\/api\//],
-    ['better-sqlite3', /^src\/(sqlite\/transactions|db\/sqlite|payments\/simulated-ledger)\.ts$/],
+    ['better-sqlite3', /^src\/sqlite\/driver\.ts$/],
     ['nsqjs', /^src\/broker\/nsq/],
     ['node-cron', /^src\/cron\//],
   ])('names %s only where it belongs', (name, where) => {

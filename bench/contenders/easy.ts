@@ -1,7 +1,7 @@
-import Sqlite from 'better-sqlite3'
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { newUuid } from '../../src/ids.ts'
+import { Sqlite, type SqliteDatabase } from '../../src/sqlite/driver.ts'
 import { createAuthenticate, type Authenticate } from './easy-authentication.ts'
 import { openOrders, type Orders } from './easy-orders.ts'
 import { Till, type EasyRefusal, type HeldReservation } from './easy-purchase.ts'
@@ -29,7 +29,7 @@ class Shop {
   private readonly till: Till
   private readonly orders: Orders
 
-  constructor(connection: Sqlite.Database, orders: Orders, jwtSecret: string) {
+  constructor(connection: SqliteDatabase, orders: Orders, jwtSecret: string) {
     this.authenticate = createAuthenticate(connection, jwtSecret)
     this.till = new Till(connection)
     this.orders = orders
@@ -102,7 +102,7 @@ function refuse(response: Response, status: number, code: string): void {
 
 const synchronousFull = 2
 
-function open(path: string): Sqlite.Database {
+function open(path: string): SqliteDatabase {
   const connection = new Sqlite(path)
   connection.pragma('journal_mode = WAL')
   connection.pragma('synchronous = FULL')

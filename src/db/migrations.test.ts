@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { systemClock } from '../clock.ts'
+import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { migrationsFolder } from '../testing/database-fixture.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
 import type { Database } from './database.ts'
@@ -11,7 +11,7 @@ import { openSqlite } from './sqlite.ts'
 /** A file of an older version, with rows, brought to this one. */
 let folder: TemporaryFolder
 let database: Database
-let raw: Sqlite.Database
+let raw: SqliteDatabase
 
 beforeEach(() => {
   folder = createTemporaryFolder()

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
+import { driverPath as driver } from '../sqlite/driver.ts'
 import { DatabaseUnavailableError, type Database, type Row, type Script } from './database.ts'
 
 /** Reads that take long: an audit. Never writes, and nobody waits for it. */
@@ -83,7 +83,6 @@ const threadSource = `
   })`
 
 function startThread(path: string): Worker {
-  const driver = createRequire(import.meta.url).resolve('better-sqlite3')
   const worker = new Worker(threadSource, { eval: true, workerData: { driver, path } })
   worker.unref()
   return worker

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
+import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { createFakeClock } from '../testing/fake-clock.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
 import { describeDatabase } from './database.contract.ts'
@@ -32,7 +32,7 @@ function open(options: Partial<Parameters<typeof openSqlite>[0]> = {}): Database
   return database
 }
 
-function openRaw(): Sqlite.Database {
+function openRaw(): SqliteDatabase {
   const raw = new Sqlite(path)
   opened.push(raw)
   return raw

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { wait, type Clock } from '../clock.ts'
+import { Sqlite, type SqliteDatabase, type SqliteStatement } from '../sqlite/driver.ts'
 import { classified, createGroupCommit } from '../sqlite/group-commit.ts'
 import { explain, openTransactions } from '../sqlite/transactions.ts'
 import {
@@ -87,10 +87,10 @@ export function openSqlite(given: SqliteOptions): Database {
 }
 
 /** Drives scripts over one connection, statements prepared once and cached by text. */
-function createConnection(connection: Sqlite.Database, onStatements: (count: number) => void) {
-  const statements = new Map<string, Sqlite.Statement>()
+function createConnection(connection: SqliteDatabase, onStatements: (count: number) => void) {
+  const statements = new Map<string, SqliteStatement>()
 
-  function prepare(text: string): Sqlite.Statement {
+  function prepare(text: string): SqliteStatement {
     const known = statements.get(text)
     if (known !== undefined) return known
     const statement = connection.prepare(text)
@@ -137,7 +137,7 @@ function createConnection(connection: Sqlite.Database, onStatements: (count: num
   }
 }
 
-function connect(path: string): Sqlite.Database {
+function connect(path: string): SqliteDatabase {
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
     const connection = new Sqlite(path, { timeout: busyTimeoutMs })
@@ -152,7 +152,7 @@ function connect(path: string): Sqlite.Database {
 
 const synchronousFull = 2
 
-function configure(connection: Sqlite.Database): void {
+function configure(connection: SqliteDatabase): void {
   // Switching to WAL and reading a fresh WAL need the lock for a moment; starters may collide.
   connection.pragma('busy_timeout = 5000')
   connection.pragma('journal_mode = WAL')

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
+import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
 import { createSimulatedProvider, type SimulatedProvider } from './simulated.ts'
 import { openLedgerFile } from './simulated-ledger.ts'
@@ -10,7 +10,7 @@ import { openLedgerFile } from './simulated-ledger.ts'
 let folder: TemporaryFolder
 let path: string
 let provider: SimulatedProvider
-let beside: Sqlite.Database
+let beside: SqliteDatabase
 
 beforeEach(async () => {
   folder = createTemporaryFolder()

@@ -4,8 +4,8 @@
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Database from 'better-sqlite3'
 import { wait, type Clock } from '../clock.ts'
+import { Sqlite, type SqliteDatabase, type SqliteStatement } from '../sqlite/driver.ts'
 import { classified, createGroupCommit } from '../sqlite/group-commit.ts'
 import { explain, isBusy, isUnavailable, openTransactions } from '../sqlite/transactions.ts'
 import { capturedPageMax, type CapturedPayment, type LedgerPage } from './ledger.ts'
@@ -75,8 +75,8 @@ export async function openLedgerFile(options: LedgerFileOptions): Promise<Ledger
   }
 }
 
-function openConnection(path: string): Database.Database {
-  const database = new Database(path, { timeout: busyTimeoutMs })
+function openConnection(path: string): SqliteDatabase {
+  const database = new Sqlite(path, { timeout: busyTimeoutMs })
   try {
     database.pragma('journal_mode = wal')
     database.pragma('synchronous = full')
@@ -93,7 +93,7 @@ function openConnection(path: string): Database.Database {
  * better-sqlite3 is built to fall back to NORMAL at the first read of a WAL file, where a power
  * cut loses answers that were given. So it is asked again after `migrate` has read.
  */
-function assertDurable(database: Database.Database): void {
+function assertDurable(database: SqliteDatabase): void {
   const journalMode = database.pragma('journal_mode', { simple: true })
   const synchronous = database.pragma('synchronous', { simple: true })
   if (journalMode !== 'wal' || synchronous !== 2) {
@@ -104,7 +104,7 @@ function assertDurable(database: Database.Database): void {
 /** "HFPS" marks the file as a payment simulator's, so that no other database is taken for one. */
 const applicationId = 0x48465053
 /** Safe against several starters: whoever is second finds the schema there. */
-function migrate(database: Database.Database): void {
+function migrate(database: SqliteDatabase): void {
   const upgrade = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })
     if (version === schemaVersion) return
@@ -122,9 +122,9 @@ function migrate(database: Database.Database): void {
   }
 }
 
-function prepareOnce(database: Database.Database): LedgerConnection {
-  const statements = new Map<string, Database.Statement>()
-  function prepared(text: string): Database.Statement {
+function prepareOnce(database: SqliteDatabase): LedgerConnection {
+  const statements = new Map<string, SqliteStatement>()
+  function prepared(text: string): SqliteStatement {
     const known = statements.get(text)
     if (known !== undefined) return known
     const statement = database.prepare(text)

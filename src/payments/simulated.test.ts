@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
 import { until } from '../testing/until.ts'
 import { ledgerVersion1 } from '../testing/ledger-version-1.ts'
@@ -42,8 +42,8 @@ async function startProvider(slowMs?: number): Promise<SimulatedProvider> {
 }
 
 /** The file as another process sees it. */
-function openBeside(): Database.Database {
-  const database = new Database(path)
+function openBeside(): SqliteDatabase {
+  const database = new Sqlite(path)
   opened.push(database)
   return database
 }
@@ -58,7 +58,7 @@ function order(paymentId: string, method = 'pm_ok'): PaymentOrder {
   }
 }
 
-function operations(database: Database.Database): unknown {
+function operations(database: SqliteDatabase): unknown {
   const text = `select payment_id || ' ' || operation || ' ' || result from operations`
   return database.prepare(text).pluck().all()
 }

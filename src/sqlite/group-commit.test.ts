@@ -1,17 +1,17 @@
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
 import { all, DatabaseUnavailableError, run, type Database } from '../db/database.ts'
 import { openSqlite } from '../db/sqlite.ts'
+import { Sqlite, type SqliteDatabase } from './driver.ts'
 import { createGroupCommit } from './group-commit.ts'
 
 describe('transactions asked for in one tick', () => {
   let folder: TemporaryFolder
   let clock: FakeClock
   let database: Database
-  let raw: Sqlite.Database
+  let raw: SqliteDatabase
   let statements: number
 
   beforeEach(async () => {

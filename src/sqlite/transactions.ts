@@ -1,4 +1,4 @@
-import Sqlite from 'better-sqlite3'
+import { Sqlite, type SqliteDatabase } from './driver.ts'
 import type { GroupConnection } from './group-commit.ts'
 
 /** Not the program's fault and possibly gone in a moment: locked, full, unreadable. */
@@ -9,7 +9,7 @@ const unavailableCode = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|NOMEM
  * `unavailable` makes the error that is thrown when the file cannot be used.
  */
 export function openTransactions(
-  connection: Sqlite.Database,
+  connection: SqliteDatabase,
   unavailable: GroupConnection['unavailable'],
 ): GroupConnection {
   // What a savepoint may have to undo is small; a file for it would be written for nothing.

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { startNsqd, type NsqProcess } from '../../scripts/nsqd-process.ts'
 import type { Row } from '../db/database.ts'
+import { Sqlite } from '../sqlite/driver.ts'
 import { startProcess, untilReady, type TestProcess } from './start-process.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import Sqlite from 'better-sqlite3'
 import { auditInvariants } from '../db/audit.ts'
 import { all, type Database, type Script, type SqlValue } from '../db/database.ts'
 import { migrate, readMigrations } from '../db/migrate.ts'
 import { openSqlite } from '../db/sqlite.ts'
+import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -21,7 +21,7 @@ export interface DatabaseFixture {
   /** One more connection to the same file, as another process has it. */
   openAgain(): Database
   /** The bare driver on the same file, for what the port does not allow. */
-  openRaw(): Sqlite.Database
+  openRaw(): SqliteDatabase
   /** The ids of the invariants that are violated now. */
   violated(): Promise<readonly string[]>
   close(): Promise<void>
@@ -42,7 +42,7 @@ export async function openDatabaseFixture(): Promise<DatabaseFixture> {
     return database
   }
 
-  function openRaw(): Sqlite.Database {
+  function openRaw(): SqliteDatabase {
     const raw = new Sqlite(path)
     opened.push(raw)
     return raw

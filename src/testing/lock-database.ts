@@ -1,4 +1,4 @@
-import Sqlite from 'better-sqlite3'
+import { Sqlite } from '../sqlite/driver.ts'
 
 export interface DatabaseLock {
   release(): void

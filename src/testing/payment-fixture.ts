@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import type { Payment } from '../domain/payment.ts'
 import { createLogger } from '../logger.ts'
 import { createPaymentSettlement, type PaymentSettlement } from '../payments/pay.ts'
@@ -9,6 +8,7 @@ import {
   type PaymentProvider,
 } from '../payments/provider.ts'
 import { createSimulatedProvider, type SimulatedProvider } from '../payments/simulated.ts'
+import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { openSaleFixture, type SaleFixture } from './sale-fixture.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
@@ -77,7 +77,7 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
   }
 }
 
-function readOperations(books: Sqlite.Database): readonly string[] {
+function readOperations(books: SqliteDatabase): readonly string[] {
   const text = `
     select payment_id || ' ' || operation || ' ' || result from operations order by operation_id`
   return books.prepare<[], string>(text).pluck().all()
@@ -109,7 +109,7 @@ const selectCaptured = `
 const selectVoided = `select distinct payment_id from operations where operation = 'void'`
 
 /** Each capture belongs to one paid invoice, none is missing from it, no paying attempt was voided. */
-function compare(ours: readonly OurPayment[], books: Sqlite.Database): readonly string[] {
+function compare(ours: readonly OurPayment[], books: SqliteDatabase): readonly string[] {
   const captured = books.prepare<[], CapturedRow>(selectCaptured).all()
   const voided = new Set(books.prepare<[], string>(selectVoided).pluck().all())
   const capturedById = new Map(captured.map((each) => [each.id, each]))
