@@ -4,6 +4,9 @@ import { createSignedCodec } from './messages.ts'
 import { addToCart, buy, tally } from './testing/buyers.ts'
 import { startCluster, type Cluster } from './testing/cluster.ts'
 import { expectAuditClean, readStock } from './testing/expectations.ts'
+import type { Call } from './testing/http.ts'
+import { metric } from './testing/nsqd-stats.ts'
+import { residentMb } from './testing/process-vitals.ts'
 import { createSale, createShoppers } from './testing/sale.ts'
 import { startProcess, untilReady, type TestProcess } from './testing/start-process.ts'
 import { createTemporaryFolder } from './testing/temporary-folder.ts'
@@ -12,6 +15,9 @@ import { until } from './testing/until.ts'
 const nsqdBinary = await requireNsqd()
 const binary = nsqdBinary ?? ''
 const readyWithinMs = 2_000
+/** The deadline of a publish is 1 s; 1,200 requests are sent and answered besides. */
+const publishedWithinMs = 4_000
+const grownMbMax = 100
 
 /** Faults of the broker, GUARANTEES F5, F6 and F18, with real processes and a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
@@ -60,6 +66,45 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
     stops.push(() => nsqd.dispose())
     await untilReady(node, readyWithinMs)
     expect((await buy(node.call, sale, shopper!)).outcome).toBe('held')
+  })
+
+  it('F7: silent with its connections open, it costs everybody a 503 by the deadline and no memory, and all is well when it goes on', async () => {
+    const cluster = await start()
+    const [api] = cluster.apis
+    const { call, pid } = api!
+    const sale = await createSale(call, { stock: 50 })
+    const shoppers = await createShoppers(call, 400)
+    expect((await buy(call, sale, shoppers[0]!)).outcome).toBe('held')
+    await cluster.nsqd.pause()
+    const before = residentMb(pid)
+    const waves = [1, 2, 3].map((wave) =>
+      shoppers.map(async (shopper) => {
+        const startedAt = performance.now()
+        const key = `wave-${wave}-${shopper.id}`
+        const { status, headers } = await addToCart(call, sale, shopper, { key })
+        return { status, retryAfter: headers.get('retry-after'), ms: performance.now() - startedAt }
+      }),
+    )
+    const answers = await Promise.all(waves.flat())
+    for (const { status, retryAfter } of answers) {
+      expect(status).toBe(503)
+      expect(Number(retryAfter)).toBeGreaterThan(0)
+    }
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(publishedWithinMs)
+    expect(residentMb(pid) - before).toBeLessThan(grownMbMax)
+    expect(await pendingReplies(call)).toBe(0)
+    const { status, text } = await call('GET', '/readyz')
+    expect([status, text]).toEqual([503, expect.stringContaining('broker')])
+    cluster.nsqd.resume()
+    await untilReady(api!, 5_000)
+    // Published without an answer, the 1,200 may be handled yet, each once.
+    const attempts = await Promise.all(
+      shoppers.map((shopper) => buy(call, sale, shopper, { key: `wave-1-${shopper.id}` })),
+    )
+    expect(tally(attempts)['held']).toBeLessThanOrEqual(50)
+    const { available, held } = await readStock(call, sale.productId)
+    expect([available, held]).toEqual([0, 50])
+    await expectAuditClean(call)
   })
 
   it('F5: killed and restarted under load, it answers 202 or 503 meanwhile and oversells or leaks nothing', async () => {
@@ -120,6 +165,10 @@ describe.skipIf(nsqdBinary === undefined)('when somebody writes nonsense to the 
     }
   })
 })
+
+async function pendingReplies(call: Call): Promise<number> {
+  return metric((await call('GET', '/metrics')).text, 'holdfast_pending_replies')
+}
 
 /** Corrupt, truncated, binary, huge, forged, replayed elsewhere, of an unknown version or key. */
 function nonsense(topic: string, wish: { flashSaleId: number; productId: number; userId: number }) {
