@@ -52,10 +52,11 @@ describe('a database that another process locks for ten seconds', () => {
     const { call } = shop
     const sale = await createSale(call, { stock: 2_000 })
     const shoppers = await createShoppers(call, busyShoppers)
+    const probe = await startLivezProbe(shop.url)
     const load = loadOf(shop, sale, shoppers)
     await until(() => load.answered() > 500, 10_000, 'the load')
-    const probe = startLivezProbe(shop.url)
     const lock = lockDatabase(databasePath())
+    probe.begin()
     const lockedAt = performance.now()
     await until(() => performance.now() - lockedAt > lockedMs, lockedMs + 1_000, 'the time')
     lock.release()
