@@ -49,7 +49,10 @@ const kinds: readonly Kind[] = [
     ...{ victim: 'nsqd', title: 'silent (SIGSTOP)', msMin: 500, msMax: 4_000 },
     async strike({ nsqd }) {
       await nsqd.pause()
-      return () => Promise.resolve(void nsqd.resume())
+      return () => {
+        nsqd.resume()
+        return Promise.resolve()
+      }
     },
   },
   {
@@ -78,7 +81,10 @@ function ofPart(victim: Victim, find: (shop: Shop) => Part): readonly Kind[] {
       ...{ victim, title: 'silent (SIGSTOP)', msMin: 500, msMax: 5_000 },
       async strike(shop) {
         await find(shop).pause()
-        return () => Promise.resolve(void find(shop).resume())
+        return () => {
+          find(shop).resume()
+          return Promise.resolve()
+        }
       },
     },
     {

@@ -12,6 +12,7 @@ import { prepareWave, type Wave } from './wave.ts'
 type Say = (line: string) => void
 
 const waveEveryMs = 6_000
+const madeWithinMs = 60_000
 /** Whoever still waits for an answer then never gets one. */
 const answeredWithinMs = 120_000
 const interruptedExitCode = 130
@@ -26,6 +27,7 @@ export async function run(options: Options, say: Say): Promise<Finding[]> {
   }
   for (const signal of signals) process.on(signal, leave)
   try {
+    say(`the database is ${shop.databasePath}`)
     const findings = await runIn(shop, options, say)
     const exits = await shop.stop()
     return [...findings, ...exits.map(judgeExit)]
@@ -41,10 +43,13 @@ async function runIn(shop: Shop, options: Options, say: Say): Promise<Finding[]>
   say(`making ${count} sales with ${bots} bots each`)
   const waves: Wave[] = []
   try {
-    while (waves.length < count) {
-      const deadlineAt = now() + seconds * 1_000 + answeredWithinMs
-      waves.push(await prepareWave(shop, { index: waves.length, bots, seed, deadlineAt }))
-    }
+    const deadlineAt = now() + madeWithinMs + seconds * 1_000 + answeredWithinMs
+    const indexes = Array.from({ length: count }, (_, index) => index)
+    await Promise.all(
+      indexes.map(async (index) => {
+        waves[index] = await prepareWave(shop, { index, bots, seed, deadlineAt })
+      }),
+    )
     say('the storm begins')
     const [faults] = await Promise.all([storm(shop, { seed, seconds, say }), play(waves, say)])
     say(`${faults} faults are over and put right, every bot is done; waiting for the rest`)

@@ -107,7 +107,11 @@ const secret = (): string => randomBytes(32).toString('hex')
 /** All open at the same time, so that none comes twice. */
 async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => server.listening || once(server, 'listening')))
+  await Promise.all(
+    servers.map(async (server) => {
+      if (!server.listening) await once(server, 'listening')
+    }),
+  )
   const ports = servers.map((server) => {
     const address = server.address()
     return address === null || typeof address === 'string' ? 0 : address.port

@@ -9,21 +9,29 @@ import type { Exit, Shop } from './shop.ts'
 /** What the bots of all waves were told against the shop's answers; violations added up. */
 export function judgeWaves(waves: readonly Evidence[]): Finding[] {
   const sums = new Map<string, Finding>()
-  for (const evidence of waves) {
+  for (const [index, evidence] of waves.entries()) {
     for (const finding of judge(evidence)) {
-      const sum = sums.get(finding.id)
-      sums.set(finding.id, sum === undefined ? finding : add(sum, finding))
+      const sum = sums.get(finding.id) ?? { ...finding, violations: 0, measured: '', examples: [] }
+      sums.set(finding.id, add(sum, finding, `sale ${index + 1}`))
     }
   }
   return [...sums.values()]
 }
 
-function add(sum: Finding, finding: Finding): Finding {
+const examplesMax = 20
+
+function add(sum: Finding, finding: Finding, sale: string): Finding {
+  if (finding.violations === 0) return sum
+  const { violations, measured, examples } = finding
+  const told = `${sale}: ${measured}`
   return {
     ...sum,
-    violations: sum.violations + finding.violations,
-    measured: `${sum.measured}; ${finding.measured}`,
-    examples: [...sum.examples, ...finding.examples],
+    violations: sum.violations + violations,
+    measured: sum.measured === '' ? told : `${sum.measured}; ${told}`,
+    examples: [...sum.examples, ...examples.map((example) => `${sale}: ${example}`)].slice(
+      0,
+      examplesMax,
+    ),
   }
 }
 

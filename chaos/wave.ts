@@ -49,8 +49,9 @@ export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wav
   const { index, deadlineAt } = options
   const history = emptyHistory()
   const origins = shop.apis.map(({ origin }) => origin)
-  const shoppers = createClient({ origins, deadlineAt, history })
-  const observer = createClient({ origins, deadlineAt: deadlineAt + settledWithinMs, history })
+  const about = { origins, history, faults: 'expected' } as const
+  const shoppers = createClient({ ...about, deadlineAt })
+  const observer = createClient({ ...about, deadlineAt: deadlineAt + settledWithinMs })
   const sale = await createSale(observer, shop.adminToken, Math.ceil(options.bots / botsPerUnit))
   const made = { count: options.bots, seed: options.seed + index }
   const bots = await createBots(observer, shop.adminToken, made)

@@ -7,10 +7,12 @@ import { startCluster, type Cluster, type ClusterOptions } from './testing/clust
 import { expectAuditClean, readStock } from './testing/expectations.ts'
 import { metric, readChannels } from './testing/nsqd-stats.ts'
 import { countFiles, openFilesLimit, residentMb } from './testing/process-vitals.ts'
+import { openRaw, parseRaw } from './testing/raw-http.ts'
 import { createSale, createShoppers } from './testing/sale.ts'
 import { startProcess, untilReady, type TestProcess } from './testing/start-process.ts'
 import { createTemporaryFolder } from './testing/temporary-folder.ts'
 import { until } from './testing/until.ts'
+import { warn } from './testing/warn.ts'
 
 const nsqdBinary = await requireNsqd()
 const stopWithinMs = 10_000
@@ -72,7 +74,7 @@ describe.skipIf(nsqdBinary === undefined)('an API node over a real nsqd', () => 
     await expectAuditClean(other.call)
   })
 
-  it('F20: told to stop with hundreds waiting, it answers all of them and is gone within 10 s, exit code 0', async () => {
+  it('F20: told to stop with hundreds waiting, it says not ready, answers all of them and is gone within 10 s, exit code 0', async () => {
     const waiting = 200
     await start({ apis: 2 })
     const [stopping, other] = [cluster.apis[0]!, cluster.apis[1]!]
@@ -82,9 +84,13 @@ describe.skipIf(nsqdBinary === undefined)('an API node over a real nsqd', () => 
     const unlock = cluster.lockDatabase()
     const attempts = shoppers.map((shopper) => addToCart(stopping.call, sale, shopper))
     await until(() => pending(stopping, waiting), 10_000, 'all of them waiting')
+    const onItsWay = await openRaw(stopping.url)
+    onItsWay.send('GET /readyz HTTP/1.1\r\n')
     const startedAt = performance.now()
     const exit = stopping.stop()
     await until(() => refusesConnections(stopping), 5_000, 'no new connection being taken')
+    onItsWay.send('host: shop\r\n\r\n')
+    expect(parseRaw(await onItsWay.received())).toMatchObject({ status: 503 })
     unlock()
     const answers = await Promise.all(attempts)
     expect(await exit).toBe(0)
@@ -122,7 +128,7 @@ const connectionsWanted = 10_000
 const openFilesMax = openFilesLimit()
 const connectionsMax = Math.min(connectionsWanted, openFilesMax - 500)
 if (connectionsMax < connectionsWanted) {
-  console.warn(`\n!!! F22 with ${connectionsMax} connections: ulimit -n is ${openFilesMax} !!!\n`)
+  warn(`F22 with ${connectionsMax} connections only: ulimit -n is ${openFilesMax}`)
 }
 
 describe.skipIf(connectionsMax < 1)('one process', () => {

@@ -17,9 +17,11 @@ const binary = nsqdBinary ?? ''
 const readyWithinMs = 2_000
 /** The deadline of a publish is 1 s; 1,200 requests are sent and answered besides. */
 const publishedWithinMs = 4_000
+/** Longer than the deadline of a publish: who is told is told that it failed. */
+const waitMsOfSilence = 3_000
 const grownMbMax = 100
 
-/** Faults of the broker, GUARANTEES F5, F6 and F18, with real processes and a real nsqd. */
+/** Faults of the broker, GUARANTEES F5, F6, F7 and F18, with real processes and a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
   const stops: (() => Promise<void>)[] = []
 
@@ -27,8 +29,8 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
     for (const stop of stops.splice(0).reverse()) await stop()
   })
 
-  async function start(): Promise<Cluster> {
-    const environment = { ADD_TO_CART_WAIT_MS: '1000', ADD_TO_CART_MAX_AGE_MS: '4000' }
+  async function start(waitMs: number): Promise<Cluster> {
+    const environment = { ADD_TO_CART_WAIT_MS: String(waitMs), ADD_TO_CART_MAX_AGE_MS: '4000' }
     const cluster = await startCluster({ nsqdBinary: binary, environment })
     stops.push(() => cluster.stop())
     return cluster
@@ -69,7 +71,7 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
   })
 
   it('F7: silent with its connections open, it costs everybody a 503 by the deadline and no memory, and all is well when it goes on', async () => {
-    const cluster = await start()
+    const cluster = await start(waitMsOfSilence)
     const [api] = cluster.apis
     const { call, pid } = api!
     const sale = await createSale(call, { stock: 50 })
@@ -107,9 +109,10 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
     await expectAuditClean(call)
   })
 
-  it('F5: killed and restarted under load, it answers 202 or 503 meanwhile and oversells or leaks nothing', async () => {
-    const cluster = await start()
+  it('F5: killed and restarted under load, it answers 202 or 503 meanwhile, is ready within 2 s of its being back, and oversells or leaks nothing', async () => {
+    const cluster = await start(1_000)
     const [api] = cluster.apis
+    const [worker] = cluster.workers
     const { call } = api!
     const units = 100
     const sale = await createSale(call, { stock: units })
@@ -118,8 +121,12 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
     await until(async () => (await readStock(call, sale.productId)).held > 0, 10_000, 'first holds')
     await cluster.nsqd.kill()
     const rest = shoppers.slice(150).map((shopper) => buy(call, sale, shopper))
+    const isAway = async ({ call: ask }: TestProcess) =>
+      (await ask('GET', '/readyz')).status === 503
+    await until(() => isAway(api!), 5_000, 'the api seeing it')
+    await until(() => isAway(worker!), 5_000, 'the worker seeing it')
     await cluster.nsqd.restart()
-    await untilReady(api!, readyWithinMs)
+    await Promise.all([untilReady(api!, readyWithinMs), untilReady(worker!, readyWithinMs)])
     const attempts = await Promise.all([...half, ...rest])
     const statuses = new Set(attempts.map(({ first }) => first.status))
     expect([...statuses].filter((status) => ![201, 202, 409, 503].includes(status))).toEqual([])

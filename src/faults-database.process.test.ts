@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from './clock.ts'
 import { migrate, readMigrations } from './db/migrate.ts'
@@ -11,7 +15,7 @@ import { startLivezProbe } from './testing/livez-probe.ts'
 import { lockDatabase } from './testing/lock-database.ts'
 import { createSale, createShoppers, type TestSale, type TestShopper } from './testing/sale.ts'
 import { checkOut, pay } from './testing/shopping.ts'
-import { startProcess, untilReady, type TestProcess } from './testing/start-process.ts'
+import { program, startProcess, untilReady, type TestProcess } from './testing/start-process.ts'
 import { createTemporaryFolder, type TemporaryFolder } from './testing/temporary-folder.ts'
 import { until } from './testing/until.ts'
 
@@ -31,12 +35,14 @@ afterEach(async () => {
 
 const databasePath = (): string => join(folder.path, 'holdfast.db')
 
+const environment = () => ({
+  DATABASE_PATH: databasePath(),
+  PAYMENT_SIMULATOR_PATH: join(folder.path, 'payment-simulator.db'),
+  LOG_LEVEL: 'error',
+})
+
 async function start(): Promise<TestProcess> {
-  const shop = await startProcess({
-    DATABASE_PATH: databasePath(),
-    PAYMENT_SIMULATOR_PATH: join(folder.path, 'payment-simulator.db'),
-    LOG_LEVEL: 'error',
-  })
+  const shop = await startProcess(environment())
   shops.push(shop)
   await untilReady(shop)
   return shop
@@ -102,7 +108,7 @@ function loadOf({ call }: TestProcess, sale: TestSale, shoppers: readonly TestSh
       note(await call('GET', `/v1/products/${sale.productId}/stock`))
       const checkout = await checkOut(call, shopper)
       note(checkout)
-      const { invoice } = (checkout.body ?? {}) as unknown as { invoice?: { id: string } }
+      const { invoice } = checkout.body as unknown as { invoice?: { id: string } }
       if (invoice !== undefined) note(await pay(call, shopper, invoice.id))
     }
   }
@@ -120,11 +126,17 @@ function loadOf({ call }: TestProcess, sale: TestSale, shoppers: readonly TestSh
 }
 
 describe('migrations', () => {
-  it('F21: two starters at once on an old database both come up, on the new schema, applied once', async () => {
-    const migrations = readMigrations(migrationsFolder)
+  const migrations = readMigrations(migrationsFolder)
+  const rows = 100_000
+
+  async function makeOldDatabase(): Promise<void> {
     const old = openSqlite({ path: databasePath(), clock: systemClock, random: Math.random })
     await migrate(old, migrations.slice(0, 1), 5)
     await old.close()
+  }
+
+  it('F21: two starters at once on an old database both come up, on the new schema, applied once', async () => {
+    await makeOldDatabase()
     const [one, other] = await Promise.all([start(), start()])
     const sale = await createSale(one.call, { stock: 1 })
     const [shopper] = await createShoppers(other.call, 1)
@@ -134,4 +146,54 @@ describe('migrations', () => {
     await database.close()
     await expectAuditClean(other.call)
   })
+
+  it('F21: killed half way, they leave the old schema with every row, and the next start makes the new one', async () => {
+    await makeOldDatabase()
+    const database = new Sqlite(databasePath())
+    try {
+      database.pragma('wal_autocheckpoint = 0')
+      database.exec(manyInvoices(rows))
+      database.pragma('wal_checkpoint(truncate)')
+      const before = schemaOf(database)
+      const killed = spawn(process.execPath, [program], {
+        env: { ...process.env, ...environment(), PORT: '0', NODE_ENV: 'test' },
+        stdio: 'ignore',
+      })
+      const gone = once(killed, 'exit')
+      // What does not fit into the cache is written before the commit.
+      await until(() => statSync(`${databasePath()}-wal`).size > 0, 20_000, 'being half way', 1)
+      killed.kill('SIGKILL')
+      await gone
+      expect(statSync(`${databasePath()}-wal`).size).toBeGreaterThan(0)
+      expect(schemaOf(database)).toEqual(before)
+      expect(countInvoices(database)).toBe(rows)
+
+      const shop = await start()
+      expect(schemaOf(database)).not.toEqual(before)
+      const applied = database.prepare('select name from schema_migrations order by name').all()
+      expect(applied).toEqual(migrations.map(({ name }) => ({ name })))
+      expect(countInvoices(database)).toBe(rows)
+      await expectAuditClean(shop.call)
+    } finally {
+      database.close()
+    }
+  })
 })
+
+const schemaOf = (database: Sqlite.Database): unknown =>
+  database.prepare('select type, name, sql from sqlite_schema order by name').all()
+
+const countInvoices = (database: Sqlite.Database): unknown =>
+  database.prepare('select count(*) from invoices').pluck().get()
+
+/** Of a shop that has been in business for a while, in the first schema. */
+const manyInvoices = (count: number): string => `
+  insert into users values (2, 'Ann', 'ann@example.com', 0);
+  create temp table numbers as
+    with recursive n (i) as (select 1 union all select i + 1 from n where i < ${count}) select i from n;
+  begin;
+  insert into carts select 'cart-' || i, 2, 'checked_out', 0 from numbers;
+  insert into invoices
+    select 'invoice-' || i, 2, 'cart-' || i, 'key-' || i, 'cancelled', 0, 'EUR', 300, 9, 1, null, 3
+    from numbers;
+  commit;`

@@ -13,13 +13,14 @@ import { startProcess, untilReady, type TestProcess } from './testing/start-proc
 import { createTemporaryFolder, type TemporaryFolder } from './testing/temporary-folder.ts'
 import { createRandom } from './testing/turns.ts'
 import { until } from './testing/until.ts'
+import { warn } from './testing/warn.ts'
 
 /** F12 and the power cut: the disk under a real process. Mounting needs root and Linux. */
 const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 function sayLoudly(what: string): string {
   const text = `SKIPPED, NOT TESTED: ${what} needs root and Linux, to mount a file system`
-  console.warn(`\n!!! ${text} !!!\n`)
+  warn(text)
   return text
 }
 
@@ -63,9 +64,11 @@ async function fillAndFree(shop: TestProcess, path: string, ledger: string): Pro
   const [late, ...others] = await createShoppers(call, 20)
   const slow = pay(call, undecided.shopper, undecided.invoiceId, { method: 'pm_slow' })
   const statusOf = async ({ shopper, invoiceId }: Awaited<ReturnType<typeof invoiced>>) =>
-    (await call('GET', `/v1/invoices/${invoiceId}`, { token: shopper.token })).body
+    (await call('GET', `/v1/invoices/${invoiceId}`, { token: shopper.token })).body as unknown as {
+      readonly status: string
+    }
   await until(
-    async () => (await statusOf(undecided))['status'] === 'paying',
+    async () => (await statusOf(undecided)).status === 'paying',
     5_000,
     'the slow attempt',
   )
@@ -99,7 +102,7 @@ async function fillAndFree(shop: TestProcess, path: string, ledger: string): Pro
   expect((await pay(call, unpaid.shopper, unpaid.invoiceId, { key })).status).toBe(200)
   expect((await buy(call, sale, late!)).outcome).toBe('held')
   await payFor(call, late!)
-  const isPaid = async () => (await statusOf(undecided))['status'] === 'paid'
+  const isPaid = async () => (await statusOf(undecided)).status === 'paid'
   await until(isPaid, resolvedMs, 'the slow attempt being paid', 50)
   const isCaptured = () => asked().every(({ status }) => status === 'captured')
   await until(isCaptured, resolvedMs, 'the captures', 50)
@@ -177,6 +180,11 @@ describe(`a power cut (seed ${seed})`, () => {
     },
   )
 
+  function heldBy({ status, body }: Answer): readonly string[] {
+    const { reservation } = body as unknown as { readonly reservation: { readonly id: string } }
+    return status === 201 ? [reservation.id] : []
+  }
+
   async function cutAgainAndAgain(disk: FragileDisk): Promise<void> {
     const random = createRandom(seed)
     const scene = await openPaymentScene(disk.path)
@@ -193,12 +201,14 @@ describe(`a power cut (seed ${seed})`, () => {
         const unsynced = join(disk.path, `unsynced-${round}`)
         writeFileSync(unsynced, 'never synced')
         let told = 0
+        const payOne = async (buyer: Buyer): Promise<Buyer> => {
+          const paid = await payAs(buyer)
+          if (paid.told === 200) told += 1
+          return paid
+        }
         const payInTurns = async (lane: readonly Buyer[]): Promise<readonly Buyer[]> => {
           const paid: Buyer[] = []
-          for (const each of lane) {
-            paid.push(await payAs(each))
-            if (paid.at(-1)?.told === 200) told += 1
-          }
+          for (const each of lane) paid.push(await payOne(each))
           return paid
         }
         const paying = lanesOf(ready).map(payInTurns)
@@ -207,10 +217,7 @@ describe(`a power cut (seed ${seed})`, () => {
         await until(() => told >= enough, 10_000, 'some being told', 1)
         disk.cutPower()
         buyers.push(...(await Promise.all(paying)).flat())
-        for (const { status, body } of await Promise.all(adding)) {
-          const { reservation } = body as unknown as { readonly reservation: { id: string } }
-          if (status === 201) held.push(reservation.id)
-        }
+        held.push(...(await Promise.all(adding)).flatMap(heldBy))
         await scene.killAndRestart(() => {
           disk.repair()
         })

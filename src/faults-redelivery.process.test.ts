@@ -14,6 +14,7 @@ const units = 10
 const buyers = 40
 /** nsqd hands a message out again after 10 s, and does without a silent consumer after 10 s. */
 const redeliveredMs = 30_000
+const stoppedMs = 20_000
 
 /** F3 and F8. They wait for nsqd's timeouts most of the time, so they wait together. */
 describe.skipIf(nsqdBinary === undefined)('messages that nsqd delivers twice', () => {
@@ -73,7 +74,7 @@ describe.skipIf(nsqdBinary === undefined)('messages that nsqd delivers twice', (
   )
 
   it.concurrent(
-    'F8: because the worker was stopped, take nothing: not where they are refused, not when it goes on',
+    'F8: because the worker was stopped for 20 s, take nothing: not where they are refused, not when it goes on',
     async () => {
       await inCluster({ environment: { ADD_TO_CART_WAIT_MS: '1000' } }, async (cluster) => {
         const { call } = cluster.apis[0]!
@@ -87,6 +88,7 @@ describe.skipIf(nsqdBinary === undefined)('messages that nsqd delivers twice', (
         const inHand = async () => (await readChannels(cluster.nsqd)).inFlight === buyers
         await until(inHand, 10_000, 'the messages reaching the worker')
         await stopped.pause()
+        const stoppedAt = performance.now()
         unlock()
 
         const ended = await Promise.all(attempts)
@@ -94,6 +96,8 @@ describe.skipIf(nsqdBinary === undefined)('messages that nsqd delivers twice', (
         expect(tally(ended)).toEqual({ too_late: buyers })
         const late = { outcome: 'too_late', asked: 'database' }
         expect(await decided(standby, late)).toBe(buyers)
+        const isTime = () => performance.now() - stoppedAt >= stoppedMs
+        await until(isTime, stoppedMs, 'twenty seconds', 50)
         stopped.signal('SIGCONT')
         const isDone = async () => (await decided(stopped, late)) === buyers
         await until(isDone, 10_000, 'the first deliveries being decided')

@@ -49,7 +49,7 @@ describe('pending replies', () => {
 
   it('of one moment are told "no answer" a hundred at a time', async () => {
     const { clock, replies } = await start(250)
-    const all = Array.from({ length: 250 }, (_, index) => replies.expect(`r${index}`))
+    const all = Array.from({ length: 250 }, async (_, index) => replies.expect(`r${index}`))
     clock.advance(5_000)
     expect(replies.size()).toBe(150)
     clock.advance(1)

@@ -22,7 +22,8 @@ export interface TestProcess {
   stop(): Promise<number | null>
 }
 
-const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+/** The compiled tree: `npm run build` makes it. */
+export const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
