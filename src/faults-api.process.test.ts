@@ -144,8 +144,8 @@ describe.skipIf(connectionsMax < 1)('one process', () => {
       const shoppers = await createShoppers(shop.call, 20)
       const filesBefore = countFiles(shop.pid)
       const sockets = await openSockets(shop, connectionsMax)
-      expect(countFiles(shop.pid)).toBeGreaterThanOrEqual(connectionsMax)
-      const request = 'GET /v1/flash-sales HTTP/1.1\r\nhost: shop\r\n\r\n'
+      const areAllIn = () => countFiles(shop.pid) >= connectionsMax
+      await until(areAllIn, 20_000, 'all connections being accepted', 50)
       for (const socket of sockets) socket.write(request)
       for (const socket of sockets) socket.destroy()
       await until(() => countFiles(shop.pid) <= filesBefore + 10, 20_000, 'the files being closed')
@@ -164,6 +164,7 @@ describe.skipIf(connectionsMax < 1)('one process', () => {
 /** Some 12 kB a connection on top of what an idle process has. */
 const residentMbMax = 500
 const openedAtOnce = 500
+const request = 'GET /v1/flash-sales HTTP/1.1\r\nhost: shop\r\n\r\n'
 
 async function openSockets({ url }: TestProcess, count: number): Promise<readonly Socket[]> {
   const port = Number(new URL(url).port)
@@ -174,6 +175,8 @@ async function openSockets({ url }: TestProcess, count: number): Promise<readonl
     )
     for (const socket of some) socket.on('error', () => undefined)
     await Promise.all(some.map((socket) => once(socket, 'connect')))
+    // Who says nothing for five seconds is sent away.
+    for (const socket of some) socket.write(request)
     sockets.push(...some)
   }
   return sockets
