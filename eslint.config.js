@@ -69,6 +69,7 @@ export default defineConfig(
       '**/*.contract.ts',
       'src/testing/**',
       'functional_test/**',
+      'chaos/**',
       'scripts/**',
     ],
     rules: {
@@ -100,7 +101,10 @@ export default defineConfig(
     ['**/api/**', '**/consumers/**', '**/cron/**'],
     'adapters know nobody above them',
   ]),
-  forbid(['functional_test/**'], [['**/src/**', '../src/*'], 'black box: nothing from src']),
+  forbid(
+    ['functional_test/**', 'chaos/**'],
+    [['**/src/**', '../src/*'], 'black box: nothing from src'],
+  ),
   {
     files: ['src/holdfast.ts', '**/*.test.ts', '**/*.contract.ts', 'src/testing/**'],
     rules: { 'no-restricted-imports': 'off' },

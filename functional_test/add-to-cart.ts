@@ -85,6 +85,7 @@ async function askOnce(run: Run, bot: Bot, wish: Wish): Promise<Told> {
   if (reply === null) return { kind: 'unanswered', why: 'no final answer in time' }
   if (reply.status === 202) {
     const told = await follow(run, bot, reply)
+    if (told === 'forgotten') return askOnce(run, bot, wish)
     note(run, bot, { wish, reply, told, verbatim: null })
     return told
   }
@@ -110,11 +111,11 @@ function read(reply: Reply): Told {
 }
 
 /** Polls the status resource of a 202 until it says held or refused. */
-async function follow(run: Run, bot: Bot, pending: Reply): Promise<Told> {
+async function follow(run: Run, bot: Bot, pending: Reply): Promise<Told | 'forgotten'> {
   const parsed = pendingSchema.safeParse(pending.body)
   const statusUrl = parsed.success ? parsed.data.statusUrl : pending.location
   if (statusUrl === null) return { kind: 'unanswered', why: '202 without statusUrl' }
-  const until = Math.min(now() + pendingMsMax, run.shoppers.deadlineAt)
+  const until = run.shoppers.giveUpAt(pendingMsMax)
   while (now() < until) {
     await pause(pending.retryAfterMs ?? statusEveryMs)
     const told = await readStatus(run, bot, statusUrl)
@@ -123,7 +124,11 @@ async function follow(run: Run, bot: Bot, pending: Reply): Promise<Told> {
   return { kind: 'unanswered', why: 'still pending' }
 }
 
-async function readStatus(run: Run, bot: Bot, statusUrl: string): Promise<Told | 'pending'> {
+async function readStatus(
+  run: Run,
+  bot: Bot,
+  statusUrl: string,
+): Promise<Told | 'pending' | 'forgotten'> {
   const reply = await run.shoppers.persist({
     step: 'add-to-cart status',
     method: 'GET',
@@ -132,6 +137,8 @@ async function readStatus(run: Run, bot: Bot, statusUrl: string): Promise<Told |
     lane: bot.index,
   })
   if (reply === null) return { kind: 'unanswered', why: 'no answer from the status resource' }
+  // A node that died while it could write nothing took its 202s with it. The key finds what became of it.
+  if (reply.status === 404 && run.shoppers.faults === 'expected') return 'forgotten'
   const status = addToCartStatusSchema.safeParse(reply.body)
   if (reply.status !== 200 || !status.success) {
     return { kind: 'unanswered', why: `the status resource answered ${reply.status}` }

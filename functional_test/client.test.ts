@@ -8,6 +8,7 @@ import { now } from './time.ts'
 let server: Server
 let client: Client
 let history: History
+let origin: string
 
 afterEach(async () => {
   await client.close()
@@ -29,7 +30,7 @@ async function serve(...handlers: readonly Handler[]): Promise<void> {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('not listening on a port')
   history = emptyHistory()
-  const origin = `http://127.0.0.1:${address.port}`
+  origin = `http://127.0.0.1:${address.port}`
   client = createClient({ origins: [origin], deadlineAt: now() + 10_000, history })
 }
 
@@ -115,4 +116,18 @@ test('a URL that leads to another host is not followed', async () => {
   await serve(answers(200))
   const away: Call = { step: 'add-to-cart status', method: 'GET', path: 'http://192.0.2.1/' }
   expect(await client.once(away)).toBeNull()
+})
+
+test('whoever expects faults sends again what was lost or came too slowly, until the deadline', async () => {
+  const losing: Handler = (_request, response) => {
+    response.destroy()
+  }
+  await serve(answers(408, { code: 'request_timeout' }), losing, answers(201))
+  await client.close()
+  const deadlineAt = now() + 10_000
+  client = createClient({ origins: [origin], deadlineAt, history, faults: 'expected' })
+  const reply = await client.persist(addToCart)
+  expect([reply?.status, reply?.attempts]).toEqual([201, 3])
+  expect(history.unexpected).toEqual([])
+  expect(client.giveUpAt(1)).toBe(deadlineAt)
 })

@@ -9,7 +9,7 @@ import { actAs } from './winner.ts'
 /** The race, the winners' shopping and the return of the refused. */
 
 /** What the original lets its bots struggle. */
-const struggleMs = 30_000
+const originalStruggleMs = 30_000
 /** Whoever gets a unit by then may abandon it: it will come back while others still want it. */
 const capriciousMs = 25_000
 const returnPauseMsMax = 250
@@ -23,6 +23,8 @@ const finalRefusals = new Set(['purchase_limit_reached', 'product_not_in_sale', 
 export interface Stage {
   readonly watch: StockWatch
   readonly onRaceSettled: () => void
+  /** How long the refused come back; half a minute unless given. */
+  readonly struggleMs?: number
 }
 
 interface Struggle {
@@ -38,7 +40,7 @@ interface Struggle {
 export async function raceAndReturn(
   run: Run,
   bots: readonly Bot[],
-  { watch, onRaceSettled }: Stage,
+  { watch, onRaceSettled, struggleMs = originalStruggleMs }: Stage,
 ): Promise<void> {
   const struggleOver = setTimeout(() => {
     watch.callOff()

@@ -198,7 +198,7 @@ function readPaid(run: Run, bot: Bot, reply: Reply): Paid {
 
 /** The provider has not answered yet: look at the invoice until it is no longer `paying`. */
 async function waitWhilePaying(run: Run, bot: Bot, invoice: Invoice): Promise<Paid> {
-  const until = Math.min(now() + payingMsMax, run.shoppers.deadlineAt)
+  const until = run.shoppers.giveUpAt(payingMsMax)
   while (now() < until) {
     await pause(invoiceEveryMs)
     const sentAt = now()

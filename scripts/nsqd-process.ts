@@ -176,11 +176,7 @@ async function startDaemon(daemon: Daemon, addresses: Addresses): Promise<NsqPro
     },
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
-    async pause() {
-      child.kill('SIGSTOP')
-      // On a busy machine a thread of it may go on answering for a while.
-      while (!(await isStopped(child))) await pause(1)
-    },
+    pause: () => pauseChild(child),
     resume: () => child.kill('SIGCONT'),
     async restart() {
       await end('SIGTERM')
@@ -237,6 +233,12 @@ export function endWithThisProcess(child: ChildProcess): void {
   watchdog.once('error', () => undefined)
   watchdog.stdin.once('error', () => undefined)
   child.once('exit', () => watchdog.kill('SIGKILL'))
+}
+
+/** SIGSTOP, and resolves when it has stopped: on a busy machine a thread may go on for a while. */
+export async function pauseChild(child: ChildProcess): Promise<void> {
+  child.kill('SIGSTOP')
+  while (!(await isStopped(child))) await pause(1)
 }
 
 async function isStopped(child: ChildProcess): Promise<boolean> {

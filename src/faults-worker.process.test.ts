@@ -4,6 +4,7 @@ import { addToCart, buy, tally, type Attempt } from './testing/buyers.ts'
 import { startCluster, type Cluster, type ClusterOptions } from './testing/cluster.ts'
 import { expectAuditClean, readStock } from './testing/expectations.ts'
 import type { Call } from './testing/http.ts'
+import { readChannels } from './testing/nsqd-stats.ts'
 import { createSale, createShoppers, type TestSale } from './testing/sale.ts'
 import { untilReady, type TestProcess } from './testing/start-process.ts'
 import { until } from './testing/until.ts'
@@ -142,32 +143,10 @@ function heldRows(cluster: Cluster): number {
   return Number(row?.['count'])
 }
 
-interface Stats {
-  readonly topics: readonly {
-    readonly topic_name: string
-    readonly channels: readonly {
-      readonly in_flight_count: number
-      readonly client_count: number
-    }[]
-  }[]
-}
+const inFlight = async (cluster: Cluster, count: number): Promise<boolean> =>
+  (await readChannels(cluster.nsqd)).inFlight >= count
 
-async function channels(cluster: Cluster) {
-  const response = await fetch(`http://${cluster.nsqd.httpAddress}/stats?format=json`)
-  const { topics } = (await response.json()) as Stats
-  return topics
-    .filter((topic) => topic.topic_name.startsWith('add_to_cart.'))
-    .flatMap((topic) => topic.channels)
-}
-
-async function inFlight(cluster: Cluster, count: number): Promise<boolean> {
-  const found = await channels(cluster)
-  return found.reduce((sum, channel) => sum + channel.in_flight_count, 0) >= count
-}
-
-async function consumers(cluster: Cluster): Promise<number> {
-  const found = await channels(cluster)
-  return found.reduce((sum, channel) => sum + channel.client_count, 0)
-}
+const consumers = async (cluster: Cluster): Promise<number> =>
+  (await readChannels(cluster.nsqd)).consumers
 
 const hasConsumer = async (cluster: Cluster): Promise<boolean> => (await consumers(cluster)) > 0

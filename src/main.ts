@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { systemClock } from './clock.ts'
+import { systemClock, type Clock } from './clock.ts'
 import { ConfigError, loadConfig, readEnvironment, secretsOf, type Config } from './config.ts'
 import { createHoldfast, type Holdfast } from './holdfast.ts'
 import { newUuid } from './ids.ts'
 import { createLogger, createRedact, type Logger } from './logger.ts'
+import { createSteadyClock } from './steady-clock.ts'
 
 /** The process: environment in, signals to an orderly stop, exit codes. */
 const stopDeadlineMs = 9_500
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
   )
   endOnCrash(logger)
   const holdfast = createHoldfast(config, {
-    clock: systemClock,
+    clock: steadyClock(logger),
     newId: newUuid,
     random: Math.random,
     logger,
@@ -27,6 +28,19 @@ async function main(): Promise<void> {
   stopOnSignals(holdfast, logger)
   await holdfast.start()
   say(banner(config, holdfast))
+}
+
+/** How long a wall clock that was set has to stay there before holds and sales follow it. */
+const stepBelievedAfterMs = 60_000
+
+function steadyClock(logger: Logger): Clock {
+  return createSteadyClock({
+    clock: systemClock,
+    believedAfterMs: stepBelievedAfterMs,
+    onStep(stepMs) {
+      logger.warn({ stepMs, believedAfterMs: stepBelievedAfterMs }, 'the clock was set')
+    },
+  })
 }
 
 /** Node would print the error as it is, with whatever it carries. */

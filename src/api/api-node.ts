@@ -107,7 +107,7 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
         if (!pendingReplies.settle(requestId, outcome)) lateReplies.arrived(requestId, outcome)
       },
     },
-    services: [pendingReplies, catalog],
+    services: [lateReplies, pendingReplies, catalog],
     payments: payHandler,
   }
 }

@@ -160,4 +160,20 @@ describe('a late reply', () => {
     await written()
     expect(await node().status(userId, requestId)).toEqual(soldOut)
   })
+
+  it('is written down before the node has stopped, although the database was locked', async () => {
+    const lock = lockDatabase(fixture.path)
+    const requestId = fixture.newId()
+    const sentAt = fixture.clock.now()
+    const answered = late.unanswered({ requestId, userId, idempotencyKey: requestId, sentAt })
+    await new Promise(setImmediate)
+    fixture.clock.advance(500)
+    await answered
+    const stopped = late.stop()
+    expect(await node().status(userId, requestId)).toBeUndefined()
+    lock.release()
+    fixture.clock.advance(1_000)
+    await stopped
+    expect(await node().status(userId, requestId)).toMatchObject({ kind: 'pending' })
+  })
 })

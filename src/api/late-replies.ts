@@ -11,6 +11,7 @@ import {
 import { DatabaseUnavailableError, type Database } from '../db/database.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
+import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
 
 /**
@@ -19,13 +20,15 @@ import type { Logger } from '../logger.ts'
  * reported as failed: a request is refused as too late only after that refusal is written where the
  * consumer must find it.
  */
-export interface LateReplies {
+export interface LateReplies extends Service {
   /** The shopper is about to be told 202. */
   unanswered(request: UnansweredRequest): Promise<void>
   /** An outcome nobody waits for any more. */
   arrived(requestId: string, outcome: AddToCartOutcome): void
   /** What is known of the user's own request; undefined when nothing is. */
   status(userId: number, requestId: string): Promise<RequestStatus | undefined>
+  /** Waits until everything told is written down: nobody else would know it. */
+  stop(): Promise<void>
 }
 
 export interface LateRepliesOptions {
@@ -128,7 +131,12 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
     }
   }
 
-  return { unanswered, arrived, status }
+  return {
+    name: 'late replies',
+    start: () => Promise.resolve(),
+    stop: () => notes.idle(),
+    ...{ unanswered, arrived, status },
+  }
 }
 
 function* recordNotes(batch: readonly Note[]) {

@@ -47,6 +47,19 @@ describe('pending replies', () => {
     expect(replies.expect('c')).toBeDefined()
   })
 
+  it('of one moment are told "no answer" a hundred at a time', async () => {
+    const { clock, replies } = await start(250)
+    const all = Array.from({ length: 250 }, async (_, index) => replies.expect(`r${index}`))
+    clock.advance(5_000)
+    expect(replies.size()).toBe(150)
+    clock.advance(1)
+    expect(replies.size()).toBe(50)
+    clock.advance(1)
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['no_answer']))
+    await replies.stop()
+    expect(clock.pending()).toBe(0)
+  })
+
   it('answer "no answer" when the time is over, and not before', async () => {
     const { clock, replies } = await start()
     const early = replies.expect('early')

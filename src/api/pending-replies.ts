@@ -31,17 +31,27 @@ interface Waiting {
 
 /** One timer for all, not one each: at 10,000 waiting that is what fits into memory. */
 const expireEveryMs = 50
+const expiredAtOnceMax = 100
 
 export function createPendingReplies(options: PendingRepliesOptions): PendingReplies {
   const { clock, pendingRepliesMax, replyTimeoutMs } = options
   // All wait equally long, so the order of insertion is the order of the deadlines.
   const waiting = new Map<string, Waiting>()
   let cancel: Cancel = () => undefined
+  let cancelRest: Cancel = () => undefined
 
+  /** Some at a time: those who came in one second would stop the event loop together. */
   function expire(): void {
     const now = clock.monotonic()
+    let count = 0
     for (const [requestId, { deadline, resolve }] of waiting) {
       if (deadline > now) return
+      if (count === expiredAtOnceMax) {
+        cancelRest()
+        cancelRest = clock.after(0, expire)
+        return
+      }
+      count += 1
       waiting.delete(requestId)
       resolve('no_answer')
     }
@@ -75,6 +85,7 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
     },
     stop() {
       cancel()
+      cancelRest()
       for (const { resolve } of waiting.values()) resolve('no_answer')
       waiting.clear()
       return Promise.resolve()

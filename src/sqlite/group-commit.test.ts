@@ -147,4 +147,20 @@ describe('a group that cannot be begun or committed', () => {
     expect(calls.includes('rollback')).toBe(failing === 'commit')
     await group.idle()
   })
+
+  it('tells a hundred at a time, and lets the event loop turn in between', async () => {
+    const { group } = open('begin')
+    let told = 0
+    const toldByTurn: number[] = []
+    const all = Array.from({ length: 250 }, () =>
+      group.transaction(() => undefined).catch(() => (told += 1)),
+    )
+    while (told < all.length) {
+      await new Promise(setImmediate)
+      toldByTurn.push(told)
+    }
+    const steps = toldByTurn.map((count, turn) => count - (toldByTurn[turn - 1] ?? 0))
+    expect(Math.max(...steps)).toBe(100)
+    await group.idle()
+  })
 })

@@ -127,21 +127,26 @@ class Groups implements GroupCommit {
     try {
       connection.begin()
     } catch (error) {
-      if (connection.isBusy(error)) return this.#giveUpOverdue(error)
-      for (const { reject } of this.#waiting.splice(0)) reject(classified(connection, error))
-      return 'done'
+      return this.#giveUp(error)
     }
     for (const tell of this.#runGroup()) tell()
     return 'done'
   }
 
-  #giveUpOverdue(error: unknown): 'done' | 'locked' {
+  /**
+   * Those who came together are overdue together; each answer takes a part of a millisecond, so they are
+   * told some at a time and the event loop goes on in between.
+   */
+  #giveUp(error: unknown): 'done' | 'locked' {
     const { connection, clock } = this.#options
-    const now = clock.monotonic()
-    const overdue = this.#waiting.filter(({ deadline }) => deadline <= now)
-    this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now)
-    for (const { reject } of overdue) reject(classified(connection, error))
-    return this.#waiting.length > 0 ? 'locked' : 'done'
+    const latest = connection.isBusy(error) ? clock.monotonic() : Infinity
+    const isOver = (waiting: Waiting | undefined): boolean =>
+      waiting !== undefined && waiting.deadline <= latest
+    // All wait equally long, so the order in which they came is that of their deadlines.
+    const some = this.#waiting.slice(0, groupSizeMax).filter(isOver)
+    this.#waiting.splice(0, some.length)
+    for (const { reject } of some) reject(classified(connection, error))
+    return this.#waiting.length === 0 || isOver(this.#waiting[0]) ? 'done' : 'locked'
   }
 
   #runGroup(): readonly Telling[] {

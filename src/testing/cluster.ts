@@ -83,7 +83,8 @@ async function startMany(count: number, start: () => Promise<TestProcess>): Prom
   return started
 }
 
-function readRows(path: string, sql: string): readonly Row[] {
+/** A read-only look into any database file. */
+export function readRows(path: string, sql: string): readonly Row[] {
   const connection = new Sqlite(path, { readonly: true })
   try {
     return connection.prepare<[], Row>(sql).all()

@@ -17,8 +17,8 @@ export interface PaymentScene {
   readonly simulator: SimulatorProcess
   /** The one that runs now. */
   shop(): TestProcess
-  /** SIGKILL, and a new one on the same files and port. */
-  killAndRestart(): Promise<void>
+  /** SIGKILL, `meanwhile`, and a new one on the same files and port. */
+  killAndRestart(meanwhile?: () => void): Promise<void>
   /** Holds, checks out and pays. */
   buy(sale: TestSale, method: string): Promise<Buyer>
   pay(buyer: Buyer): Promise<Buyer>
@@ -45,10 +45,11 @@ export interface Buyer {
 export const resolvedMs = 60_000
 const webhookSecret = 'webhook-secret-of-the-tests-0123456789'
 
-export async function openPaymentScene(): Promise<PaymentScene> {
+/** `shopFolder` is where the program's own database goes; not the provider's, who is somebody else. */
+export async function openPaymentScene(shopFolder?: string): Promise<PaymentScene> {
   const folder = createTemporaryFolder()
   const paths = {
-    shop: join(folder.path, 'holdfast.db'),
+    shop: join(shopFolder ?? folder.path, 'holdfast.db'),
     provider: join(folder.path, 'provider.db'),
   }
   const port = await findFreePort()
@@ -80,8 +81,9 @@ export async function openPaymentScene(): Promise<PaymentScene> {
   return {
     ...{ simulator, query, pay: payAs },
     shop: () => shop,
-    async killAndRestart() {
+    async killAndRestart(meanwhile) {
       await shop.kill()
+      meanwhile?.()
       shop = await startShop()
     },
     async buy(sale, method) {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { pauseChild } from '../../scripts/nsqd-process.ts'
 import { createCall, type Call } from './http.ts'
 import { testAdminToken, testJwtSecret } from './start-app.ts'
 
@@ -13,13 +14,16 @@ export interface TestProcess {
   output(): string
   /** Sends a signal without waiting. */
   signal(signal: NodeJS.Signals): void
+  /** SIGSTOP, then waits until it has stopped. */
+  pause(): Promise<void>
   /** SIGKILL, then waits until it is gone. */
   kill(): Promise<void>
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>
 }
 
-const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+/** The compiled tree: `npm run build` makes it. */
+export const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -66,6 +70,7 @@ export async function startProcess(
     pid: child.pid ?? 0,
     output: () => output,
     signal: (signal) => void child.kill(signal),
+    pause: () => pauseChild(child),
     async kill() {
       child.kill('SIGKILL')
       await gone

@@ -1,0 +1,87 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** File systems made for a test. They need root; `undefined` where they cannot be had. */
+export interface Mount {
+  readonly path: string
+  /** Harmless when repeated. */
+  unmount(): void
+}
+
+/** A file system that loses its power on demand and can be looked at afterwards. */
+export interface FragileDisk extends Mount {
+  /** What was not synced by now is gone, and nothing is written any more. */
+  cutPower(): void
+  /** Mounts again what is left. Nobody may have a file open. */
+  repair(): void
+}
+
+/** A file system in memory of `megabytes`. */
+export function mountSmall(folder: string, megabytes: number): Mount | undefined {
+  const path = join(folder, 'small')
+  mkdirSync(path)
+  if (!runs('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path])) return undefined
+  return mounted(path)
+}
+
+const diskBytes = 64 * 1024 * 1024
+
+/** ext4 in a file of its own. */
+export function mountFragile(folder: string): FragileDisk | undefined {
+  const image = join(folder, 'disk.img')
+  const path = join(folder, 'disk')
+  mkdirSync(path)
+  writeFileSync(image, '')
+  truncateSync(image, diskBytes)
+  const mount = (): boolean => runs('mount', ['-o', 'loop', image, path])
+  if (!runs('mkfs.ext4', ['-q', '-F', image]) || !mount()) return undefined
+  let current = mounted(path)
+  return {
+    path,
+    unmount: () => {
+      current.unmount()
+    },
+    cutPower() {
+      execFileSync('perl', ['-e', shutdown, path])
+    },
+    repair() {
+      current.unmount()
+      if (!mount()) throw new Error('the disk cannot be mounted again')
+      current = mounted(path)
+    },
+  }
+}
+
+/** EXT4_IOC_SHUTDOWN without flushing the journal: _IOR('X', 125, __u32), NOLOGFLUSH is 2. */
+const shutdown = `
+  open(my $folder, '<', $ARGV[0]) or die $!;
+  my $how = pack('L', 2);
+  ioctl($folder, 0x8004587d, $how) or die $!;`
+
+/** A test worker may be killed hard: a shell that reads from us unmounts, whatever we die of. */
+function mounted(path: string): Mount {
+  const script = 'read -r _ || { umount "$0" || umount -l "$0"; }'
+  const stdio = ['pipe', 'ignore', 'ignore'] as const
+  const watchdog = spawn('sh', ['-c', script, path], { stdio: [...stdio], detached: true })
+  watchdog.unref()
+  let isMounted = true
+  return {
+    path,
+    unmount() {
+      if (!isMounted) return
+      isMounted = false
+      watchdog.kill('SIGKILL')
+      if (!runs('umount', [path])) runs('umount', ['-l', path])
+    },
+  }
+}
+
+function runs(command: string, options: readonly string[]): boolean {
+  try {
+    execFileSync(command, options, { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,41 @@
+/** The add-to-cart channels of an nsqd, all together. */
+export interface AddToCartChannels {
+  /** Handed to a consumer and not answered yet. */
+  readonly inFlight: number
+  /** Waiting for a consumer. */
+  readonly depth: number
+  readonly consumers: number
+}
+
+interface Stats {
+  readonly topics: readonly {
+    readonly topic_name: string
+    readonly depth: number
+    readonly channels: readonly {
+      readonly depth: number
+      readonly in_flight_count: number
+      readonly client_count: number
+    }[]
+  }[]
+}
+
+export async function readChannels(nsqd: {
+  readonly httpAddress: string
+}): Promise<AddToCartChannels> {
+  const response = await fetch(`http://${nsqd.httpAddress}/stats?format=json`)
+  const { topics } = (await response.json()) as Stats
+  const own = topics.filter((topic) => topic.topic_name.startsWith('add_to_cart.'))
+  const channels = own.flatMap((topic) => topic.channels)
+  const sum = (counts: readonly number[]): number => counts.reduce((all, count) => all + count, 0)
+  return {
+    inFlight: sum(channels.map((channel) => channel.in_flight_count)),
+    depth: sum([...own, ...channels].map(({ depth }) => depth)),
+    consumers: sum(channels.map((channel) => channel.client_count)),
+  }
+}
+
+/** A number of `/metrics`; 0 when nothing was counted. */
+export function metric(text: string, name: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `))
+  return line === undefined ? 0 : Number(line.slice(name.length + 1))
+}

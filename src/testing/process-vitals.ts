@@ -1,0 +1,17 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+
+/** What Linux says of a process, in /proc. */
+export function residentMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Infinity) / 1024
+}
+
+export const countFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
+
+/** What this process may open; 0 where there is no /proc. */
+export function openFilesLimit(): number {
+  if (!existsSync('/proc/self/limits')) return 0
+  const limits = readFileSync('/proc/self/limits', 'utf8')
+  const soft = /^Max open files +(\S+)/m.exec(limits)?.[1]
+  return soft === 'unlimited' ? Infinity : Number(soft)
+}
