@@ -35,6 +35,8 @@ export interface LateRepliesOptions {
   readonly defer: (task: () => void) => void
   /** From this age on a request cannot take stock any more, ms. */
   readonly maxAgeMs: number
+  /** Requests that are remembered; 50000 unless given. */
+  readonly shoppersMax?: number
 }
 
 const batchSizeMax = 1_000
@@ -54,12 +56,14 @@ type Note =
   | { readonly kind: 'refused'; readonly request: UnansweredRequest; readonly refusal: Refusal }
 
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
-  const { database, clock, logger, defer, maxAgeMs } = options
+  const { database, clock, logger, defer, maxAgeMs, shoppersMax = notesMax } = options
   /** Bridges a database that cannot be written right now. */
   const remembered = new LRUCache<string, Remembered>({
-    max: notesMax,
+    max: shoppersMax,
     ttl: maxAgeMs + graceMs,
     perf: { now: () => clock.monotonic() },
+    // Else it remembers the time for a real millisecond, by a timer of its own.
+    ttlResolution: 0,
   })
   // One queue for both kinds: a refusal is never written before its request is.
   const notes = createBatcher<Note>({ run: record, batchSizeMax, defer })

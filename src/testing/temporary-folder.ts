@@ -7,8 +7,9 @@ export interface TemporaryFolder {
   remove(): void
 }
 
-export function createTemporaryFolder(): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), 'holdfast-'))
+/** In the system's own folder for such unless given. */
+export function createTemporaryFolder(parent = tmpdir()): TemporaryFolder {
+  const path = mkdtempSync(join(parent, 'holdfast-'))
   return {
     path,
     remove() {
