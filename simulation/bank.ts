@@ -1,5 +1,6 @@
 import Sqlite from 'better-sqlite3'
 import { wait } from '../src/clock.ts'
+import { pushMethod } from '../src/payments/simulated-schema.ts'
 import { createSimulatedProvider } from '../src/payments/simulated.ts'
 import type { House } from './house.ts'
 import type { ProviderHost } from './provider-link.ts'
@@ -30,7 +31,7 @@ const everyMs = 400
 const arrivalRate = 0.08
 const notArrived = `
   select payment_id as id from payments
-  where method = 'pm_push' and status in ('pending', 'voided') order by payment_id`
+  where method = '${pushMethod}' and status in ('pending', 'voided') order by payment_id`
 const selectCaptured = `
   select payment_id as "paymentId", invoice_id as "invoiceId", amount_minor as "amountMinor"
   from payments where status = 'captured' order by payment_id`

@@ -109,6 +109,8 @@ class LinkedSubscription implements Subscription {
   readonly #options: LinkedOptions
   readonly #host: BrokerHost
   readonly #life: Life
+  /** Whom it is connected to, and how. */
+  #broker: Broker | undefined
   #inner: Subscription | undefined
 
   constructor(options: LinkedOptions, host: BrokerHost, life: Life) {
@@ -118,8 +120,12 @@ class LinkedSubscription implements Subscription {
     this.connect()
   }
 
+  /** Once per broker: it may have come back twice while this process was stopped. */
   connect(): void {
-    this.#inner = this.#host.current()?.subscribe({
+    const broker = this.#host.current()
+    if (broker === this.#broker) return
+    this.#broker = broker
+    this.#inner = broker?.subscribe({
       ...this.#options,
       onMessage: (message) => {
         // Over the wire: whoever is stopped finds it when it goes on.

@@ -75,7 +75,7 @@ export async function openShop(world: World, house: House): Promise<Operator> {
     if (drawn < 0.6) await adjust(productId, pick(random, [-2, -1, 1, 2, 3]))
     else if (drawn < 0.75) await change('pause')
     else if (drawn < 0.95) await change('resume')
-    else if (random() < 0.3) {
+    else if (random() < 0.6) {
       cancelledAt ??= clock.now()
       await change('cancel')
     }

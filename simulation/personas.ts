@@ -55,8 +55,12 @@ const personas: readonly [Persona, ...Persona[]] = [
     }
   },
   async function leaves(errand) {
-    if ((await fill(errand)) && errand.random() < 0.5) note(errand, await errand.shopper.checkout())
-    await errand.shopper.wait(errand.random() * 8_000)
+    const { shopper, random } = errand
+    const isFilled = (await fill(errand)) && random() < 0.7
+    const invoiceId = isFilled ? note(errand, await shopper.checkout()) : undefined
+    await shopper.wait(random() * 8_000)
+    // Comes back, perhaps too late.
+    if (invoiceId !== undefined && random() < 0.5) await shopper.pay(invoiceId, 'pm_ok')
   },
   async function isDeclinedFirst(errand) {
     if (await fill(errand)) await buy(errand, ['pm_declined', 'pm_ok', 'pm_insufficient_funds'])
@@ -74,8 +78,10 @@ const personas: readonly [Persona, ...Persona[]] = [
     if (!(await fill(errand))) return
     const { items = [] } = bodyOf((await shopper.look()).answer)
     const [item] = items
-    if (item !== undefined && random() < 0.5) await shopper.remove(item.id)
-    else if (random() < 0.5) await shopper.clear()
+    if (item !== undefined && random() < 0.5) {
+      await shopper.remove(item.id)
+      await shopper.remove(item.id)
+    } else if (random() < 0.5) await shopper.clear()
     if (!(await fill(errand))) return
     const invoiceId = note(errand, await shopper.checkout())
     if (invoiceId !== undefined) await shopper.cancel(invoiceId)

@@ -101,7 +101,8 @@ export function planOf(seed: number): Plan {
     })),
     holdSeconds: between(3, 10),
     shoppers: between(3, 9),
-    stormMs: between(8, 20) * 1_000,
+    // Some are long enough for attempts to be taken up that were left untouched for 15 s.
+    stormMs: between(8, 26) * 1_000,
     ...{ faults: drawFaults(random), crashes: drawCrashes(random) },
   }
 }
@@ -114,12 +115,17 @@ function drawFaults(random: () => number): Faults {
   return Object.fromEntries(drawn) as Faults
 }
 
-/** Passed by every message, or only by money. */
-const isBusy = (point: CrashPoint): boolean => /commit|publish|finish/.test(point)
-
 function drawCrashes(random: () => number): Plan['crashes'] {
   const drawn = crashPoints
-    .filter(() => random() < 0.25)
-    .map((point) => [point, random() ** 2 * (isBusy(point) ? 0.02 : 0.5)])
+    .filter((point) => random() < (isRare(point) ? 0.5 : 0.25))
+    .map((point) => [
+      point,
+      isRare(point) ? random() : random() ** 2 * (isBusy(point) ? 0.03 : 0.5),
+    ])
   return Object.fromEntries(drawn) as Plan['crashes']
 }
+
+/** Passed by every message. */
+const isBusy = (point: CrashPoint): boolean => /commit|publish|finish/.test(point)
+/** Passed only when an attempt is given up. */
+const isRare = (point: CrashPoint): boolean => point.includes('void')

@@ -1,8 +1,7 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { testId } from '../src/testing/database-fixture.ts'
-import { createTemporaryFolder } from '../src/testing/temporary-folder.ts'
+import { createMemoryFolder } from '../src/testing/temporary-folder.ts'
 import { createRandom } from '../src/testing/turns.ts'
 import { emptyDatabase } from './empty-database.ts'
 import { noFaults, planOf, type Faults, type Plan } from './plan.ts'
@@ -26,12 +25,9 @@ export interface RunResult {
   readonly happened: ReadonlySet<string>
 }
 
-/** No power is cut here, so nothing needs a disk that keeps its promises; this is twice as fast. */
-const memory = '/dev/shm'
-
 /** Plays the run of this seed. `print` sees every step. */
 export async function simulate(seed: number, print?: (line: string) => void): Promise<RunResult> {
-  const folder = createTemporaryFolder(existsSync(memory) ? memory : tmpdir())
+  const folder = createMemoryFolder()
   const databasePath = join(folder.path, 'holdfast.db')
   writeFileSync(databasePath, await emptyDatabase())
   const violations: Violation[] = []

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -17,3 +17,9 @@ export function createTemporaryFolder(parent = tmpdir()): TemporaryFolder {
     },
   }
 }
+
+const memory = '/dev/shm'
+
+/** In memory where the system offers that: for many short databases that no power cut will ever meet. */
+export const createMemoryFolder = (): TemporaryFolder =>
+  createTemporaryFolder(existsSync(memory) ? memory : tmpdir())
