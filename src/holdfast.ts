@@ -1,41 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { createApiNode } from './api/api-node.ts'
 import { createDoors } from './api/doors.ts'
-import { createIdentity } from './api/identity.ts'
 import { createReadiness, type ReadinessCheck } from './api/readiness.ts'
 import type { Broker } from './broker/broker.ts'
 import { createEmbeddedBroker } from './broker/embedded.ts'
 import { createTopicJanitor } from './broker/nsq-janitor.ts'
 import { createNsqBroker } from './broker/nsq.ts'
-import { createAudit, type RunAudit } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { createStockReleasedConsumer } from './consumers/stock-released.ts'
-import { createAddToCartResultConsumer } from './consumers/add-to-cart-result.ts'
-import { createSellingConsumers } from './consumers/selling.ts'
-import { createMaintenance } from './cron/maintenance.ts'
 import type { Database } from './db/database.ts'
 import { migrate, migrationStatus, readMigrations } from './db/migrate.ts'
 import { openSqliteReader, type DatabaseReader } from './db/sqlite-reader.ts'
 import { openSqlite } from './db/sqlite.ts'
-import type { NewId } from './ids.ts'
 import { createLifecycle, type Service } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
-import {
-  addToCartResultTopicPrefix,
-  createPlainCodec,
-  createSignedCodec,
-  type MessageCodec,
-} from './messages.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
-import { createParking, type Park } from './parking.ts'
+import { addToCartResultTopicPrefix } from './messages.ts'
+import { createMetrics } from './metrics.ts'
 import { createHttpProvider } from './payments/http-provider.ts'
 import type { PaymentLedger } from './payments/ledger.ts'
-import { createPaymentSettlement, type PaymentSettlement } from './payments/pay.ts'
 import type { PaymentProvider } from './payments/provider.ts'
 import { createSimulatedProvider } from './payments/simulated.ts'
-import { createStockReleasedPublisher, type AnnounceStockReleased } from './stock-released.ts'
+import { createRoles, layFoundation, type Foundation, type Surroundings } from './roles.ts'
 
 /** The composition root: the only file that names concrete adapters. Nothing here decides anything. */
 export interface Holdfast extends Service {
@@ -43,28 +28,6 @@ export interface Holdfast extends Service {
   url(): string
   /** Where the admin routes are; the same unless they have a port of their own. */
   adminUrl(): string
-}
-
-export interface Surroundings {
-  readonly clock: Clock
-  readonly newId: NewId
-  readonly random: () => number
-  readonly logger: Logger
-  /** Runs a task after the arrivals of the current tick. */
-  readonly defer: (task: () => void) => void
-}
-
-/** What every role has. */
-export interface Foundation extends Surroundings {
-  readonly config: Config
-  readonly database: Database
-  readonly broker: Broker
-  readonly codec: MessageCodec
-  readonly park: Park
-  readonly metrics: Metrics
-  readonly settlement: PaymentSettlement
-  readonly audit: RunAudit
-  readonly announceStockReleased: AnnounceStockReleased
 }
 
 /** A service may take this long to stop; shoppers held open wait 5 s at most. */
@@ -87,48 +50,18 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   const broker = createBroker(config, surroundings)
   const reader = openSqliteReader(config.databasePath)
   const { provider, providerServices } = createProvider(config, surroundings)
-  const foundation = lay(config, surroundings, { database, reader, broker, provider, metrics })
-
-  const sells = config.role !== 'api'
-  const serves = config.role !== 'worker'
-  const selling = sells ? createSellingConsumers(foundation) : undefined
-  const maintenance = sells ? createMaintenance(foundation) : undefined
-  const identity = createIdentity(foundation)
-  const { authentication } = identity
-  const apiNode = serves ? createApiNode(foundation, identity) : undefined
-  const results = apiNode && createAddToCartResultConsumer({ ...foundation, ...apiNode.results })
-  const released = createStockReleasedConsumer({
-    ...foundation,
-    nodeId: config.nodeId,
-    onReleased(productId) {
-      selling?.gate.open(productId)
-      apiNode?.gate.open(productId)
-    },
+  const foundation = layFoundation(config, surroundings, {
+    ...{ database, reader, broker, provider, metrics },
   })
-
-  const readiness = createReadiness({
-    ...baseChecks(foundation),
-    ...(serves && identity.checks),
-    ...(results && { results: () => (results.connected() ? 'ok' : 'no result channel yet') }),
-  })
-  const { routes, fastLane } = apiNode ?? { routes: [], fastLane: undefined }
-  const served = { routes, fastLane, authentication, readiness, version: readVersion() }
-  const doors = createDoors({ ...foundation, ...served })
-
+  const roles = createRoles(foundation)
+  const readiness = createReadiness({ ...baseChecks(foundation), ...roles.checks })
+  const doors = createDoors({ ...foundation, ...roles, readiness, version: readVersion() })
+  const janitors =
+    config.role !== 'api' && config.broker === 'nsq' ? [janitor(config, surroundings)] : []
   const services = [
     databaseService({ database, reader }, clock, logger),
-    ...providerServices,
-    broker,
-    ...(serves ? identity.services : []),
-    ...(apiNode?.services ?? []),
-    results,
-    released,
-    ...(selling?.services ?? []),
-    sells && config.broker === 'nsq' ? janitor(config, surroundings) : undefined,
-    maintenance,
-    apiNode?.payments,
-    doors,
-  ].filter((service) => service !== undefined)
+    ...[...providerServices, broker, ...janitors, ...roles.services, doors],
+  ]
   const lifecycle = createLifecycle({
     ...{ services, clock, logger, stopTimeoutMs, totalStopTimeoutMs },
   })
@@ -137,27 +70,6 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
     name: 'holdfast',
     url: () => doors.url(),
     adminUrl: () => doors.adminUrl(),
-  }
-}
-
-function lay(
-  config: Config,
-  surroundings: Surroundings,
-  adapters: Pick<Foundation, 'database' | 'broker' | 'metrics'> & {
-    readonly reader: DatabaseReader
-    readonly provider: PaymentProvider & PaymentLedger
-  },
-): Foundation {
-  const { clock, newId, logger } = surroundings
-  const { database, reader, broker, provider, metrics } = adapters
-  const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
-  return {
-    ...surroundings,
-    ...{ config, database, broker, codec, metrics },
-    park: createParking({ broker, metrics, logger, now: () => clock.now() }),
-    settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
-    audit: createAudit({ database: reader, provider, clock }),
-    announceStockReleased: createStockReleasedPublisher(broker, codec, logger),
   }
 }
 

@@ -60,6 +60,7 @@ export interface ApiNodeOptions {
   readonly newId: NewId
   readonly logger: Logger
   readonly defer: (task: () => void) => void
+  readonly shoppersMax?: number
 }
 
 export interface ApiNodeConfig {
@@ -83,7 +84,7 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
   const pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs })
   const lateReplies = createLateReplies({ ...options, maxAgeMs: config.addToCartMaxAgeMs })
   const publisher = createPublisher(broker, defer)
-  const rateLimit = createRateLimit(config.addToCartUserRate, clock)
+  const rateLimit = createRateLimit(config.addToCartUserRate, clock, options.shoppersMax)
   const desk = createAdminDesk(options)
   const shared = { ...options, desk, catalog, lateReplies, rateLimit }
   const addToCart = createAddToCartHandler({ ...shared, gate, pendingReplies, publisher, nodeId })

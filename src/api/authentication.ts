@@ -38,16 +38,17 @@ export interface AuthenticationOptions {
   readonly issuer: TokenIssuer
   readonly adminToken: string
   readonly clock: Clock
+  /** Tokens that are remembered; 100000 unless given. */
+  readonly knownHeadersMax?: number | undefined
 }
 
 const headerLengthMax = 8_192
-const knownHeadersMax = 100_000
 /** Tokens of the local issuer have some 200 characters, those of others up to some thousand. */
 const knownCharactersMax = 64_000_000
 
 /** Tokens are verified once and remembered for as long as they are good: signatures are not free. */
 export function createAuthentication(options: AuthenticationOptions): Authentication {
-  const { issuer, clock } = options
+  const { issuer, clock, knownHeadersMax = 100_000 } = options
   const known = new LRUCache<string, IdentifiedToken>({
     max: knownHeadersMax,
     maxSize: knownCharactersMax,

@@ -25,6 +25,7 @@ export interface IdentityOptions {
   readonly logger: Logger
   readonly newId: NewId
   readonly defer: (task: () => void) => void
+  readonly shoppersMax?: number
 }
 
 export interface IdentityConfig {
@@ -35,17 +36,19 @@ export interface IdentityConfig {
 }
 
 export function createIdentity(options: IdentityOptions): Identity {
-  const { config, clock } = options
+  const { config, clock, shoppersMax: knownHeadersMax } = options
   const { adminToken, jwtSecret, externalIssuer } = config
   if (externalIssuer === undefined) {
     const localIssuer = createLocalIssuer({ ...options, jwtSecret })
-    const authentication = createAuthentication({ issuer: localIssuer, adminToken, clock })
+    const authentication = createAuthentication({
+      ...{ issuer: localIssuer, adminToken, clock, knownHeadersMax },
+    })
     return { authentication, localIssuer, services: [], checks: {} }
   }
   const keys = createRemoteKeys({ ...options, url: externalIssuer.jwksUrl })
   const issuer = createExternalIssuer({ ...options, ...externalIssuer, keys })
   return {
-    authentication: createAuthentication({ issuer, adminToken, clock }),
+    authentication: createAuthentication({ issuer, adminToken, clock, knownHeadersMax }),
     localIssuer: undefined,
     services: [keys],
     checks: { issuer: () => keys.status() },

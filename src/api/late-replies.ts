@@ -38,6 +38,8 @@ export interface LateRepliesOptions {
   readonly defer: (task: () => void) => void
   /** From this age on a request cannot take stock any more, ms. */
   readonly maxAgeMs: number
+  /** Requests that are remembered; 50000 unless given. */
+  readonly shoppersMax?: number
 }
 
 const batchSizeMax = 1_000
@@ -58,12 +60,7 @@ type Note =
 
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
   const { database, clock, logger, defer, maxAgeMs } = options
-  /** Bridges a database that cannot be written right now. */
-  const remembered = new LRUCache<string, Remembered>({
-    max: notesMax,
-    ttl: maxAgeMs + graceMs,
-    perf: { now: () => clock.monotonic() },
-  })
+  const remembered = createMemory(options)
   // One queue for both kinds: a refusal is never written before its request is.
   const notes = createBatcher<Note>({ run: record, batchSizeMax, defer })
 
@@ -137,6 +134,17 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
     stop: () => notes.idle(),
     ...{ unanswered, arrived, status },
   }
+}
+
+/** Bridges a database that cannot be written right now. */
+function createMemory({ clock, maxAgeMs, shoppersMax = notesMax }: LateRepliesOptions) {
+  return new LRUCache<string, Remembered>({
+    max: shoppersMax,
+    ttl: maxAgeMs + graceMs,
+    perf: { now: () => clock.monotonic() },
+    // Else it remembers the time for a real millisecond, by a timer of its own.
+    ttlResolution: 0,
+  })
 }
 
 function* recordNotes(batch: readonly Note[]) {

@@ -6,7 +6,7 @@ export interface RateLimit<Caller extends number | string = number> {
   take(caller: Caller): boolean
 }
 
-const callersMax = 100_000
+const callersMaxDefault = 100_000
 const burstFactor = 2
 
 interface Bucket {
@@ -18,6 +18,7 @@ interface Bucket {
 export function createRateLimit<Caller extends number | string = number>(
   perSecond: number,
   clock: Clock,
+  callersMax = callersMaxDefault,
 ): RateLimit<Caller> {
   const buckets = new LRUCache<Caller, Bucket>({ max: callersMax })
   const depth = Math.max(1, perSecond * burstFactor)

@@ -9,7 +9,7 @@ import type { AnnounceStockReleased } from '../stock-released.ts'
 import { createAuditStock } from './audit-stock.ts'
 import { createExpireHolds } from './expire-holds.ts'
 import { createResolvePayments } from './resolve-payments.ts'
-import { createScheduler, type Job } from './scheduler.ts'
+import { createScheduler, type Job, type Timetable } from './scheduler.ts'
 
 export interface MaintenanceOptions {
   readonly database: Database
@@ -19,13 +19,14 @@ export interface MaintenanceOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly timetable?: Timetable
 }
 
 const sweepName = 'expire holds'
 
 /** Everything that happens by the clock: expiry every second, open payments, the audit. */
 export function createMaintenance(options: MaintenanceOptions): Service {
-  const { clock, logger, metrics } = options
+  const { metrics } = options
   const jobs: readonly Job[] = [
     {
       name: sweepName,
@@ -46,7 +47,7 @@ export function createMaintenance(options: MaintenanceOptions): Service {
       run: createAuditStock(options),
     },
   ]
-  const scheduler = createScheduler({ jobs, clock, logger })
+  const scheduler = createScheduler({ ...options, jobs })
   metrics.onCollect(() => {
     const age = scheduler.age(sweepName)
     if (age !== undefined) metrics.sweepAgeSeconds.set(age / 1000)

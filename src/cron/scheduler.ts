@@ -17,10 +17,20 @@ export interface Scheduler extends Service {
   age(jobName: string): number | undefined
 }
 
+/** Runs the task whenever the schedule says so. */
+export type Timetable = (schedule: string, task: () => void) => Cancel
+
 export interface SchedulerOptions {
   readonly jobs: readonly Job[]
   readonly clock: Clock
   readonly logger: Logger
+  /** By the real clock unless given. */
+  readonly timetable?: Timetable
+}
+
+const cronTimetable: Timetable = (schedule, task) => {
+  const scheduled = cron.schedule(schedule, task)
+  return () => void scheduled.destroy()
 }
 
 const watchdogEveryMs = 1_000
@@ -29,7 +39,8 @@ const watchdogEveryMs = 1_000
  * Runs jobs by the wall clock, each at most once at a time. Cron libraries stop for the span of a
  * backward clock step, so a watchdog on the monotonic clock runs what is overdue.
  */
-export function createScheduler({ jobs, clock, logger }: SchedulerOptions): Scheduler {
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { jobs, clock, logger, timetable = cronTimetable } = options
   const states = new Map(jobs.map((job) => [job.name, createJobState(job, clock, logger)]))
   const cancels: Cancel[] = []
 
@@ -38,8 +49,7 @@ export function createScheduler({ jobs, clock, logger }: SchedulerOptions): Sche
     age: (jobName) => states.get(jobName)?.age(),
     start() {
       for (const state of states.values()) {
-        const task = cron.schedule(state.job.schedule, state.runUnlessRunning)
-        cancels.push(() => void task.destroy())
+        cancels.push(timetable(state.job.schedule, state.runUnlessRunning))
       }
       const watch = (): void => {
         for (const state of states.values()) state.runIfOverdue()

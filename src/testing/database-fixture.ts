@@ -6,7 +6,7 @@ import { migrate, readMigrations } from '../db/migrate.ts'
 import { openSqlite } from '../db/sqlite.ts'
 import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
-import { createTemporaryFolder } from './temporary-folder.ts'
+import { createTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts'
 
 /** A migrated SQLite file in a folder of its own, with a clock that moves only when told to. */
 export interface DatabaseFixture {
@@ -29,8 +29,9 @@ export interface DatabaseFixture {
 
 export const migrationsFolder = fileURLToPath(new URL('../../migrations/sqlite', import.meta.url))
 
-export async function openDatabaseFixture(): Promise<DatabaseFixture> {
-  const folder = createTemporaryFolder()
+export async function openDatabaseFixture(
+  folder: TemporaryFolder = createTemporaryFolder(),
+): Promise<DatabaseFixture> {
   const path = join(folder.path, 'holdfast.db')
   const clock = createFakeClock()
   const opened: { close(): unknown }[] = []

@@ -5,6 +5,8 @@ export interface FakeClock extends Clock {
   advance(ms: number): void
   /** Steps the wall clock alone, as an operator or NTP would. */
   step(ms: number): void
+  /** When the next timer is due, monotonic ms; undefined when there is none. */
+  nextDue(): number | undefined
   /** Timers not fired and not cancelled; a leak shows here. */
   pending(): number
 }
@@ -29,7 +31,7 @@ export function createFakeClock(startMs = Date.UTC(2026, 11, 12, 12, 12)): FakeC
     }
   }
 
-  function nextDue(until: number): Timer | undefined {
+  function dueUntil(until: number): Timer | undefined {
     let next: Timer | undefined
     for (const timer of timers) {
       if (timer.due <= until && (next === undefined || timer.due < next.due)) next = timer
@@ -44,7 +46,7 @@ export function createFakeClock(startMs = Date.UTC(2026, 11, 12, 12, 12)): FakeC
     every: (ms, task) => add(ms, Math.max(ms, 1), task),
     advance(ms) {
       const until = monotonicMs + ms
-      for (let timer = nextDue(until); timer !== undefined; timer = nextDue(until)) {
+      for (let timer = dueUntil(until); timer !== undefined; timer = dueUntil(until)) {
         monotonicMs = timer.due
         if (timer.everyMs === undefined) timers.delete(timer)
         else timer.due += timer.everyMs
@@ -55,6 +57,7 @@ export function createFakeClock(startMs = Date.UTC(2026, 11, 12, 12, 12)): FakeC
     step(ms) {
       wallOffsetMs += ms
     },
+    nextDue: () => dueUntil(Infinity)?.due,
     pending: () => timers.size,
   }
 }

@@ -8,6 +8,7 @@ import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import type { AddToCartOutcome, Reservation, ReserveRequest } from '../domain/reservation.ts'
 import { openDatabaseFixture, type DatabaseFixture } from './database-fixture.ts'
+import type { TemporaryFolder } from './temporary-folder.ts'
 
 /** Shoppers, sales and what becomes of them, made through the scripts of `src/db`. */
 export interface SaleFixture extends DatabaseFixture {
@@ -59,8 +60,8 @@ export interface SaleOptions extends ProductOptions {
 
 const hourMs = 3_600_000
 
-export async function openSaleFixture(): Promise<SaleFixture> {
-  const base = await openDatabaseFixture()
+export async function openSaleFixture(folder?: TemporaryFolder): Promise<SaleFixture> {
+  const base = await openDatabaseFixture(folder)
   const { clock, newId, run } = base
   let emails = 0
 

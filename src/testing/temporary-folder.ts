@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -7,8 +7,9 @@ export interface TemporaryFolder {
   remove(): void
 }
 
-export function createTemporaryFolder(): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), 'holdfast-'))
+/** In the system's own folder for such unless given. */
+export function createTemporaryFolder(parent = tmpdir()): TemporaryFolder {
+  const path = mkdtempSync(join(parent, 'holdfast-'))
   return {
     path,
     remove() {
@@ -16,3 +17,9 @@ export function createTemporaryFolder(): TemporaryFolder {
     },
   }
 }
+
+const memory = '/dev/shm'
+
+/** In memory where the system offers that: for many short databases that no power cut will ever meet. */
+export const createMemoryFolder = (): TemporaryFolder =>
+  createTemporaryFolder(existsSync(memory) ? memory : tmpdir())

@@ -1,0 +1,55 @@
+import type { Lane } from './schedule.ts'
+import type { World } from './world.ts'
+
+/** The places where a process may be killed. */
+export const crashPoints = [
+  ...(['before commit', 'after commit', 'before publish', 'after publish'] as const),
+  ...(['before finish', 'after finish', 'before authorise', 'after authorise'] as const),
+  ...(['before capture', 'after capture', 'before void', 'after void'] as const),
+] as const
+export type CrashPoint = (typeof crashPoints)[number]
+
+/** One process from its start to its death. What it held in memory goes with it. */
+export interface Life {
+  readonly name: string
+  readonly lane: Lane
+  readonly world: World
+  isAlive(): boolean
+  /** Whether it shall die here; the caller lets it, at the very moment. */
+  isDueAt(point: CrashPoint): boolean
+  die(point: string): void
+  /** Dies here if it shall. True: it is dead, whether now or before. */
+  diesAt(point: CrashPoint): boolean
+  /** Returns how to forget it again. */
+  onDeath(task: () => void): () => void
+}
+
+export function beginLife(world: World, name: string): Life {
+  const lane = world.schedule.lane(name)
+  const mourners = new Set<() => void>()
+
+  const life: Life = {
+    ...{ name, lane, world },
+    isAlive: () => lane.isAlive(),
+    isDueAt: (point) => lane.isAlive() && world.random() < (world.crashes()[point] ?? 0),
+    die(point) {
+      if (!lane.isAlive()) return
+      world.trace.note(`${name} is killed: ${point}`)
+      world.happened.add(`killed ${point}`)
+      lane.kill()
+      for (const mourn of mourners) mourn()
+      mourners.clear()
+    },
+    diesAt(point) {
+      if (life.isDueAt(point)) life.die(point)
+      return !lane.isAlive()
+    },
+    onDeath(task) {
+      mourners.add(task)
+      return () => {
+        mourners.delete(task)
+      }
+    },
+  }
+  return life
+}

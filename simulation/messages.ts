@@ -1,0 +1,55 @@
+/** Looks into messages without the program's help. */
+interface ToldOutcome {
+  readonly requestId: string
+  /** Undefined when it is a refusal. */
+  readonly reservationId: string | undefined
+}
+
+interface ResultMessage {
+  readonly outcomes: readonly {
+    readonly requestId: string
+    readonly outcome: { readonly reservation?: { readonly id: string } }
+  }[]
+}
+
+export function toldOutcomes(bodies: readonly Buffer[]): readonly ToldOutcome[] {
+  return bodies.flatMap((body) => {
+    const { outcomes } = JSON.parse(contentOf(body)) as ResultMessage
+    return outcomes.map(({ requestId, outcome }) => ({
+      requestId,
+      reservationId: outcome.reservation?.id,
+    }))
+  })
+}
+
+interface RequestMessage {
+  readonly requestId?: unknown
+  readonly productId?: unknown
+}
+
+interface Place {
+  readonly topic: string
+  readonly channel: string
+}
+
+/** The add-to-cart request in this message, when it is one for the product of its channel. */
+export function finishedRequest({ topic, channel }: Place, body: Buffer): string | undefined {
+  if (!topic.startsWith('add_to_cart.')) return undefined
+  const request = parse(body)
+  const ofChannel = /^product-(\d+)$/.exec(channel)?.[1]
+  if (ofChannel !== undefined && Number(ofChannel) !== request?.productId) return undefined
+  return typeof request?.requestId === 'string' ? request.requestId : undefined
+}
+
+function parse(body: Buffer): RequestMessage | undefined {
+  try {
+    return (JSON.parse(contentOf(body)) as RequestMessage | null) ?? undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The JSON behind version, key and signature. */
+function contentOf(body: Buffer): string {
+  return body.toString().replace(/^(?:[^.{]*\.){3}/, '')
+}

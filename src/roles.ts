@@ -1,0 +1,129 @@
+import { createApiNode } from './api/api-node.ts'
+import type { Authentication } from './api/authentication.ts'
+import type { FastLane } from './api/fast-lane.ts'
+import { createIdentity } from './api/identity.ts'
+import type { ReadinessCheck } from './api/readiness.ts'
+import type { AnyRoute } from './api/route.ts'
+import { createAudit, type RunAudit } from './audit.ts'
+import type { Broker } from './broker/broker.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import { createAddToCartResultConsumer } from './consumers/add-to-cart-result.ts'
+import { createSellingConsumers } from './consumers/selling.ts'
+import { createStockReleasedConsumer } from './consumers/stock-released.ts'
+import { createMaintenance } from './cron/maintenance.ts'
+import type { Timetable } from './cron/scheduler.ts'
+import type { Database } from './db/database.ts'
+import type { NewId } from './ids.ts'
+import type { Service } from './lifecycle.ts'
+import type { Logger } from './logger.ts'
+import { createPlainCodec, createSignedCodec, type MessageCodec } from './messages.ts'
+import type { Metrics } from './metrics.ts'
+import { createParking, type Park } from './parking.ts'
+import type { PaymentLedger } from './payments/ledger.ts'
+import { createPaymentSettlement, type PaymentSettlement } from './payments/pay.ts'
+import type { PaymentProvider } from './payments/provider.ts'
+import { createStockReleasedPublisher, type AnnounceStockReleased } from './stock-released.ts'
+
+/**
+ * What a process does by its role, put together over adapters somebody else chose: the program's own
+ * (`holdfast.ts`), or those of a simulation. Nothing here decides anything.
+ */
+export interface Roles {
+  /** Empty where no requests are served. */
+  readonly routes: readonly AnyRoute[]
+  readonly fastLane: FastLane | undefined
+  readonly authentication: Authentication
+  readonly checks: Readonly<Record<string, ReadinessCheck>>
+  /** In the order to start them. */
+  readonly services: readonly Service[]
+}
+
+export interface Surroundings {
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly random: () => number
+  readonly logger: Logger
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
+  /** When jobs run; cron by the real clock unless given. */
+  readonly timetable?: Timetable
+  /** How many shoppers a process remembers; 100000 unless given. The room for them is made at the start. */
+  readonly shoppersMax?: number
+}
+
+export interface Adapters {
+  readonly database: Database
+  /** For an audit, which takes long. */
+  readonly reader: Pick<Database, 'read'>
+  readonly broker: Broker
+  readonly provider: PaymentProvider & PaymentLedger
+  readonly metrics: Metrics
+}
+
+/** What every role has. */
+export interface Foundation extends Surroundings {
+  readonly config: Config
+  readonly database: Database
+  readonly broker: Broker
+  readonly codec: MessageCodec
+  readonly park: Park
+  readonly metrics: Metrics
+  readonly settlement: PaymentSettlement
+  readonly audit: RunAudit
+  readonly announceStockReleased: AnnounceStockReleased
+}
+
+export function layFoundation(
+  config: Config,
+  surroundings: Surroundings,
+  adapters: Adapters,
+): Foundation {
+  const { clock, newId, logger } = surroundings
+  const { database, reader, broker, provider, metrics } = adapters
+  const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
+  return {
+    ...surroundings,
+    ...{ config, database, broker, codec, metrics },
+    park: createParking({ broker, metrics, logger, now: () => clock.now() }),
+    settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
+    audit: createAudit({ database: reader, provider, clock }),
+    announceStockReleased: createStockReleasedPublisher(broker, codec, logger),
+  }
+}
+
+export function createRoles(foundation: Foundation): Roles {
+  const { config } = foundation
+  const sells = config.role !== 'api'
+  const serves = config.role !== 'worker'
+  const selling = sells ? createSellingConsumers(foundation) : undefined
+  const identity = createIdentity(foundation)
+  const apiNode = serves ? createApiNode(foundation, identity) : undefined
+  const results = apiNode && createAddToCartResultConsumer({ ...foundation, ...apiNode.results })
+  const released = createStockReleasedConsumer({
+    ...foundation,
+    nodeId: config.nodeId,
+    onReleased(productId) {
+      selling?.gate.open(productId)
+      apiNode?.gate.open(productId)
+    },
+  })
+  return {
+    routes: apiNode?.routes ?? [],
+    fastLane: apiNode?.fastLane,
+    authentication: identity.authentication,
+    checks: {
+      ...(serves && identity.checks),
+      ...(results && { results: () => (results.connected() ? 'ok' : 'no result channel yet') }),
+    },
+    services: [
+      ...(serves ? identity.services : []),
+      ...(apiNode?.services ?? []),
+      results,
+      released,
+      ...(selling?.services ?? []),
+      sells ? createMaintenance(foundation) : undefined,
+      apiNode?.payments,
+    ].filter((service) => service !== undefined),
+  }
+}

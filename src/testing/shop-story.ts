@@ -1,0 +1,45 @@
+import fc from 'fast-check'
+import {
+  authorised,
+  begin,
+  cameLate,
+  declined,
+  givenUp,
+  moved,
+  voided,
+} from './shop-commands-money.ts'
+import type { ShopCommand } from './shop-command.ts'
+import {
+  cancelSale,
+  checkout,
+  expire,
+  pauseOrResume,
+  reserve,
+  shopCommand,
+  sweepCancelled,
+  wait,
+} from './shop-commands.ts'
+
+/** What rarely comes about by chance: one thing after the other, mostly to the newest there is. */
+const scenes: readonly fc.Arbitrary<readonly ShopCommand[]>[] = [
+  fc.tuple(reserve, checkout, begin),
+  fc.tuple(reserve, checkout, begin, declined, begin, cameLate),
+  fc.tuple(reserve, checkout, begin, voided, wait, expire, cameLate),
+  fc.tuple(begin, givenUp, moved, authorised),
+  fc.tuple(reserve, checkout, begin, wait, expire, authorised),
+  fc.tuple(reserve, wait, expire, pauseOrResume, reserve),
+]
+/** The end of most. */
+const cancellation = fc.tuple(reserve, checkout, begin, reserve, cancelSale, sweepCancelled)
+
+const alone: fc.Arbitrary<readonly ShopCommand[]> = shopCommand.map((command) => [command])
+const next = fc.oneof(
+  { weight: 50, arbitrary: alone },
+  { weight: 10, arbitrary: fc.oneof(...scenes) },
+  { weight: 1, arbitrary: cancellation },
+)
+
+/** Some dozens of things that happen to one shop. */
+export const shopStory = fc
+  .array(next, { minLength: 1, maxLength: 50, size: 'max' })
+  .map((parts) => parts.flat())
