@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { requireNsqd, startNsqd } from '../scripts/nsqd-process.ts'
 import { createSignedCodec } from './messages.ts'
-import { addToCart, buy, tally } from './testing/buyers.ts'
+import { addToCart, buy, tally, tallyAnswers } from './testing/buyers.ts'
 import { startCluster, type Cluster } from './testing/cluster.ts'
 import { expectAuditClean, readStock } from './testing/expectations.ts'
 import type { Call } from './testing/http.ts'
-import { metric } from './testing/nsqd-stats.ts'
+import { metric, readChannels } from './testing/nsqd-stats.ts'
 import { residentMb } from './testing/process-vitals.ts'
 import { createSale, createShoppers } from './testing/sale.ts'
 import { startProcess, untilReady, type TestProcess } from './testing/start-process.ts'
@@ -136,6 +136,42 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
       if (attempt.outcome === 'held') expect(ids).toContain(attempt.reservationId)
     }
     await expectAuditClean(call)
+  })
+})
+
+describe.skipIf(nsqdBinary === undefined)('when nsqd goes with outcomes untold', () => {
+  const ways = [
+    // It forgets the messages: the worker has them in hand.
+    ['killed', (cluster: Cluster) => cluster.nsqd.kill()],
+    // It keeps the messages and delivers them again: the worker has told their outcomes by then.
+    ['stopped', (cluster: Cluster) => cluster.nsqd.stop()],
+  ] as const
+
+  it.each(ways)('F5: %s, it costs those who wait nothing but time', async (_how, end) => {
+    const environment = { ADD_TO_CART_WAIT_MS: '20000' }
+    const cluster = await startCluster({ nsqdBinary: binary, environment })
+    try {
+      const { call } = cluster.apis[0]!
+      const [units, buyers] = [10, 40]
+      const sale = await createSale(call, { stock: units })
+      const shoppers = await createShoppers(call, buyers)
+      const unlock = cluster.lockDatabase()
+      const asked = shoppers.map((shopper) => addToCart(call, sale, shopper))
+      const inHand = async () => (await readChannels(cluster.nsqd)).inFlight === buyers
+      await until(inHand, 10_000, 'the messages reaching the worker')
+      await end(cluster)
+      unlock()
+      const isSold = async () => (await readStock(call, sale.productId)).available === 0
+      await until(isSold, 10_000, 'the commit')
+      await cluster.nsqd.restart()
+      expect(tallyAnswers(await Promise.all(asked))).toEqual({
+        '201': units,
+        '409 sold_out': buyers - units,
+      })
+      await expectAuditClean(call)
+    } finally {
+      await cluster.stop()
+    }
   })
 })
 

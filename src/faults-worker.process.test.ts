@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { requireNsqd } from '../scripts/nsqd-process.ts'
-import { addToCart, buy, tally, type Attempt } from './testing/buyers.ts'
+import { addToCart, buy, tally, tallyAnswers, type Attempt } from './testing/buyers.ts'
 import { startCluster, type Cluster, type ClusterOptions } from './testing/cluster.ts'
 import { expectAuditClean, readStock } from './testing/expectations.ts'
 import type { Call } from './testing/http.ts'
@@ -60,6 +60,22 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
     expect(counts['held'] ?? 0).toBe(held)
     expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(buyers)
     expect(held).toBeLessThanOrEqual(units)
+    await expectAuditClean(call)
+  })
+
+  it('F1: those who asked while it was away hear from the next one what they would have heard anyway', async () => {
+    await start({ environment: { ADD_TO_CART_WAIT_MS: '20000' } })
+    sale = await createSale(call, { stock: units })
+    await until(() => hasConsumer(cluster), 10_000, 'the consumer')
+    const shoppers = await createShoppers(call, 200)
+    await cluster.workers[0]!.kill()
+    const asked = shoppers.map((shopper) => addToCart(call, sale, shopper))
+    await until(() => isQueued(cluster, shoppers.length), 10_000, 'the messages in the queue')
+    await cluster.startWorker()
+    expect(tallyAnswers(await Promise.all(asked))).toEqual({
+      '201': units,
+      '409 sold_out': shoppers.length - units,
+    })
     await expectAuditClean(call)
   })
 
@@ -145,6 +161,9 @@ function heldRows(cluster: Cluster): number {
 
 const inFlight = async (cluster: Cluster, count: number): Promise<boolean> =>
   (await readChannels(cluster.nsqd)).inFlight >= count
+
+const isQueued = async (cluster: Cluster, count: number): Promise<boolean> =>
+  (await readChannels(cluster.nsqd)).depth >= count
 
 const consumers = async (cluster: Cluster): Promise<number> =>
   (await readChannels(cluster.nsqd)).consumers

@@ -4,6 +4,7 @@ const consumer = {
   file: 'src/consumers/add-to-cart.ts',
   suite: 'src/consumers/add-to-cart.test.ts',
 }
+const teller = { file: 'src/consumers/tell-outcomes.ts', suite: consumer.suite }
 const group = { file: 'src/sqlite/group-commit.ts', suite: 'src/sqlite/group-commit.test.ts' }
 const sqlite = { file: 'src/db/sqlite.ts', suite: 'src/db/sqlite.test.ts' }
 const messages = { file: 'src/messages.ts', suite: 'src/messages.test.ts' }
@@ -13,18 +14,25 @@ export const deliveryMutants: readonly Mutant[] = [
   {
     id: 'finish-after-publish',
     breaks: 'I5, F2: the message is gone when the outcome could not be told',
-    ...consumer,
-    find: `    await broker.publish(topic, [codec.seal('add_to_cart_result', topic, { outcomes })])
-    for (const { message } of some) message.finish()`,
-    replace: `    for (const { message } of some) message.finish()
-    await broker.publish(topic, [codec.seal('add_to_cart_result', topic, { outcomes })])`,
+    ...teller,
+    find: `      await publish(topic, codec.seal('add_to_cart_result', topic, { outcomes }), some)
+      for (const { message } of some) message.finish()`,
+    replace: `      for (const { message } of some) message.finish()
+      await publish(topic, codec.seal('add_to_cart_result', topic, { outcomes }), some)`,
   },
   {
     id: 'untold-is-requeued',
     breaks: 'I5: an outcome nobody could be told is not told again',
-    ...consumer,
+    ...teller,
     find: 'for (const { message } of some) message.requeue(requeueDelayMs)',
     replace: 'for (const { message } of some) message.finish()',
+  },
+  {
+    id: 'untold-is-kept-in-hand',
+    breaks: 'F5: who is sold out hears too_late because the broker was away for a moment',
+    ...teller,
+    find: 'error instanceof BrokerUnavailableError && !stopped',
+    replace: 'false',
   },
   {
     id: 'undecided-is-not-finished',

@@ -21,7 +21,8 @@ export interface NsqWriterOptions extends NsqOutboxOptions {
 }
 
 export interface NsqWriter {
-  start(): void
+  /** Resolves when it can publish, or has tried every nsqd once in vain. */
+  start(): Promise<void>
   /** Waits for the answers to open publishes, which have their deadline. */
   stop(): Promise<void>
   /** @throws BrokerUnavailableError */
@@ -49,17 +50,24 @@ class SupervisedWriter implements NsqWriter {
   #isStopping = false
   #link: NsqLink | undefined
   #endPause: () => void = () => undefined
+  readonly #firstTry: Promise<void>
+  #endFirstTry: () => void = () => undefined
 
   constructor(options: NsqWriterOptions) {
     this.#options = options
+    this.#firstTry = new Promise((resolve) => {
+      this.#endFirstTry = resolve
+    })
     this.#addresses = options.addresses.map(parseAddress)
     this.#outbox = createNsqOutbox(options)
   }
 
-  start(): void {
-    if (this.#supervision !== undefined || this.#isStopping) return
-    this.#status = { ready: false, reason: 'connecting' }
-    this.#supervision = this.#supervise()
+  start(): Promise<void> {
+    if (this.#supervision === undefined && !this.#isStopping) {
+      this.#status = { ready: false, reason: 'connecting' }
+      this.#supervision = this.#supervise()
+    }
+    return this.#firstTry
   }
 
   async stop(): Promise<void> {
@@ -67,6 +75,7 @@ class SupervisedWriter implements NsqWriter {
     await this.#outbox.idle()
     this.#link?.close('stopped')
     this.#endPause()
+    this.#endFirstTry()
     await this.#supervision
   }
 
@@ -93,7 +102,9 @@ class SupervisedWriter implements NsqWriter {
       const hasServed = await this.#serve(next)
       failures = hasServed ? 0 : failures + 1
       // The next nsqd is tried at once; only a round without success is worth a pause.
-      if (failures % count === 0) await this.#pause(this.#backoffMs(failures / count))
+      if (failures % count !== 0) continue
+      this.#endFirstTry()
+      await this.#pause(this.#backoffMs(failures / count))
     }
   }
 
@@ -122,6 +133,7 @@ class SupervisedWriter implements NsqWriter {
     this.#serving = { position, link }
     this.#status = { ready: true }
     this.#hasComplained = false
+    this.#endFirstTry()
     this.#options.logger.info({ nsqd: this.#name(position) }, 'publishing to nsqd')
   }
 

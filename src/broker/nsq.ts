@@ -53,7 +53,10 @@ const defaults = {
 const locateEveryMs = 1_000
 const statsCachedMs = 200
 
-/** `start` succeeds without nsqd: from then on it tries to reach one, and `status` says how it goes. */
+/**
+ * `start` succeeds without nsqd, after a first try: from then on it goes on trying to reach one, and
+ * `status` says how it goes.
+ */
 export function createNsqBroker(given: NsqBrokerOptions): Broker {
   const options = { ...defaults, ...given }
   assertAddresses(options)
@@ -99,10 +102,7 @@ export function createNsqBroker(given: NsqBrokerOptions): Broker {
 
   return {
     name: 'nsq broker',
-    start() {
-      writer.start()
-      return Promise.resolve()
-    },
+    start: () => writer.start(),
     stop() {
       stopping ??= stop()
       return stopping

@@ -8,11 +8,15 @@ import { createMetrics } from '../metrics.ts'
 import { createMessage } from '../testing/receiving-broker.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
 import { createStubBroker, type StubBroker } from '../testing/stub-broker.ts'
+import { until } from '../testing/until.ts'
 import { createAddToCartConsumer, type AddToCartConsumer } from './add-to-cart.ts'
 import { createDecider } from './decide.ts'
 import { createSoldOutGate, type SoldOutGate } from './sold-out-gate.ts'
+import { createOutcomeTeller } from './tell-outcomes.ts'
 
 const topic = 'add_to_cart.sale-1'
+const maxAgeMs = 30_000
+const soonMs = 5_000
 const codec = createSignedCodec([{ id: 'k', secret: 'secret-of-the-tests' }])
 
 let fixture: SaleFixture
@@ -28,12 +32,10 @@ function consumerOn(database: Database): AddToCartConsumer {
   const { clock, newId } = fixture
   const logger = createLogger('silent', {})
   const metrics = createMetrics()
-  const decider = createDecider({
-    ...{ database, gate, clock, newId, logger, metrics },
-    maxAgeMs: 30_000,
-  })
+  const decider = createDecider({ database, gate, clock, newId, logger, metrics, maxAgeMs })
+  const teller = createOutcomeTeller({ broker, codec, clock, logger, maxAgeMs })
   const park = (_type: string, reason: string) => void events.push(`park ${reason}`)
-  return createAddToCartConsumer({ broker, codec, decider, park, logger, defer: setImmediate })
+  return createAddToCartConsumer({ codec, decider, teller, park, logger, defer: setImmediate })
 }
 
 /** The fixture's database, telling when something is committed. */
@@ -94,14 +96,7 @@ describe('an add-to-cart message', () => {
     expect(outcomesOf(broker.published[0])).toMatchObject([{ outcome: { kind: 'held' } }])
   })
 
-  it('is requeued, not finished, when its outcome cannot be published', async () => {
-    broker.answer = () => Promise.reject(new BrokerUnavailableError('gone'))
-    hand(bodyOf())
-    await consumer.stop()
-    expect(events).toEqual(['commit', 'requeue 1000'])
-  })
-
-  it('delivered again after that is told the same hold', async () => {
+  it('delivered again is told the same hold', async () => {
     const body = bodyOf()
     hand(body)
     await consumer.stop()
@@ -180,6 +175,90 @@ describe('messages of one tick', () => {
       [addToCartResultTopic('api-1'), [mine, mineToo]],
       [addToCartResultTopic('api-2'), [yours]],
     ])
+  })
+})
+
+describe('while the broker takes nothing', () => {
+  let working: StubBroker['answer']
+
+  beforeEach(() => {
+    working = broker.answer
+    broker.answer = () => Promise.reject(new BrokerUnavailableError('connecting'))
+  })
+
+  const happened = (event: string, times: number): Promise<void> =>
+    until(() => events.filter((each) => each === event).length === times, soonMs, event)
+
+  /** The next try has been made. */
+  async function retry(): Promise<void> {
+    const before = broker.published.length
+    fixture.clock.advance(250)
+    await until(() => broker.published.length > before, soonMs, 'another try')
+    await endOfTick()
+  }
+
+  const told = () => broker.published.slice(-1).flatMap(outcomesOf)
+
+  it('keeps the messages in hand, touches them, and tells each its first outcome in the end', async () => {
+    offer = await fixture.sale({ stock: 1 })
+    hand(bodyOf())
+    hand(bodyOf({ userId: await fixture.user() }))
+    await happened('touch', 2)
+    await retry()
+    expect(events).toEqual(['commit', 'touch', 'touch', 'touch', 'touch'])
+    broker.answer = working
+    await retry()
+    await happened('finish', 2)
+    expect(events.slice(5)).toEqual(['publish', 'published', 'finish', 'finish'])
+    const [held, refused] = told().map(({ outcome }) => outcome)
+    expect(held).toMatchObject({ kind: 'held' })
+    expect(held).not.toHaveProperty('replayed', true)
+    expect(refused).toEqual({ kind: 'refused', refusal: 'sold_out' })
+  })
+
+  it('goes on deciding, and tells in the order of deciding', async () => {
+    const [first, second, third] = [fixture.newId(), fixture.newId(), fixture.newId()]
+    hand(bodyOf({ requestId: first }))
+    await happened('touch', 1)
+    broker.answer = working
+    hand(bodyOf({ requestId: second, nodeId: 'api-2' }))
+    await happened('commit', 2)
+    hand(bodyOf({ requestId: third }))
+    await happened('commit', 3)
+    await endOfTick()
+    expect(broker.published).toHaveLength(1)
+    fixture.clock.advance(250)
+    await happened('finish', 3)
+    const order = broker.published.slice(1).flatMap(outcomesOf)
+    expect(order.map(({ requestId }) => requestId)).toEqual([first, second, third])
+  })
+
+  it('gives the messages back when nobody can be waiting any more', async () => {
+    hand(bodyOf())
+    await happened('touch', 1)
+    for (let waitedMs = 250; waitedMs < maxAgeMs; waitedMs += 250) await retry()
+    expect(events).not.toContain('requeue 1000')
+    await retry()
+    await happened('requeue 1000', 1)
+    expect(events).not.toContain('finish')
+  })
+
+  it('gives the messages back at once when that is not for its being away', async () => {
+    broker.answer = () => Promise.reject(new RangeError('too large'))
+    hand(bodyOf())
+    await happened('requeue 1000', 1)
+    expect(events).toEqual(['commit', 'requeue 1000'])
+  })
+
+  it('stops after one more try, giving the messages back', async () => {
+    hand(bodyOf())
+    await happened('touch', 1)
+    const stopping = consumer.stop()
+    await endOfTick()
+    fixture.clock.advance(250)
+    await stopping
+    expect(broker.published).toHaveLength(2)
+    expect(events).toEqual(['commit', 'touch', 'requeue 1000'])
   })
 })
 

@@ -79,6 +79,17 @@ describe.each(['channel-per-product', 'topic-per-product'] as const)(
       expect(received).toEqual([second.productId])
     })
 
+    it('opens no channel while it could not publish what comes of its messages', async () => {
+      const offer = await fixture.sale()
+      broker.status = () => ({ ready: false, reason: 'connecting' })
+      await sales.start()
+      expect(subscribed()).toEqual([])
+      broker.status = () => ({ ready: true })
+      fixture.clock.advance(250)
+      await sales.follow()
+      expect(subscribed()).toEqual([channelOf(offer)])
+    })
+
     it('opens a channel for a product added to a running sale at the next look', async () => {
       const first = await fixture.sale()
       await sales.start()

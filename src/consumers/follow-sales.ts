@@ -43,7 +43,7 @@ const followEveryMs = 250
 const opensBeforeStartMs = 60_000
 
 export function createFollowSales(options: FollowSalesOptions): FollowSales {
-  const { database, gate, clock, logger, routing, graceMs } = options
+  const { database, broker, gate, clock, logger, routing, graceMs } = options
   const channels = createOpenChannels(options)
   let cancel: Cancel = () => undefined
   let following: Promise<void> | undefined
@@ -58,7 +58,9 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
 
   async function followOnce(): Promise<void> {
     const wanted = await readWanted()
-    for (const channel of wanted) if (!channels.has(channel)) channels.open(channel)
+    // Who cannot publish leaves the messages to a worker that can.
+    const opening = broker.status().ready ? wanted : []
+    for (const channel of opening) if (!channels.has(channel)) channels.open(channel)
     const wantedKeys = new Set(wanted.map(channelKey))
     for (const channel of channels.all()) {
       if (!isOver(channel, wantedKeys.has(channelKey(channel)))) continue

@@ -12,6 +12,7 @@ import { createDecider } from './decide.ts'
 import { createFollowSales } from './follow-sales.ts'
 import { createProbeStock } from './probe-stock.ts'
 import { createSoldOutGate, type SoldOutGate } from './sold-out-gate.ts'
+import { createOutcomeTeller } from './tell-outcomes.ts'
 
 /** The consumers that sell: everything between an add-to-cart message and its published outcome. */
 export interface SellingConsumers {
@@ -39,8 +40,10 @@ export interface SellingConsumersOptions {
 export function createSellingConsumers(options: SellingConsumersOptions): SellingConsumers {
   const { config, clock } = options
   const gate = createSoldOutGate(() => clock.now())
-  const decider = createDecider({ ...options, gate, maxAgeMs: config.addToCartMaxAgeMs })
-  const consumer = createAddToCartConsumer({ ...options, decider })
+  const maxAgeMs = config.addToCartMaxAgeMs
+  const decider = createDecider({ ...options, gate, maxAgeMs })
+  const teller = createOutcomeTeller({ ...options, maxAgeMs })
+  const consumer = createAddToCartConsumer({ ...options, decider, teller })
   const sales = { ...options, consumer, gate, routing: config.addToCartRouting }
   // Whoever still waits for an answer after the end of a sale gets one.
   const follow = createFollowSales({ ...sales, graceMs: config.addToCartWaitMs })

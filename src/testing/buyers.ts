@@ -98,3 +98,15 @@ export function tally(attempts: readonly Attempt[]): Readonly<Record<string, num
   for (const { outcome } of attempts) counts[outcome] = (counts[outcome] ?? 0) + 1
   return counts
 }
+
+/** How often each answer came: status, code of the refusal, and whether it repeats another. */
+export function tallyAnswers(answers: readonly Answer[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const { status, body, headers } of answers) {
+    const { code } = body as unknown as { code?: string }
+    const replayed = headers.has('idempotency-replayed') ? 'replayed' : undefined
+    const answer = [status, code, replayed].filter((part) => part !== undefined).join(' ')
+    counts[answer] = (counts[answer] ?? 0) + 1
+  }
+  return counts
+}

@@ -1,0 +1,109 @@
+import { BrokerUnavailableError, type Broker, type Message } from '../broker/broker.ts'
+import { wait, type Clock } from '../clock.ts'
+import type { AddToCartOutcome } from '../domain/reservation.ts'
+import type { Logger } from '../logger.ts'
+import { addToCartResultTopic, type AddToCart, type MessageCodec } from '../messages.ts'
+
+/**
+ * Publishes outcomes to the API nodes their requests came from, then finishes the messages, never the
+ * other way round. While the broker takes nothing it waits with the messages in hand: given back they
+ * would come as redelivered, and who is sold out would hear `too_late`.
+ */
+export interface OutcomeTeller {
+  /** Returns at once: the next batch's transaction does not wait. */
+  tell(all: readonly Decided[]): void
+  /** Waits until all are told and finished. What is not taken at the next try is given back. */
+  stop(): Promise<void>
+}
+
+/** A message in hand and what its request came to. */
+export interface Decided {
+  readonly message: Message
+  readonly request: AddToCart
+  readonly outcome: AddToCartOutcome
+}
+
+export interface OutcomeTellerOptions {
+  readonly broker: Broker
+  readonly codec: MessageCodec
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Nobody waits for an outcome after this, ms: the messages are given back. */
+  readonly maxAgeMs: number
+}
+
+const retryDelayMs = 250
+const requeueDelayMs = 1_000
+
+export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTeller {
+  const { broker, codec, clock, logger, maxAgeMs } = options
+  const tellings = new Set<Promise<void>>()
+  /** All wait for the same moment and go on in the order they came. */
+  let pause: Promise<void> | undefined
+  let isFailing = false
+  let stopped = false
+
+  function tell(all: readonly Decided[]): void {
+    for (const [nodeId, some] of groupByNode(all)) {
+      const telling = publishThenFinish(nodeId, some)
+      tellings.add(telling)
+      void telling.then(() => tellings.delete(telling))
+    }
+  }
+
+  async function publishThenFinish(nodeId: string, some: readonly Decided[]): Promise<void> {
+    const topic = addToCartResultTopic(nodeId)
+    const outcomes = some.map(({ request, outcome }) => ({ requestId: request.requestId, outcome }))
+    try {
+      await publish(topic, codec.seal('add_to_cart_result', topic, { outcomes }), some)
+      for (const { message } of some) message.finish()
+    } catch (error) {
+      logger.warn({ err: error, nodeId, outcomes: some.length }, 'outcomes given back untold')
+      for (const { message } of some) message.requeue(requeueDelayMs)
+    }
+  }
+
+  async function publish(topic: string, body: Buffer, some: readonly Decided[]): Promise<void> {
+    const givesUpAt = clock.monotonic() + maxAgeMs
+    for (;;) {
+      // A redelivery must not be told before the first delivery that still waits.
+      if (pause !== undefined) await pause
+      try {
+        await broker.publish(topic, [body])
+        isFailing = false
+        return
+      } catch (error) {
+        const isWorthWaiting = error instanceof BrokerUnavailableError && !stopped
+        if (!isWorthWaiting || clock.monotonic() >= givesUpAt) throw error
+        waitForBroker(error)
+      }
+      for (const { message } of some) message.touch()
+    }
+  }
+
+  function waitForBroker(error: BrokerUnavailableError): void {
+    if (!isFailing) logger.warn({ err: error }, 'outcomes not published, waiting')
+    isFailing = true
+    pause ??= wait(clock, retryDelayMs).then(() => {
+      pause = undefined
+    })
+  }
+
+  return {
+    tell,
+    async stop() {
+      stopped = true
+      await Promise.all(tellings)
+    },
+  }
+}
+
+function groupByNode(all: readonly Decided[]): ReadonlyMap<string, Decided[]> {
+  const groups = new Map<string, Decided[]>()
+  for (const each of all) {
+    const group = groups.get(each.request.nodeId)
+    if (group === undefined) groups.set(each.request.nodeId, [each])
+    else group.push(each)
+  }
+  return groups
+}
