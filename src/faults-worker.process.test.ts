@@ -5,7 +5,7 @@ import { startCluster, type Cluster, type ClusterOptions } from './testing/clust
 import { expectAuditClean, readStock } from './testing/expectations.ts'
 import type { Call } from './testing/http.ts'
 import { readChannels } from './testing/nsqd-stats.ts'
-import { createSale, createShoppers, type TestSale } from './testing/sale.ts'
+import { createSale, createShoppers, type TestSale, type TestShopper } from './testing/sale.ts'
 import { untilReady, type TestProcess } from './testing/start-process.ts'
 import { until } from './testing/until.ts'
 
@@ -37,6 +37,14 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
   }
 
   let unlockLater: () => void = () => undefined
+
+  /** nsqd may still hand a message to the dead; redelivered it is too late, and the shopper asks again. */
+  async function buyFromTheNext(shopper: TestShopper, key: string): Promise<string> {
+    for (;;) {
+      const { outcome } = await buy(call, sale, shopper, { key })
+      if (outcome !== 'too_late') return outcome
+    }
+  }
 
   beforeEach(() => {
     unlockLater = () => undefined
@@ -113,10 +121,10 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
     expect((await buy(call, sale, shoppers[1]!)).outcome).toBe('held')
     // Whichever of the two consumes: after one kill each, one that started later has taken over.
     await cluster.workers[0]!.kill()
-    expect((await buy(call, sale, shoppers[2]!, { key: 'after-one-kill' })).outcome).toBe('held')
+    expect(await buyFromTheNext(shoppers[2]!, 'after-one-kill')).toBe('held')
     await cluster.startWorker()
     await cluster.workers[1]!.kill()
-    expect((await buy(call, sale, shoppers[3]!, { key: 'after-two-kills' })).outcome).toBe('held')
+    expect(await buyFromTheNext(shoppers[3]!, 'after-two-kills')).toBe('held')
     expect(await readStock(call, sale.productId)).toMatchObject({ held: 4 })
     await expectAuditClean(call)
   })

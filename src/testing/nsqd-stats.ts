@@ -4,6 +4,7 @@ export interface AddToCartChannels {
   readonly inFlight: number
   /** Waiting for a consumer. */
   readonly depth: number
+  /** Connected, and nsqd has heard that they are ready. */
   readonly consumers: number
 }
 
@@ -14,7 +15,7 @@ interface Stats {
     readonly channels: readonly {
       readonly depth: number
       readonly in_flight_count: number
-      readonly client_count: number
+      readonly clients: readonly { readonly ready_count: number }[]
     }[]
   }[]
 }
@@ -30,7 +31,9 @@ export async function readChannels(nsqd: {
   return {
     inFlight: sum(channels.map((channel) => channel.in_flight_count)),
     depth: sum([...own, ...channels].map(({ depth }) => depth)),
-    consumers: sum(channels.map((channel) => channel.client_count)),
+    consumers: channels
+      .flatMap(({ clients }) => clients)
+      .filter(({ ready_count }) => ready_count > 0).length,
   }
 }
 
