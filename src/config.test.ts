@@ -278,14 +278,17 @@ describe('production', () => {
   it('demands message keys over nsq', () => {
     const nsq = { ...secrets, BROKER: 'nsq' }
     expect(reasons(nsq)).toEqual(['MESSAGE_KEYS: production needs them with BROKER=nsq'])
-    expect(reasons({ ...nsq, MESSAGE_KEYS: 'k:0123456789abcdef' })).toEqual([])
+    expect(reasons({ ...nsq, MESSAGE_KEYS: `new:${secret},old:${secret}` })).toEqual([])
+    expect(reasons({ ...nsq, MESSAGE_KEYS: `new:${secret},old:${secret.slice(1)}` })).toEqual([
+      'MESSAGE_KEYS: production needs secrets of at least 32 characters, old has fewer',
+    ])
   })
 
   it('does not let anybody register by accident', () => {
     expect(reasons({ ...secrets, LOCAL_ISSUER: '' })).toEqual([
       expect.stringMatching(/^LOCAL_ISSUER: .*LOCAL_ISSUER=on/),
     ])
-    const worker = { BROKER: 'nsq', ROLE: 'worker', MESSAGE_KEYS: 'k:0123456789abcdef' }
+    const worker = { BROKER: 'nsq', ROLE: 'worker', MESSAGE_KEYS: `k:${secret}` }
     expect(reasons({ ...secrets, ...worker, LOCAL_ISSUER: '' })).toEqual([])
   })
 

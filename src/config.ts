@@ -211,8 +211,9 @@ function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
 }
 
 /** Everything in it that nobody may read in a log. */
-export function secretsOf({ adminToken, jwtSecret, messageKeys }: Config): readonly string[] {
-  return [adminToken, jwtSecret, ...messageKeys.map(({ secret }) => secret)]
+export function secretsOf(config: Config): readonly string[] {
+  const { adminToken, jwtSecret, paymentWebhookSecret, messageKeys } = config
+  return [adminToken, jwtSecret, paymentWebhookSecret, ...messageKeys.map(({ secret }) => secret)]
 }
 
 function impossibleMixes(values: Values): string[] {
@@ -297,6 +298,12 @@ function productionProblems(values: Values): string[] {
   }
   if (values.BROKER === 'nsq' && values.MESSAGE_KEYS === undefined) {
     problems.push('MESSAGE_KEYS: production needs them with BROKER=nsq')
+  }
+  for (const { id, secret } of values.MESSAGE_KEYS ?? []) {
+    if (secret.length >= secretLengthMin) continue
+    problems.push(
+      `MESSAGE_KEYS: production needs secrets of at least ${secretLengthMin} characters, ${id} has fewer`,
+    )
   }
   if (isLocal && values.ROLE !== 'worker' && values.LOCAL_ISSUER !== 'on') {
     problems.push(

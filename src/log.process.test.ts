@@ -14,6 +14,7 @@ const planted = {
   key: 'canary-idempotency-key-0001',
   paymentMethod: 'pm_canary_4242424242424242',
   messageSecret: 'canary-message-secret-0001',
+  webhookSecret: 'canary-webhook-secret-0001',
   bearer: 'canary-bearer-0001',
 }
 
@@ -32,6 +33,7 @@ async function start(environment: Readonly<Record<string, string>>) {
     ...{ LOG_LEVEL: 'trace', DATABASE_PATH: databasePath },
     PAYMENT_SIMULATOR_PATH: `${folder.path}/payment-simulator.db`,
     MESSAGE_KEYS: `k1:${planted.messageSecret}`,
+    PAYMENT_WEBHOOK_SECRET: planted.webhookSecret,
     ...environment,
   })
   stops.push(() => {
@@ -75,7 +77,8 @@ async function shop({ call, url }: TestProcess, databasePath: string): Promise<s
 
 describe('everything a process prints', () => {
   it('has no token, secret, key or address of e-mail in it, through a purchase, its errors and a crash', async () => {
-    const crash = `${planted.email} Bearer ${planted.bearer} ${testAdminToken} ${testJwtSecret}`
+    const { email, bearer, messageSecret, webhookSecret } = planted
+    const crash = `${email} Bearer ${bearer} ${testAdminToken} ${testJwtSecret} ${messageSecret} ${webhookSecret}`
     const { program, databasePath } = await start({
       NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(bomb)}`,
       CRASH_WITH: crash,
