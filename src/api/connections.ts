@@ -1,48 +1,67 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Knows of every open connection whether a request on it was accepted and is still to be answered. */
+/** Knows of every open connection which requests on it were accepted and are still to be answered. */
 export interface Connections {
-  /** Call it for every request that has arrived. */
-  serves(request: IncomingMessage, response: ServerResponse): void
+  /** Call it for every request that has arrived; false when it must not be served: nobody would be told. */
+  serves(request: IncomingMessage, response: ServerResponse): boolean
   /** Closes those without a whole request waiting for its answer; Node keeps them as not idle. */
   closeUnaccepted(): void
-  /** Runs the task when everything accepted on the connection is answered: at once, mostly. */
-  whenAnswered(socket: Socket, task: () => void): void
+  /** Runs the task, once, when everything accepted is answered: at once, mostly. Nothing more is served. */
+  endAfterAnswers(socket: Socket, end: () => void): void
+}
+
+interface Connection {
+  /** Oldest first. */
+  readonly unanswered: Set<ServerResponse>
+  /** Something came that cannot be read, and what is behind it does not matter. */
+  isEnding: boolean
 }
 
 export function trackConnections(server: Server): Connections {
-  /** The unanswered responses of each open connection, oldest first. */
-  const open = new Map<Socket, Set<ServerResponse>>()
+  const open = new Map<Socket, Connection>()
   server.on('connection', (socket: Socket) => {
-    open.set(socket, new Set())
+    open.set(socket, { unanswered: new Set(), isEnding: false })
     socket.once('close', () => open.delete(socket))
   })
 
   /** Or each idle connection would keep its last request and answer in memory: 14 kB. */
   function forget(this: ServerResponse): void {
-    open.get(this.req.socket)?.delete(this)
+    open.get(this.req.socket)?.unanswered.delete(this)
   }
 
   return {
-    serves(request, response) {
-      open.get(request.socket)?.add(response)
+    serves({ socket }, response) {
+      const connection = open.get(socket)
+      if (connection === undefined || connection.isEnding || !socket.writable) return false
+      connection.unanswered.add(response)
       response.once('close', forget)
+      return true
     },
     closeUnaccepted() {
-      for (const [socket, responses] of open) if (!hasAccepted(responses)) socket.destroy()
+      for (const [socket, connection] of open) {
+        if (lastAccepted(connection) === undefined) socket.destroy()
+      }
     },
-    whenAnswered(socket, task) {
+    endAfterAnswers(socket, end) {
+      const connection = open.get(socket)
+      if (connection === undefined) return
+      // Node comes back with every chunk behind the first that it could not read.
+      if (connection.isEnding) {
+        if (!socket.writable) socket.destroy()
+        return
+      }
+      connection.isEnding = true
       // Answers leave in the order of their requests, so the last one is the one to wait for.
-      const last = [...(open.get(socket) ?? [])].findLast(isAccepted)
-      if (last === undefined) task()
-      else last.once('close', task)
+      const last = lastAccepted(connection)
+      if (last === undefined) end()
+      else last.once('close', end)
     },
   }
 }
 
-const hasAccepted = (responses: ReadonlySet<ServerResponse>): boolean =>
-  [...responses].some(isAccepted)
+const lastAccepted = ({ unanswered }: Connection): ServerResponse | undefined =>
+  [...unanswered].findLast(isAccepted)
 
 function isAccepted(response: ServerResponse): boolean {
   return response.req.complete && !response.writableFinished

@@ -61,16 +61,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server = createServer(serverOptions, serve)
   const connections = trackConnections(server)
   server.maxConnections = connectionsMax
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    connections.whenAnswered(socket, () => {
-      refuseUnreadable(error, socket)
+  // The code alone: the error has the bytes that could not be read, and may be kept for a while.
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
+    connections.endAfterAnswers(socket, () => {
+      refuseUnreadable(code, socket)
     })
   })
   // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
   server.on('checkExpectation', serve)
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
-    connections.serves(request, response)
+    if (!connections.serves(request, response)) return
     if (readiness.draining()) response.setHeader('connection', 'close')
     if (!hasOneHost(request)) refuse(response)
     else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
@@ -149,12 +150,12 @@ const unreadable: Readonly<Record<string, ProblemCode>> = {
 }
 
 /** What is no HTTP at all, or comes too slowly, never reaches the app. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+function refuseUnreadable(code: string | undefined, socket: Socket): void {
+  if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()
     return
   }
-  socket.end(rawResponse(problem(unreadable[error.code ?? ''] ?? 'bad_request')))
+  socket.end(rawResponse(problem(unreadable[code ?? ''] ?? 'bad_request')))
 }
 
 function rawResponse({ status, headers, body }: Reply): string {
