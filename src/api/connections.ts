@@ -7,6 +7,8 @@ export interface Connections {
   serves(request: IncomingMessage, response: ServerResponse): boolean
   /** Closes those without a whole request waiting for its answer; Node keeps them as not idle. */
   closeUnaccepted(): void
+  /** Closes those that have read nothing of what is owed to them since the last time. */
+  closeStuck(): void
   /** Runs the task, once, when everything accepted is answered: at once, mostly. Nothing more is served. */
   endAfterAnswers(socket: Socket, end: () => void): void
 }
@@ -16,12 +18,14 @@ interface Connection {
   readonly unanswered: Set<ServerResponse>
   /** Something came that cannot be read, and what is behind it does not matter. */
   isEnding: boolean
+  /** Bytes that had left for it when it was last looked at, if there was more to come. */
+  leftBytes: number | undefined
 }
 
 export function trackConnections(server: Server): Connections {
   const open = new Map<Socket, Connection>()
   server.on('connection', (socket: Socket) => {
-    open.set(socket, { unanswered: new Set(), isEnding: false })
+    open.set(socket, { unanswered: new Set(), isEnding: false, leftBytes: undefined })
     socket.once('close', () => open.delete(socket))
   })
 
@@ -43,6 +47,13 @@ export function trackConnections(server: Server): Connections {
         if (lastAccepted(connection) === undefined) socket.destroy()
       }
     },
+    closeStuck() {
+      for (const [socket, connection] of open) {
+        const leftBytes = owes(socket) ? socket.bytesWritten - socket.writableLength : undefined
+        if (leftBytes !== undefined && leftBytes === connection.leftBytes) socket.destroy()
+        connection.leftBytes = leftBytes
+      }
+    },
     endAfterAnswers(socket, end) {
       const connection = open.get(socket)
       if (connection === undefined) return
@@ -59,6 +70,9 @@ export function trackConnections(server: Server): Connections {
     },
   }
 }
+
+/** Something that was written, or the end of what we have ended. */
+const owes = (socket: Socket): boolean => socket.writableLength > 0 || !socket.writable
 
 const lastAccepted = ({ unanswered }: Connection): ServerResponse | undefined =>
   [...unanswered].findLast(isAccepted)

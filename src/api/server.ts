@@ -7,7 +7,7 @@ import {
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
-import type { Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Service } from '../lifecycle.ts'
 import { trackConnections } from './connections.ts'
 import type { FastLane } from './fast-lane.ts'
@@ -39,6 +39,8 @@ const timeoutsCheckedEveryMs = 500
 /** Longer than what proxies and clients keep: whoever closes first must not be us. */
 const keepAliveTimeoutMs = 65_000
 const closeIdleEveryMs = 50
+/** Whoever reads nothing is closed after once to twice that. */
+const closeStuckEveryMs = 30_000
 /** Long enough for a request that is on its way when the stop begins. */
 const acceptsForMs = 500
 const drainTimeoutMs = 5_500
@@ -59,6 +61,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requireHostHeader: false,
   }
   const server = createServer(serverOptions, serve)
+  // Else Node throws the answers away of whoever sends its requests and then its end, as `nc -N` does.
+  Object.assign(server, { httpAllowHalfOpen: true })
   const connections = trackConnections(server)
   server.maxConnections = connectionsMax
   // The code alone: the error has the bytes that could not be read, and may be kept for a while.
@@ -77,6 +81,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
   }
 
+  let cancelStuck: Cancel = () => undefined
   return {
     name: 'http server',
     url: () => urlOf(server),
@@ -85,12 +90,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server.once('error', reject)
         server.listen({ host, port, backlog: 4_096 }, () => {
           server.off('error', reject)
+          cancelStuck = clock.every(closeStuckEveryMs, () => {
+            connections.closeStuck()
+          })
           resolve()
         })
       }),
     stop: () =>
       new Promise((resolve) => {
         readiness.drain()
+        cancelStuck()
         if (!server.listening) {
           resolve()
           return
