@@ -15,22 +15,26 @@ let open: { close(): void }[]
 /** The answers of `/wait`, which come when the test gives them. */
 let waiting: Response[]
 
-beforeEach(async () => {
+beforeEach(() => {
   clock = createFakeClock()
   open = []
   waiting = []
-  const app = express()
-  app.all('/wait', (_request, response) => void waiting.push(response))
-  server = createHttpServer({
-    ...{ app, fastLane: undefined, readiness: createReadiness({}), clock },
-    ...{ host: '127.0.0.1', port: 0, headersTimeoutMs: 100, connectionsMax: 1 },
-  })
-  await server.start()
+  return start(20)
 })
 afterEach(async () => {
   for (const connection of open.splice(0)) connection.close()
   await server.stop()
 })
+
+async function start(connectionsMax: number): Promise<void> {
+  const app = express()
+  app.all('/wait', (_request, response) => void waiting.push(response))
+  server = createHttpServer({
+    ...{ app, fastLane: undefined, readiness: createReadiness({}), clock },
+    ...{ defer: setImmediate, host: '127.0.0.1', port: 0, headersTimeoutMs: 100, connectionsMax },
+  })
+  await server.start()
+}
 
 async function connect(): Promise<RawConnection> {
   const connection = await openRaw(server.url())
@@ -38,7 +42,6 @@ async function connect(): Promise<RawConnection> {
   return connection
 }
 
-/** There is one, and beyond it connections are closed at once. */
 async function isPlaceFree(): Promise<boolean> {
   const next = await connect()
   next.send('GET / HTTP/1.1\r\nhost: holdfast\r\nconnection: close\r\n\r\n')
@@ -57,11 +60,7 @@ describe('what cannot be read behind a request that waits', () => {
     await areWaiting(1)
     const [answer] = waiting
     const before = answer!.listenerCount('close')
-    const { bytesRead = 0 } = answer!.socket ?? {}
-    for (let chunks = 1; chunks <= 5; chunks += 1) {
-      connection.send('JUNK')
-      await until(() => answer!.socket?.bytesRead === bytesRead + 4 * chunks, 2_000, 'read')
-    }
+    for (let chunks = 0; chunks < 5; chunks += 1) await sendAndRead(connection, 'JUNK')
     expect(answer!.listenerCount('close')).toBe(before + 1)
     answer!.end()
     expect(statusesIn(await connection.received())).toEqual(['200', '400'])
@@ -74,9 +73,7 @@ describe('what cannot be read behind a request that waits', () => {
     const [answer] = waiting
     const before = answer!.listenerCount('close')
     await until(() => answer!.listenerCount('close') > before, 2_000, 'too late')
-    const { bytesRead = 0 } = answer!.socket ?? {}
-    connection.send('fast\r\n\r\n')
-    await until(() => answer!.socket?.bytesRead !== bytesRead, 2_000, 'read')
+    await sendAndRead(connection, 'fast\r\n\r\n')
     answer!.end()
     expect(statusesIn(await connection.received())).toEqual(['200', '408'])
     expect(waiting).toHaveLength(1)
@@ -157,6 +154,8 @@ describe('a client that reads nothing', () => {
   })
 
   it('and does not close what was closed to it is closed, too', async () => {
+    await server.stop()
+    await start(1)
     const { socket, received } = connectQuietly()
     socket.resume()
     socket.write('GET')
@@ -168,6 +167,124 @@ describe('a client that reads nothing', () => {
     await until(isPlaceFree, 2_000, 'a free place')
   })
 })
+
+describe('a server that stops', () => {
+  const closings = (received: string): string[] =>
+    [...received.matchAll(/^connection: (.+?)\r$/gim)].map(([, value = '']) => value)
+
+  it('answers what was sent before on a connection it had no reason to read from', async () => {
+    const connection = await connect()
+    connection.send(get('/'))
+    await connection.receive('Cannot GET')
+    connection.send(get('/nowhere'))
+    const stopped = server.stop()
+    const received = await connection.received()
+    expect(statusesIn(received)).toEqual(['404', '404'])
+    expect(closings(received)).toEqual(['keep-alive', 'close'])
+    await stopped
+  })
+
+  it('answers those who had connected, though none of them was let in yet', async () => {
+    const clients = Array.from({ length: 20 }, () => {
+      const client = connectQuietly()
+      client.socket.resume()
+      client.socket.write(get('/'))
+      return client
+    })
+    await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+    const stopped = server.stop()
+    const isTold = ({ socket, received }: (typeof clients)[number]): boolean =>
+      received() !== '' || socket.destroyed
+    await until(() => clients.every(isTold), 2_000, 'all told')
+    clock.advance(500)
+    await stopped
+    expect(clients.map(({ received }) => statusesIn(received())[0])).toEqual(
+      clients.map(() => '404'),
+    )
+  })
+
+  it('leaves a silent connection half a second for what is on its way', async () => {
+    const connection = await connect()
+    connection.send(get('/wait'))
+    await areWaiting(1)
+    const { socket } = waiting[0]!
+    waiting[0]!.end()
+    await connection.receive('200')
+    const stopped = server.stop()
+    clock.advance(499)
+    expect(socket?.destroyed).toBe(false)
+    clock.advance(1)
+    expect(socket?.destroyed).toBe(true)
+    await stopped
+  })
+
+  it('says with the last answer of a connection that it is the last, and with no other', async () => {
+    const connection = await connect()
+    connection.send(get('/wait'))
+    await areWaiting(1)
+    const stopped = server.stop()
+    connection.send(`${get('/wait')}${get('/wait')}`)
+    await areWaiting(3)
+    for (const answer of waiting) answer.end()
+    expect(closings(await connection.received())).toEqual(['keep-alive', 'keep-alive', 'close'])
+    await stopped
+  })
+
+  it('says so to a request that waited before, and serves none behind what it said', async () => {
+    const connection = await connect()
+    connection.send(get('/wait'))
+    await areWaiting(1)
+    const stopped = server.stop()
+    waiting[0]!.flushHeaders()
+    expect(closings(await connection.receive('\r\n\r\n'))).toEqual(['close'])
+    await sendAndRead(connection, get('/wait'))
+    expect(waiting).toHaveLength(1)
+    waiting[0]!.end()
+    expect(statusesIn(await connection.received())).toEqual(['200'])
+    await stopped
+  })
+
+  it('serves nothing more after half a second', async () => {
+    const connection = await connect()
+    connection.send(get('/wait'))
+    await areWaiting(1)
+    const stopped = server.stop()
+    clock.advance(500)
+    await sendAndRead(connection, get('/wait'))
+    expect(waiting).toHaveLength(1)
+    waiting[0]!.end()
+    expect(closings(await connection.received())).toEqual(['close'])
+    await stopped
+  })
+
+  it('does not wait for the rest of a request behind one that was answered', async () => {
+    const connection = await connect()
+    const half = get('/wait').replace('\r\n\r\n', '\r\ncontent-length: 9\r\n\r\n')
+    connection.send(`${get('/wait')}${half}`)
+    await areWaiting(2)
+    const stopped = server.stop()
+    clock.advance(500)
+    waiting[0]!.end()
+    expect(statusesIn(await connection.received())).toEqual(['200'])
+    await stopped
+  })
+})
+
+it('whoever names two hosts is not served what comes behind', async () => {
+  const connection = await connect()
+  const twoHosts = get('/wait').replace('\r\n\r\n', '\r\nhost: b\r\n\r\n')
+  connection.send(`${twoHosts}${get('/wait')}`)
+  expect(statusesIn(await connection.received())).toEqual(['400'])
+  expect(waiting).toEqual([])
+})
+
+/** Until the server has read it, on the connection of the first that waits. */
+async function sendAndRead(connection: RawConnection, text: string): Promise<void> {
+  const { socket } = waiting[0]!
+  const { bytesRead = 0 } = socket ?? {}
+  connection.send(text)
+  await until(() => socket?.bytesRead === bytesRead + text.length, 2_000, 'read')
+}
 
 function* pieces(): Generator<Buffer> {
   const piece = Buffer.alloc(65_536)

@@ -5,7 +5,9 @@ import type { Socket } from 'node:net'
 export interface Connections {
   /** Call it for every request that has arrived; false when it must not be served: nobody would be told. */
   serves(request: IncomingMessage, response: ServerResponse): boolean
-  /** Closes those without a whole request waiting for its answer; Node keeps them as not idle. */
+  /** From now on the last answer of each connection says that it is the last, and closes it. */
+  drain(): void
+  /** From now on nothing more is served, and a connection where nothing accepted waits is closed. */
   closeUnaccepted(): void
   /** Closes those that have read nothing of what is owed to them since the last time. */
   closeStuck(): void
@@ -16,6 +18,7 @@ export interface Connections {
 interface Connection {
   /** Oldest first. */
   readonly unanswered: Set<ServerResponse>
+  newest: ServerResponse | undefined
   /** Something came that cannot be read, and what is behind it does not matter. */
   isEnding: boolean
   /** Bytes that had left for it when it was last looked at, if there was more to come. */
@@ -24,28 +27,46 @@ interface Connection {
 
 export function trackConnections(server: Server): Connections {
   const open = new Map<Socket, Connection>()
+  let phase: 'open' | 'draining' | 'closing' = 'open'
   server.on('connection', (socket: Socket) => {
-    open.set(socket, { unanswered: new Set(), isEnding: false, leftBytes: undefined })
+    const nothingYet = { newest: undefined, isEnding: false, leftBytes: undefined }
+    open.set(socket, { unanswered: new Set(), ...nothingYet })
     socket.once('close', () => open.delete(socket))
   })
 
   /** Or each idle connection would keep its last request and answer in memory: 14 kB. */
   function forget(this: ServerResponse): void {
-    open.get(this.req.socket)?.unanswered.delete(this)
+    const { socket } = this.req
+    const connection = open.get(socket)
+    if (connection === undefined) return
+    connection.unanswered.delete(this)
+    if (connection.newest === this) connection.newest = undefined
+    if (phase === 'closing') closeUnlessAccepted(socket, connection)
   }
 
   return {
     serves({ socket }, response) {
       const connection = open.get(socket)
-      if (connection === undefined || connection.isEnding || !socket.writable) return false
+      if (connection === undefined || phase === 'closing') return false
+      if (connection.isEnding || !socket.writable || closes(connection.newest)) return false
+      if (phase === 'draining') {
+        if (connection.newest !== undefined) connection.newest.shouldKeepAlive = true
+        response.shouldKeepAlive = false
+      }
       connection.unanswered.add(response)
+      connection.newest = response
       response.once('close', forget)
       return true
     },
-    closeUnaccepted() {
-      for (const [socket, connection] of open) {
-        if (lastAccepted(connection) === undefined) socket.destroy()
+    drain() {
+      phase = 'draining'
+      for (const { newest } of open.values()) {
+        if (newest?.headersSent === false) newest.shouldKeepAlive = false
       }
+    },
+    closeUnaccepted() {
+      phase = 'closing'
+      for (const [socket, connection] of open) closeUnlessAccepted(socket, connection)
     },
     closeStuck() {
       for (const [socket, connection] of open) {
@@ -69,6 +90,14 @@ export function trackConnections(server: Server): Connections {
       else last.once('close', end)
     },
   }
+}
+
+/** Whether the client was told that this answer is the last. */
+const closes = (response: ServerResponse | undefined): boolean =>
+  response?.headersSent === true && !response.shouldKeepAlive
+
+function closeUnlessAccepted(socket: Socket, connection: Connection): void {
+  if (lastAccepted(connection) === undefined) socket.destroy()
 }
 
 /** Something that was written, or the end of what we have ended. */
