@@ -90,14 +90,14 @@ interface InFlight {
   waiting: number
 }
 
-/** Each holds a request open without a place of its own among those who wait. */
+/** One shopper must not take the places of all. */
 const sameRequestMax = 100
 
 export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
-  const { clock, newId, metrics, database, defer } = options
+  const { clock, newId, metrics, database, defer, pendingReplies } = options
   const desk = { ...options, recall: createLookup({ database, defer, read: findRecordedHolds }) }
   metrics.onCollect(() => {
-    metrics.pendingReplies.set(options.pendingReplies.size())
+    metrics.pendingReplies.set(pendingReplies.size())
   })
   /** Requests under way by shopper and key: two at once with one key are one request. */
   const inFlight = new Map<string, InFlight>()
@@ -119,8 +119,10 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
     const refuse = (code: ProblemCode) => Promise.resolve(withKey(problem(code), idempotencyKey))
     if (other.wish !== wishOf(request)) return refuse('idempotency_key_reused')
     if (other.waiting >= sameRequestMax) return refuse('rate_limited')
+    const shared = pendingReplies.share(other.reply)
+    if (shared === undefined) return refuse('overloaded')
     other.waiting += 1
-    return other.reply.then(replayed)
+    return shared.then(replayed)
   }
 
   function begin(request: AddToCartRequest): Promise<Reply> {
