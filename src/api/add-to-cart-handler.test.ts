@@ -89,8 +89,11 @@ describe('an API node adding to cart', () => {
     expect(sent()).toHaveLength(1)
   })
 
-  it('sells in a sale that was made elsewhere a moment ago', async () => {
-    const fresh = await fixture.sale()
+  it.each([
+    ['a sale that was made', () => fixture.sale()],
+    ['a product that was put into its sale', () => fixture.product(offer.flashSaleId)],
+  ])('sells %s elsewhere a moment ago', async (_title, make) => {
+    const fresh = await make()
     const reply = ask(undefined, fresh)
     await until(() => sent().length > 0, 2_000)
     await settle(soldOut)
