@@ -24,6 +24,7 @@ import { createSaleCatalog, type SaleCatalog } from './sale-catalog.ts'
 
 const soldOut: AddToCartOutcome = { kind: 'refused', refusal: 'sold_out' }
 const codeOf = ({ body }: Reply): string => (body as ProblemBody).code
+const pendingRepliesMax = 150
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('an API node adding to cart', () => {
@@ -45,7 +46,7 @@ describe('an API node adding to cart', () => {
     gate = createLocalGate(clock)
     const routing = 'channel-per-product'
     catalog = createSaleCatalog({ database, broker, clock, logger, routing })
-    pendingReplies = createPendingReplies({ clock, pendingRepliesMax: 3, replyTimeoutMs: 5_000 })
+    pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs: 5_000 })
     handler = createAddToCartHandler({
       ...{ catalog, gate, pendingReplies, database, clock, newId, defer },
       lateReplies: createLateReplies({ database, clock, logger, defer, maxAgeMs: 30_000 }),
@@ -88,8 +89,11 @@ describe('an API node adding to cart', () => {
     expect(sent()).toHaveLength(1)
   })
 
-  it('sells in a sale that was made elsewhere a moment ago', async () => {
-    const fresh = await fixture.sale()
+  it.each([
+    ['a sale that was made', () => fixture.sale()],
+    ['a product that was put into its sale', () => fixture.product(offer.flashSaleId)],
+  ])('sells %s elsewhere a moment ago', async (_title, make) => {
+    const fresh = await make()
     const reply = ask(undefined, fresh)
     await until(() => sent().length > 0, 2_000)
     await settle(soldOut)
@@ -155,13 +159,25 @@ describe('an API node adding to cart', () => {
   })
 
   it('refuses whoever comes when the waiting room is full, and sends nothing', async () => {
-    const waiting = [ask(), ask(), ask()]
+    const waiting = Array.from({ length: pendingRepliesMax }, () => ask())
     await tick()
     const refused = await ask()
     expect([refused.status, codeOf(refused)]).toEqual([503, 'overloaded'])
-    expect(sent()).toHaveLength(3)
+    expect(sent()).toHaveLength(pendingRepliesMax)
     fixture.clock.advance(5_050)
     await Promise.all(waiting)
+  })
+
+  it('counts those who wait for the reply of a key among those who wait', async () => {
+    const waiting = ['a', 'b'].flatMap((key) => Array.from({ length: 75 }, () => ask(key)))
+    expect(pendingReplies.size()).toBe(pendingRepliesMax)
+    const refused = await ask('a')
+    expect([refused.status, codeOf(refused)]).toEqual([503, 'overloaded'])
+    expect(refused.headers['idempotency-key']).toBe('a')
+    await tick()
+    fixture.clock.advance(5_050)
+    await Promise.all(waiting)
+    expect(pendingReplies.size()).toBe(0)
   })
 
   it('sends two at once with one key as one request, also when it ends in a refusal', async () => {

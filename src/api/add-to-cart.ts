@@ -90,14 +90,14 @@ interface InFlight {
   waiting: number
 }
 
-/** Each holds a request open without a place of its own among those who wait. */
+/** One shopper must not take the places of all. */
 const sameRequestMax = 100
 
 export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
-  const { clock, newId, metrics, database, defer } = options
+  const { clock, newId, metrics, database, defer, pendingReplies } = options
   const desk = { ...options, recall: createLookup({ database, defer, read: findRecordedHolds }) }
   metrics.onCollect(() => {
-    metrics.pendingReplies.set(options.pendingReplies.size())
+    metrics.pendingReplies.set(pendingReplies.size())
   })
   /** Requests under way by shopper and key: two at once with one key are one request. */
   const inFlight = new Map<string, InFlight>()
@@ -119,8 +119,10 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
     const refuse = (code: ProblemCode) => Promise.resolve(withKey(problem(code), idempotencyKey))
     if (other.wish !== wishOf(request)) return refuse('idempotency_key_reused')
     if (other.waiting >= sameRequestMax) return refuse('rate_limited')
+    const shared = pendingReplies.share(other.reply)
+    if (shared === undefined) return refuse('overloaded')
     other.waiting += 1
-    return other.reply.then(replayed)
+    return shared.then(replayed)
   }
 
   function begin(request: AddToCartRequest): Promise<Reply> {
@@ -166,9 +168,9 @@ async function decide(request: Try, desk: Desk): Promise<Reply> {
   const { flashSaleId, productId } = request
   const route = desk.catalog.route(flashSaleId, productId)
   if (route.kind === 'no_channel') return problem('broker_unavailable')
-  if (route.kind === 'unknown_sale') return refuseUnknownSale(request, desk)
-  if (route.kind !== 'open') return refuseHere(request, route.kind, desk)
-  return sell(request, route.topic, desk)
+  if (route.kind === 'open') return sell(request, route.topic, desk)
+  if (route.kind === 'sale_not_open') return refuseHere(request, route.kind, desk)
+  return lookAgain(request, desk)
 }
 
 function sell(request: Try, topic: string, desk: Desk): Promise<Reply> {
@@ -184,7 +186,8 @@ async function refuseHere(request: Try, refusal: Refusal, { recall }: Desk): Pro
   return present((await recall({ ...request, idempotencyKey })) ?? { kind: 'refused', refusal })
 }
 
-async function refuseUnknownSale(request: Try, desk: Desk): Promise<Reply> {
+/** A sale or product that this node does not know may have been made on another a moment ago. */
+async function lookAgain(request: Try, desk: Desk): Promise<Reply> {
   const { flashSaleId, productId } = request
   const { database, catalog, clock } = desk
   const sale = await database.read(() => findFlashSale(flashSaleId))
@@ -193,7 +196,6 @@ async function refuseUnknownSale(request: Try, desk: Desk): Promise<Reply> {
   if (flashSaleStatus(sale, clock.now()) !== 'active') {
     return refuseHere(request, 'sale_not_open', desk)
   }
-  // Made on another node a moment ago: "not open" would be untrue.
   await catalog.refresh()
   const route = catalog.route(flashSaleId, productId)
   return route.kind === 'open' ? sell(request, route.topic, desk) : problem('broker_unavailable')

@@ -1,48 +1,110 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Knows of every open connection whether a request on it was accepted and is still to be answered. */
+/** Knows of every open connection which requests on it were accepted and are still to be answered. */
 export interface Connections {
-  /** Call it for every request that has arrived. */
-  serves(request: IncomingMessage, response: ServerResponse): void
-  /** Closes those without a whole request waiting for its answer; Node keeps them as not idle. */
+  /** Call it for every request that has arrived; false when it must not be served: nobody would be told. */
+  serves(request: IncomingMessage, response: ServerResponse): boolean
+  /** From now on the last answer of each connection says that it is the last, and closes it. */
+  drain(): void
+  /** From now on nothing more is served, and a connection where nothing accepted waits is closed. */
   closeUnaccepted(): void
-  /** Runs the task when everything accepted on the connection is answered: at once, mostly. */
-  whenAnswered(socket: Socket, task: () => void): void
+  /** Closes those that have read nothing of what is owed to them since the last time. */
+  closeStuck(): void
+  /** Runs the task, once, when everything accepted is answered: at once, mostly. Nothing more is served. */
+  endAfterAnswers(socket: Socket, end: () => void): void
+}
+
+interface Connection {
+  /** Oldest first. */
+  readonly unanswered: Set<ServerResponse>
+  newest: ServerResponse | undefined
+  /** Something came that cannot be read, and what is behind it does not matter. */
+  isEnding: boolean
+  /** Bytes that had left for it when it was last looked at, if there was more to come. */
+  leftBytes: number | undefined
 }
 
 export function trackConnections(server: Server): Connections {
-  /** The unanswered responses of each open connection, oldest first. */
-  const open = new Map<Socket, Set<ServerResponse>>()
+  const open = new Map<Socket, Connection>()
+  let phase: 'open' | 'draining' | 'closing' = 'open'
   server.on('connection', (socket: Socket) => {
-    open.set(socket, new Set())
+    const nothingYet = { newest: undefined, isEnding: false, leftBytes: undefined }
+    open.set(socket, { unanswered: new Set(), ...nothingYet })
     socket.once('close', () => open.delete(socket))
   })
 
   /** Or each idle connection would keep its last request and answer in memory: 14 kB. */
   function forget(this: ServerResponse): void {
-    open.get(this.req.socket)?.delete(this)
+    const { socket } = this.req
+    const connection = open.get(socket)
+    if (connection === undefined) return
+    connection.unanswered.delete(this)
+    if (connection.newest === this) connection.newest = undefined
+    if (phase === 'closing') closeUnlessAccepted(socket, connection)
   }
 
   return {
-    serves(request, response) {
-      open.get(request.socket)?.add(response)
+    serves({ socket }, response) {
+      const connection = open.get(socket)
+      if (connection === undefined || phase === 'closing') return false
+      if (connection.isEnding || !socket.writable || closes(connection.newest)) return false
+      if (phase === 'draining') {
+        if (connection.newest !== undefined) connection.newest.shouldKeepAlive = true
+        response.shouldKeepAlive = false
+      }
+      connection.unanswered.add(response)
+      connection.newest = response
       response.once('close', forget)
+      return true
+    },
+    drain() {
+      phase = 'draining'
+      for (const { newest } of open.values()) {
+        if (newest?.headersSent === false) newest.shouldKeepAlive = false
+      }
     },
     closeUnaccepted() {
-      for (const [socket, responses] of open) if (!hasAccepted(responses)) socket.destroy()
+      phase = 'closing'
+      for (const [socket, connection] of open) closeUnlessAccepted(socket, connection)
     },
-    whenAnswered(socket, task) {
+    closeStuck() {
+      for (const [socket, connection] of open) {
+        const leftBytes = owes(socket) ? socket.bytesWritten - socket.writableLength : undefined
+        if (leftBytes !== undefined && leftBytes === connection.leftBytes) socket.destroy()
+        connection.leftBytes = leftBytes
+      }
+    },
+    endAfterAnswers(socket, end) {
+      const connection = open.get(socket)
+      if (connection === undefined) return
+      // Node comes back with every chunk behind the first that it could not read.
+      if (connection.isEnding) {
+        if (!socket.writable) socket.destroy()
+        return
+      }
+      connection.isEnding = true
       // Answers leave in the order of their requests, so the last one is the one to wait for.
-      const last = [...(open.get(socket) ?? [])].findLast(isAccepted)
-      if (last === undefined) task()
-      else last.once('close', task)
+      const last = lastAccepted(connection)
+      if (last === undefined) end()
+      else last.once('close', end)
     },
   }
 }
 
-const hasAccepted = (responses: ReadonlySet<ServerResponse>): boolean =>
-  [...responses].some(isAccepted)
+/** Whether the client was told that this answer is the last. */
+const closes = (response: ServerResponse | undefined): boolean =>
+  response?.headersSent === true && !response.shouldKeepAlive
+
+function closeUnlessAccepted(socket: Socket, connection: Connection): void {
+  if (lastAccepted(connection) === undefined) socket.destroy()
+}
+
+/** Something that was written, or the end of what we have ended. */
+const owes = (socket: Socket): boolean => socket.writableLength > 0 || !socket.writable
+
+const lastAccepted = ({ unanswered }: Connection): ServerResponse | undefined =>
+  [...unanswered].findLast(isAccepted)
 
 function isAccepted(response: ServerResponse): boolean {
   return response.req.complete && !response.writableFinished

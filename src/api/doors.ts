@@ -34,6 +34,8 @@ export interface DoorsOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly newId: NewId
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
   readonly version: string
 }
 

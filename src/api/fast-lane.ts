@@ -187,7 +187,7 @@ function write({ response, reply, requestId }: Sending): void {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
-    ...spreadRetryAfter(headers, requestId),
+    ...spreadRetryAfter(headers),
     'content-length': Buffer.byteLength(text),
   })
   response.end(text)

@@ -47,6 +47,24 @@ describe('pending replies', () => {
     expect(replies.expect('c')).toBeDefined()
   })
 
+  it('count those who share a reply, until it is there, whatever it is', async () => {
+    const { replies } = await start(2)
+    let tell: (told: string) => void = () => undefined
+    const reply = new Promise<string>((resolve) => {
+      tell = resolve
+    })
+    const shared = replies.share(reply)
+    const failed = replies.share(Promise.reject(new Error('no queue')))
+    expect([replies.size(), replies.expect('a'), replies.share(reply)]).toEqual([
+      ...[2, undefined, undefined],
+    ])
+    await expect(failed).rejects.toThrow('no queue')
+    expect(replies.size()).toBe(1)
+    tell('told')
+    expect(await shared).toBe('told')
+    expect(replies.size()).toBe(0)
+  })
+
   it('of one moment are told "no answer" a hundred at a time', async () => {
     const { clock, replies } = await start(250)
     const all = Array.from({ length: 250 }, async (_, index) => replies.expect(`r${index}`))

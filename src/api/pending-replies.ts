@@ -10,10 +10,13 @@ import type { Service } from '../lifecycle.ts'
 export interface PendingReplies extends Service {
   /** Waits for the outcome of this request; undefined when too many are waiting already. */
   expect(requestId: string): Promise<AddToCartOutcome | 'no_answer'> | undefined
+  /** Waits for a reply that somebody else waits for already; undefined when too many are waiting. */
+  share<T>(reply: Promise<T>): Promise<T> | undefined
   /** Hands the outcome to whoever waits for this request; false when nobody does. */
   settle(requestId: string, outcome: AddToCartOutcome): boolean
   /** Ends the waiting with an error; harmless when the outcome was faster. */
   fail(requestId: string, error: unknown): void
+  /** Who wait, those who share a reply included. */
   size(): number
 }
 
@@ -37,6 +40,7 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
   const { clock, pendingRepliesMax, replyTimeoutMs } = options
   // All wait equally long, so the order of insertion is the order of the deadlines.
   const waiting = new Map<string, Waiting>()
+  let sharing = 0
   let cancel: Cancel = () => undefined
   let cancelRest: Cancel = () => undefined
 
@@ -57,13 +61,22 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
     }
   }
 
+  const size = (): number => waiting.size + sharing
+
   return {
     name: 'pending replies',
     expect(requestId) {
-      if (waiting.size >= pendingRepliesMax) return undefined
+      if (size() >= pendingRepliesMax) return undefined
       const deadline = clock.monotonic() + replyTimeoutMs
       return new Promise((resolve, reject) => {
         waiting.set(requestId, { deadline, resolve, reject })
+      })
+    },
+    share(reply) {
+      if (size() >= pendingRepliesMax) return undefined
+      sharing += 1
+      return reply.finally(() => {
+        sharing -= 1
       })
     },
     settle(requestId, outcome) {
@@ -78,7 +91,7 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
       waiting.delete(requestId)
       found?.reject(error)
     },
-    size: () => waiting.size,
+    size,
     start() {
       cancel = clock.every(Math.min(expireEveryMs, replyTimeoutMs), expire)
       return Promise.resolve()

@@ -3,7 +3,6 @@ export interface Readiness {
   check(): Promise<ReadinessReport>
   /** From now on the answer is no: the process is about to stop. */
   drain(): void
-  draining(): boolean
 }
 
 export interface ReadinessReport {
@@ -30,7 +29,6 @@ export function createReadiness(checks: Readonly<Record<string, ReadinessCheck>>
     drain: () => {
       draining = true
     },
-    draining: () => draining,
   }
 }
 

@@ -84,11 +84,7 @@ export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
 export function sendReply(response: Response, reply: RouteReply): void {
   response.statusCode = reply.status
   // Not `response.set`, which adds a charset JSON has no use for: both doors answer the same.
-  const requestId = String(response.getHeader('x-request-id'))
-  const headers = {
-    'cache-control': 'no-store',
-    ...spreadRetryAfter(reply.headers ?? {}, requestId),
-  }
+  const headers = { 'cache-control': 'no-store', ...spreadRetryAfter(reply.headers ?? {}) }
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (reply.body === undefined) {
     response.end(reply.text)

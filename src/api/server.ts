@@ -7,9 +7,10 @@ import {
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
-import type { Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Service } from '../lifecycle.ts'
 import { trackConnections } from './connections.ts'
+import { drain } from './drain.ts'
 import type { FastLane } from './fast-lane.ts'
 import { problem, type ProblemCode, type Reply } from './problem.ts'
 import type { Readiness } from './readiness.ts'
@@ -25,6 +26,8 @@ export interface HttpServerOptions {
   readonly fastLane: FastLane | undefined
   readonly readiness: Readiness
   readonly clock: Clock
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
   readonly host: string
   readonly port: number
   /** For the headers of one request to arrive. 5000 unless given. */
@@ -38,17 +41,12 @@ export interface HttpServerOptions {
 const timeoutsCheckedEveryMs = 500
 /** Longer than what proxies and clients keep: whoever closes first must not be us. */
 const keepAliveTimeoutMs = 65_000
-const closeIdleEveryMs = 50
-/** Long enough for a request that is on its way when the stop begins. */
-const acceptsForMs = 500
-const drainTimeoutMs = 5_500
+/** Whoever reads nothing is closed after once to twice that. */
+const closeStuckEveryMs = 30_000
 
-/**
- * Listens and stops in order: not ready first, then no new connection, then the accepted requests are
- * answered, then the idle connections are closed.
- */
+/** Listens; a stop says not ready first, then answers what has come. It cannot be started again. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { app, fastLane, readiness, clock, host, port } = options
+  const { app, fastLane, readiness, clock, defer, host, port } = options
   const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000, connectionsMax = 20_000 } = options
   const serverOptions = {
     headersTimeout: headersTimeoutMs,
@@ -59,23 +57,27 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requireHostHeader: false,
   }
   const server = createServer(serverOptions, serve)
+  // Else Node throws the answers away of whoever sends its requests and then its end, as `nc -N` does.
+  Object.assign(server, { httpAllowHalfOpen: true })
   const connections = trackConnections(server)
   server.maxConnections = connectionsMax
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    connections.whenAnswered(socket, () => {
-      refuseUnreadable(error, socket)
+  // The code alone: the error has the bytes that could not be read, and may be kept for a while.
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
+    connections.endAfterAnswers(socket, () => {
+      refuseUnreadable(code, socket)
     })
   })
   // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
   server.on('checkExpectation', serve)
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
-    connections.serves(request, response)
-    if (readiness.draining()) response.setHeader('connection', 'close')
+    if (!connections.serves(request, response)) return
     if (!hasOneHost(request)) refuse(response)
     else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
   }
 
+  let cancelStuck: Cancel = () => undefined
+  let drained: Promise<void> | undefined
   return {
     name: 'http server',
     url: () => urlOf(server),
@@ -84,34 +86,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server.once('error', reject)
         server.listen({ host, port, backlog: 4_096 }, () => {
           server.off('error', reject)
+          cancelStuck = clock.every(closeStuckEveryMs, () => {
+            connections.closeStuck()
+          })
           resolve()
         })
       }),
-    stop: () =>
-      new Promise((resolve) => {
-        readiness.drain()
-        if (!server.listening) {
-          resolve()
-          return
-        }
-        // A connection turns idle when its last answer is out; until then it is waited for.
-        const cancelIdle = clock.every(closeIdleEveryMs, () => {
-          server.closeIdleConnections()
-        })
-        // Whoever has not sent a whole request by then has none that was accepted.
-        const cancelUnaccepted = clock.after(acceptsForMs, () => {
-          connections.closeUnaccepted()
-        })
-        const cancelAll = clock.after(drainTimeoutMs, () => {
-          server.closeAllConnections()
-        })
-        server.close(() => {
-          cancelIdle()
-          cancelUnaccepted()
-          cancelAll()
-          resolve()
-        })
-      }),
+    stop() {
+      readiness.drain()
+      cancelStuck()
+      return (drained ??= drain({ server, connections, clock, defer }))
+    },
   }
 }
 
@@ -128,8 +113,9 @@ function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
 function refuse(response: ServerResponse): void {
   const { status, headers, body } = problem('bad_request', 'one Host header is needed')
   const text = JSON.stringify(body)
-  const framing = { connection: 'close', 'content-length': Buffer.byteLength(text) }
-  response.writeHead(status, { ...headers, ...framing }).end(text)
+  // Nothing behind it is served either.
+  response.shouldKeepAlive = false
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
 }
 
 function serveWithExpress(app: Express, request: IncomingMessage, response: ServerResponse): void {
@@ -149,12 +135,12 @@ const unreadable: Readonly<Record<string, ProblemCode>> = {
 }
 
 /** What is no HTTP at all, or comes too slowly, never reaches the app. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+function refuseUnreadable(code: string | undefined, socket: Socket): void {
+  if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()
     return
   }
-  socket.end(rawResponse(problem(unreadable[error.code ?? ''] ?? 'bad_request')))
+  socket.end(rawResponse(problem(unreadable[code ?? ''] ?? 'bad_request')))
 }
 
 function rawResponse({ status, headers, body }: Reply): string {

@@ -1,3 +1,5 @@
+import { Agent, fetch, type Dispatcher, type Headers } from 'undici'
+
 /** A small JSON client for tests; what came back is kept as it was. */
 export interface Answer {
   readonly status: number
@@ -18,10 +20,11 @@ export interface CallOptions {
 
 export type Call = (method: string, path: string, options?: CallOptions) => Promise<Answer>
 
-export function createCall(url: string): Call {
+/** The connections are the dispatcher's to close; unless given nobody closes them. */
+export function createCall(url: string, dispatcher: Dispatcher = new Agent()): Call {
   return async (method, path, { token, body, headers } = {}) => {
     const response = await fetch(`${url}${path}`, {
-      method,
+      ...{ method, dispatcher },
       headers: {
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { Agent } from 'undici'
 import { systemClock, type Clock } from '../clock.ts'
 import { loadConfig } from '../config.ts'
 import { createHoldfast, type Holdfast } from '../holdfast.ts'
@@ -57,11 +58,13 @@ export async function startApp({
   })
   await holdfast.start()
   const url = holdfast.url()
+  const connections = new Agent()
   return {
     ...{ url, holdfast, databasePath, folder: folder.path },
-    call: createCall(url),
+    call: createCall(url, connections),
     async stop() {
-      await holdfast.stop()
+      // It waits a moment for what may come on idle connections, by its clock; these are done.
+      await Promise.all([connections.close(), holdfast.stop()])
       folder.remove()
     },
   }
