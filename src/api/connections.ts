@@ -97,11 +97,17 @@ const closes = (response: ServerResponse | undefined): boolean =>
   response?.headersSent === true && !response.shouldKeepAlive
 
 function closeUnlessAccepted(socket: Socket, connection: Connection): void {
-  if (lastAccepted(connection) === undefined) socket.destroy()
+  if (!hasAccepted(connection)) socket.destroy()
 }
 
 /** Something that was written, or the end of what we have ended. */
 const owes = (socket: Socket): boolean => socket.writableLength > 0 || !socket.writable
+
+/** The oldest is, mostly: to look at all, at each of thousands of answers, would take seconds. */
+function hasAccepted({ unanswered }: Connection): boolean {
+  for (const response of unanswered) if (isAccepted(response)) return true
+  return false
+}
 
 const lastAccepted = ({ unanswered }: Connection): ServerResponse | undefined =>
   [...unanswered].findLast(isAccepted)

@@ -13,7 +13,8 @@ export interface DrainOptions {
 
 /** Long enough for a request that is on its way when the stop begins. */
 const acceptsForMs = 500
-const drainTimeoutMs = 5_500
+/** That, the five seconds add-to-cart waits unless told otherwise, and time to say so. */
+const drainTimeoutMs = 5_800
 
 /**
  * Ends a server so that whoever had sent a request is answered: who has connected is let in, for a moment
