@@ -42,6 +42,24 @@ export const lateMoneyMutants: readonly Mutant[] = [
     replace: `where status in ('authorizing', 'authorized') and updated_at <= ?`,
   },
   {
+    id: 'late-money-pays-at-once',
+    breaks:
+      'I8: the sweep expires an invoice whose money is here, between the end of an attempt and its placing',
+    ...late,
+    find: 'if (waiting === undefined) return undefined',
+    replace: 'if (waiting !== null) return undefined',
+  },
+  {
+    id: 'late-money-goes-first',
+    breaks: 'I12: a second card is captured though the money of the first is here',
+    ...late,
+    file: 'src/db/payments.ts',
+    find: `where other.invoice_id = payments.invoice_id and other.status = 'late')
+  returning`,
+    replace: `where other.invoice_id = payments.invoice_id and other.status = 'never')
+  returning`,
+  },
+  {
     id: 'late-money-called-off',
     breaks: 'late money buys in a sale that was called off',
     ...late,

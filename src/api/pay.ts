@@ -120,7 +120,10 @@ function present(invoice: Invoice, payment: Payment): RouteReply {
     case 'declined':
       return problem('payment_declined', payment.declineCode ?? undefined)
     case 'voided':
-      return problem('payment_declined', 'given_up')
+      // Given up because the money of an earlier attempt had come.
+      return invoice.status === 'paid'
+        ? paidReply(invoice, undefined)
+        : problem('payment_declined', 'given_up')
     case 'captured':
       return paidReply(invoice, payment)
     case 'authorized':

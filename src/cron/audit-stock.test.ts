@@ -98,7 +98,7 @@ describe('the audit by the clock', () => {
     const { clock, provider, settlement } = fixture
     await settlement.settle(orderOf(payment))
     clock.advance(1_000)
-    await settlement.resolve({ ...payment, dueAt: clock.now() })
+    await settlement.resolve({ ...payment, dueAt: clock.now(), waiting: 0 })
     clock.advance(1_000)
     await fixture.run(expireInvoices(clock.now(), 10))
     const other = await fixture.pay(await fixture.invoice(await fixture.user(), offer))

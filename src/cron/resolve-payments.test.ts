@@ -16,14 +16,15 @@ import { createResolvePayments } from './resolve-payments.ts'
 let fixture: PaymentFixture
 let offer: Offer
 let invoice: Invoice
-let resolveNow: () => Promise<void>
+let resolveNow: (goesOn?: () => boolean) => Promise<void>
 
 beforeEach(async () => {
   fixture = await openPaymentFixture()
   offer = await fixture.sale({ stock: 100, holdSeconds: 300 })
   invoice = await fixture.invoice(await fixture.user(), offer)
   const { database, settlement, clock } = fixture
-  resolveNow = createResolvePayments({ database, settlement, clock, logger: silentLogger })
+  const resolveWhile = createResolvePayments({ database, settlement, clock, logger: silentLogger })
+  resolveNow = (goesOn = () => true) => resolveWhile(goesOn)
 })
 
 afterEach(async () => {
@@ -209,17 +210,34 @@ describe('a capture that fails', () => {
   })
 })
 
-describe('more attempts than one round takes', () => {
+describe('more attempts than one batch takes', () => {
   const batchSizeMax = 50
 
   /** Begun in one transaction, in the order of their ids. */
-  async function begin(count: number): Promise<readonly Payment[]> {
+  async function begin(count: number): Promise<Payment[]> {
     const users = await fixture.users(count)
     await fixture.reserve(...users.map((user) => fixture.wish(user, offer)))
     const payments: Payment[] = []
     for (const user of users) payments.push(await fixture.pay(await fixture.checkOut(user)))
     return payments
   }
+
+  it('are all resolved in one round', async () => {
+    const payments = await begin(2 * batchSizeMax - 1)
+    payments.push(await fixture.pay(invoice))
+    await resolveLater()
+    const left = await fixture.rows(`select id from payments where status = 'authorizing'`)
+    expect([payments.length, left]).toEqual([2 * batchSizeMax, []])
+  })
+
+  it('are left where they are, ten at most later, when the process is about to stop', async () => {
+    await begin(batchSizeMax)
+    fixture.clock.advance(untouchedMs)
+    let asked = 0
+    await resolveNow(() => (asked += 1) <= 2)
+    const left = await fixture.rows(`select id from payments where status = 'authorizing'`)
+    expect(left).toHaveLength(batchSizeMax - 20)
+  })
 
   it('that the provider does not answer for do not starve one that it does', async () => {
     const silent = await begin(batchSizeMax)
@@ -235,8 +253,6 @@ describe('more attempts than one round takes', () => {
     expect(await standing(silent[0]!)).toBe('paying/authorizing')
   })
 
-  // A capture that fails does not throw out of `resolve`, so nothing puts the attempt behind the
-  // others. Once it does, this turns red: make it a plain `it`.
   it('whose captures fail do not starve one that works', async () => {
     const stuck = await begin(batchSizeMax)
     fixture.meddle.capture = loseCall

@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts'
 import { readUnsettled, touchPayment, type UnsettledPayment } from '../db/payments.ts'
 import type { Logger } from '../logger.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
+import type { Job } from './scheduler.ts'
 
 export interface ResolvePaymentsOptions {
   readonly database: Database
@@ -14,6 +15,8 @@ export interface ResolvePaymentsOptions {
 /** So that the handler's own attempt comes first. Taking one up too early costs a retry, not money. */
 const untouchedMs = 15_000
 const batchSizeMax = 50
+/** For one round, as long as the provider answers. */
+const roundMsMax = 30_000
 /** A silent provider takes its whole deadline for each: one after the other a round would take minutes. */
 const atOnceMax = 10
 
@@ -21,23 +24,37 @@ const atOnceMax = 10
  * Takes up attempts nobody has moved for a while: the answer was lost, or the process that waited for
  * it. The provider is asked what it knows; nothing is guessed.
  */
-export function createResolvePayments(options: ResolvePaymentsOptions): () => Promise<void> {
+export function createResolvePayments(options: ResolvePaymentsOptions): Job['run'] {
   const { database, settlement, clock, logger } = options
 
-  async function resolve(payment: UnsettledPayment): Promise<void> {
+  /** False: the provider could not tell. */
+  async function resolve(payment: UnsettledPayment): Promise<boolean> {
+    let isAnswered = true
     try {
       await settlement.resolve(payment)
     } catch (error) {
+      isAnswered = false
       logger.warn({ err: error, paymentId: payment.id }, 'payment not resolved yet')
     }
     await database.transaction(() => touchPayment(payment.id, clock.now()))
+    return isAnswered
   }
 
-  return async () => {
-    const untouchedSince = clock.now() - untouchedMs
+  /** True: there may be more that can be resolved now. */
+  async function resolveBatch(untouchedSince: number, goesOn: () => boolean): Promise<boolean> {
     const unsettled = await database.read(() => readUnsettled(untouchedSince, batchSizeMax))
+    let isWorthMore = unsettled.length === batchSizeMax
     for (let from = 0; from < unsettled.length; from += atOnceMax) {
-      await Promise.all(unsettled.slice(from, from + atOnceMax).map(resolve))
+      if (!goesOn()) return false
+      const answers = await Promise.all(unsettled.slice(from, from + atOnceMax).map(resolve))
+      isWorthMore &&= answers.every(Boolean)
     }
+    return isWorthMore
+  }
+
+  return async (goesOn) => {
+    const untouchedSince = clock.now() - untouchedMs
+    const endsAt = clock.monotonic() + roundMsMax
+    while (await resolveBatch(untouchedSince, goesOn)) if (clock.monotonic() >= endsAt) return
   }
 }

@@ -9,7 +9,8 @@ export interface Job {
   readonly schedule: string
   /** The watchdog runs the job when it has not run for this long, ms of the monotonic clock. */
   readonly overdueMs: number
-  readonly run: () => Promise<void>
+  /** What takes long asks now and then whether it may go on: the process may be about to stop. */
+  readonly run: (goesOn: () => boolean) => Promise<void>
 }
 
 export interface Scheduler extends Service {
@@ -41,7 +42,10 @@ const watchdogEveryMs = 1_000
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { jobs, clock, logger, timetable = cronTimetable } = options
-  const states = new Map(jobs.map((job) => [job.name, createJobState(job, clock, logger)]))
+  let isStopping = false
+  const goesOn = (): boolean => !isStopping
+  const surroundings = { clock, logger, goesOn }
+  const states = new Map(jobs.map((job) => [job.name, createJobState(job, surroundings)]))
   const cancels: Cancel[] = []
 
   return {
@@ -58,13 +62,20 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return Promise.resolve()
     },
     async stop() {
+      isStopping = true
       for (const cancel of cancels.splice(0)) cancel()
       await Promise.all([...states.values()].map((state) => state.finished()))
     },
   }
 }
 
-function createJobState(job: Job, clock: Clock, logger: Logger) {
+interface JobSurroundings {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly goesOn: () => boolean
+}
+
+function createJobState(job: Job, { clock, logger, goesOn }: JobSurroundings) {
   let running: Promise<void> | undefined
   let lastStart = clock.monotonic()
   let lastEnd: number | undefined
@@ -72,7 +83,7 @@ function createJobState(job: Job, clock: Clock, logger: Logger) {
   async function runOnce(): Promise<void> {
     lastStart = clock.monotonic()
     try {
-      await job.run()
+      await job.run(goesOn)
       lastEnd = clock.monotonic()
     } catch (error) {
       logger.warn({ err: error, job: job.name }, 'job failed, will run again')

@@ -1,7 +1,7 @@
 import type { InvoiceStatus } from '../domain/invoice.ts'
 import type { StrandedReason } from '../domain/payment.ts'
 import { all, first, one, run, type Script } from './database.ts'
-import { payInvoice } from './payments.ts'
+import { endPayment, payInvoice, type AttemptEnd } from './payments.ts'
 
 /**
  * Money that came after its attempt had ended: a shopper's bank moves a push payment by itself, days
@@ -49,6 +49,32 @@ export function* placeMoved(paymentId: string, context: LateMoneyContext): Scrip
   const paid = yield* payInvoice(moved.invoiceId, 'paying', context.now)
   if (!paid) throw new Error(`payment ${paymentId} was live and its invoice not paying`)
   return 'capture'
+}
+
+const takeWaiting = `
+  update payments set status = 'authorized', updated_at = ?
+  where id = (
+    select waiting.id from payments as waiting
+    join payments as ended on ended.invoice_id = waiting.invoice_id
+    where ended.id = ? and waiting.status = 'late'
+    order by waiting.id limit 1)
+  returning id, invoice_id as "invoiceId"`
+
+/**
+ * The attempt is over without money. What waited for its end pays in the same moment: between two
+ * transactions the sweep could expire the invoice it is for. Returns the payment to capture.
+ */
+export function* endPaymentThenPlace(
+  paymentId: string,
+  end: AttemptEnd,
+  now: number,
+): Script<string | undefined> {
+  if (!(yield* endPayment(paymentId, end, now))) return undefined
+  const waiting = yield* first<{ id: string; invoiceId: string }>(takeWaiting, now, paymentId)
+  if (waiting === undefined) return undefined
+  const paid = yield* payInvoice(waiting.invoiceId, 'unpaid', now)
+  if (!paid) throw new Error(`payment ${waiting.id} waited for an invoice that is not unpaid`)
+  return waiting.id
 }
 
 interface Late {

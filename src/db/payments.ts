@@ -128,17 +128,21 @@ function* insertAttempt(order: BeginPayment, invoice: Invoice): Script<Payment> 
 const markAuthorized = `
   update payments set status = 'authorized', updated_at = ?
   where id = ? and status = 'authorizing' and given_up_at is null
+    and not exists (
+      select 1 from payments as other
+      where other.invoice_id = payments.invoice_id and other.status = 'late')
   returning invoice_id as "invoiceId"`
 
 /**
  * The provider has authorised: `paying → paid`, the holds are sold, and the payment is left
- * `authorized`, which on a paid invoice is the order to capture it.
+ * `authorized`, which on a paid invoice is the order to capture it. While money of an earlier attempt waits this
+ * one is given up instead: captured, both would be.
  * `capture`: the invoice is paid, capture now. `void`: it is not, give the authorisation up.
  * `leave`: it is late money, which is not this script's business.
  */
 export function* settleAuthorized(paymentId: string, now: number): Script<AuthorizedNext> {
   const authorized = yield* first<{ invoiceId: string }>(markAuthorized, now, paymentId)
-  if (authorized === undefined) return yield* settledAlready(paymentId)
+  if (authorized === undefined) return yield* settledAlready(paymentId, now)
   return (yield* payInvoice(authorized.invoiceId, 'paying', now)) ? 'capture' : 'void'
 }
 
@@ -174,7 +178,7 @@ const selectSettled = `
   from payments p join invoices i on i.id = p.invoice_id
   where p.id = ?`
 
-function* settledAlready(paymentId: string): Script<AuthorizedNext> {
+function* settledAlready(paymentId: string, now: number): Script<AuthorizedNext> {
   const settled = yield* first<{ status: PaymentStatus; invoiceStatus: InvoiceStatus }>(
     selectSettled,
     paymentId,
@@ -187,6 +191,8 @@ function* settledAlready(paymentId: string): Script<AuthorizedNext> {
     case 'stranded':
       return 'leave'
     case 'authorizing':
+      yield* giveUpPayment(paymentId, now)
+      return 'void'
     case 'declined':
     case 'voided':
     case undefined:
@@ -288,7 +294,9 @@ export function* readPayment(
 
 const selectUnsettled = `
   select ${paymentColumns},
-    (select i.due_at from invoices i where i.id = payments.invoice_id) as "dueAt"
+    (select i.due_at from invoices i where i.id = payments.invoice_id) as "dueAt",
+    (select count(*) from payments as other
+     where other.invoice_id = payments.invoice_id and other.status = 'late') as waiting
   from payments
   where status in ('authorizing', 'authorized', 'late') and updated_at <= ?
   order by updated_at limit ?`
@@ -296,6 +304,8 @@ const selectUnsettled = `
 export interface UnsettledPayment extends Payment {
   /** Of its invoice, epoch ms. */
   readonly dueAt: number
+  /** Payments of its invoice whose money is here and waits for the end of the live attempt. */
+  readonly waiting: number
 }
 
 /** Attempts nobody has moved since `untouchedSince` (epoch ms): their process may be gone. */

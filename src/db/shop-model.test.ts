@@ -97,7 +97,7 @@ describe(`the scripts against a model (${runs} shops from seed ${seed})`, () => 
   it('have met what a shop is for', () => {
     const wanted = [
       ...['adjust "adjusted"', 'change state "changed"', 'begin "begun"', 'begin "not_found"'],
-      ...['authorised "capture"', 'captured "captured"', 'declined true', 'voided true'],
+      ...['authorised "capture"', 'captured "captured"', 'declined "over"', 'voided "over"'],
       ...['came late "capture"', 'came late "settled"', 'moved "capture"', 'check out "created"'],
       ...['reserve "held"', 'reserve "sold_out"', 'reserve "replayed"'],
       ...['reserve "purchase_limit_reached"', 'expire 1'],

@@ -102,7 +102,7 @@ async function arrive({ fixture, random, pushed }: World): Promise<void> {
 async function resolve({ fixture }: World): Promise<void> {
   fixture.clock.advance(15_000)
   const { database, settlement, clock } = fixture
-  await createResolvePayments({ database, settlement, clock, logger: silentLogger })()
+  await createResolvePayments({ database, settlement, clock, logger: silentLogger })(() => true)
 }
 
 async function sweep({ fixture }: World): Promise<void> {

@@ -4,11 +4,12 @@ import { listStranded } from '../db/attention.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
 import { cancelInvoice, readInvoice } from '../db/invoices.ts'
-import { beginPayment, settleAuthorized } from '../db/payments.ts'
+import { settleAuthorized } from '../db/payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import {
   loseAnswer,
+  loseCall,
   openPaymentFixture,
   orderOf,
   silentLogger,
@@ -53,7 +54,7 @@ async function push(of = invoice): Promise<Payment> {
 async function resolveLater(): Promise<void> {
   fixture.clock.advance(15_000)
   const { database, settlement, clock } = fixture
-  await createResolvePayments({ database, settlement, clock, logger: silentLogger })()
+  await createResolvePayments({ database, settlement, clock, logger: silentLogger })(() => true)
 }
 
 async function expire(): Promise<void> {
@@ -232,24 +233,6 @@ describe('money for an invoice that ended otherwise', () => {
     expect(await stranded()).toEqual([`${payment.id} paid_already`])
   })
 
-  it('under way with another card: waits for its end, then pays', async () => {
-    const payment = await push()
-    fixture.clock.advance(300_000)
-    await resolveLater()
-    const second = await fixture.pay(invoice, { method: 'pm_declined' })
-    await fixture.provider.arrive(payment.id)
-    await learn(payment)
-    expect(await fixture.status('payments', payment.id)).toBe('late')
-    expect(await standing()).toBe('paying')
-    await fixture.settlement.settle(orderOf(second))
-    const attempt = { paymentId: 'third', idempotencyKey: 'third', method: 'pm_ok' }
-    const third = { ...attempt, userId: user, invoiceId: invoice.id, now: now() }
-    expect(await fixture.run(beginPayment(third))).toEqual({ kind: 'payment_in_progress' })
-    await resolveLater()
-    expect(await standing()).toBe('paid')
-    expect(await fixture.status('payments', payment.id)).toBe('captured')
-  })
-
   it('on the list already: the second money joins it', async () => {
     const first = await push()
     fixture.clock.advance(300_000)
@@ -264,6 +247,73 @@ describe('money for an invoice that ended otherwise', () => {
       await learn(payment)
     }
     expect(await stranded()).toEqual([`${first.id} sold_out`, `${second.id} more_than_once`])
+  })
+})
+
+describe('money that comes while another card is tried', () => {
+  /** The first payment's money is here, the second one has begun. */
+  async function waiting(method: string): Promise<readonly [Payment, Payment]> {
+    const first = await push()
+    fixture.clock.advance(300_000)
+    await resolveLater()
+    const second = await fixture.pay(invoice, { method })
+    if (method === 'pm_push') await fixture.settlement.settle(orderOf(second))
+    await fixture.provider.arrive(first.id)
+    await learn(first)
+    expect(await fixture.status('payments', first.id)).toBe('late')
+    expect(await standing()).toBe('paying')
+    return [first, second]
+  }
+
+  const statuses = (payments: readonly Payment[]) =>
+    Promise.all(payments.map(({ id }) => fixture.status('payments', id)))
+
+  it('waits, and pays in the moment in which that card is declined', async () => {
+    const payments = await waiting('pm_declined')
+    await fixture.settlement.settle(orderOf(payments[1]))
+    expect(await standing()).toBe('paid')
+    expect(await statuses(payments)).toEqual(['captured', 'declined'])
+  })
+
+  it('pays, and that card is given up, when it is authorised: one of them is captured', async () => {
+    const payments = await waiting('pm_ok')
+    expect(await fixture.settlement.settle(orderOf(payments[1]))).toMatchObject({
+      invoice: { status: 'paid' },
+      payment: { status: 'voided' },
+    })
+    expect(await statuses(payments)).toEqual(['captured', 'voided'])
+    expect(await stranded()).toEqual([])
+  })
+
+  it('pays although that card is overdue and nobody answers for it: no unit goes back', async () => {
+    const payments = await waiting('pm_ok')
+    fixture.clock.advance(300_000)
+    fixture.meddle.void = loseCall
+    await resolveLater()
+    expect(await standing()).toBe('paying')
+    delete fixture.meddle.void
+    await resolveLater()
+    await fixture.run(expireInvoices(now(), 10))
+    expect(await standing()).toBe('paid')
+    expect(await statuses(payments)).toEqual(['captured', 'voided'])
+    expect(await fixture.stock(offer)).toBe('1/0/1')
+  })
+
+  it('does not wait for money that may never come', async () => {
+    const payments = await waiting('pm_push')
+    await resolveLater()
+    expect(await standing()).toBe('paid')
+    expect(await statuses(payments)).toEqual(['captured', 'voided'])
+  })
+
+  it('needs a person when that money was faster', async () => {
+    const payments = await waiting('pm_push')
+    await fixture.provider.arrive(payments[1].id)
+    await learn(payments[1])
+    await resolveLater()
+    expect(await standing()).toBe('paid')
+    expect(await statuses(payments)).toEqual(['stranded', 'captured'])
+    expect(await stranded()).toEqual([`${payments[0].id} paid_already`])
   })
 })
 

@@ -1,7 +1,13 @@
 import type { Clock } from '../clock.ts'
 import type { Database, Script } from '../db/database.ts'
-import { dropLate, placeEnded, placeMoved, type Placement } from '../db/late-money.ts'
-import { endPayment, giveUpPayment, markCaptured, settleAuthorized } from '../db/payments.ts'
+import {
+  dropLate,
+  endPaymentThenPlace,
+  placeEnded,
+  placeMoved,
+  type Placement,
+} from '../db/late-money.ts'
+import { giveUpPayment, markCaptured, settleAuthorized, type AttemptEnd } from '../db/payments.ts'
 import type { NewId } from '../ids.ts'
 import type { Logger } from '../logger.ts'
 import { AlreadyCapturedError, type PaymentProvider } from './provider.ts'
@@ -33,10 +39,10 @@ export interface MoneyStepsOptions {
 export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
   const { database, provider, clock, newId, logger } = options
 
-  async function decline(paymentId: string, code: string): Promise<void> {
-    await database.transaction(() =>
-      endPayment(paymentId, { status: 'declined', code }, clock.now()),
-    )
+  async function end(paymentId: string, how: AttemptEnd): Promise<void> {
+    const now = clock.now()
+    const next = await database.transaction(() => endPaymentThenPlace(paymentId, how, now))
+    if (next !== undefined) await captureOrLeave(next)
   }
 
   async function authorized(paymentId: string): Promise<void> {
@@ -69,9 +75,7 @@ export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
       // A push payment was faster than our giving it up: the money is there, and the hold still is.
       return place(paymentId, placeMoved)
     }
-    await database.transaction(() =>
-      endPayment(paymentId, { status: 'voided', code: null }, clock.now()),
-    )
+    await end(paymentId, { status: 'voided', code: null })
   }
 
   async function place(paymentId: string, script: Place): Promise<void> {
@@ -95,7 +99,8 @@ export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
   }
 
   return {
-    ...{ decline, authorized, drop, giveUp },
+    ...{ authorized, drop, giveUp },
+    decline: (paymentId, code) => end(paymentId, { status: 'declined', code }),
     authorizedLate: (paymentId) => place(paymentId, placeEnded),
     moved: (paymentId) => place(paymentId, placeMoved),
   }

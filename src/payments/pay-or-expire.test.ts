@@ -85,7 +85,8 @@ function sweeper(database: Database, now: number) {
 function resolver(database: Database, provider: PaymentProvider, now: number) {
   const { newId } = fixture
   const parts = { database, provider, clock: clockAt(now), newId, logger: silentLogger }
-  return createResolvePayments({ ...parts, settlement: createPaymentSettlement(parts) })
+  const resolve = createResolvePayments({ ...parts, settlement: createPaymentSettlement(parts) })
+  return () => resolve(() => true)
 }
 
 interface Due {

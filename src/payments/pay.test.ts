@@ -152,7 +152,7 @@ describe('an authorisation that comes after the attempt was given up', () => {
     expect(await fixture.status('invoices', invoice.id)).toBe('paying')
     await expect(fixture.pay(invoice)).rejects.toThrow('payment_in_progress')
     delete fixture.meddle.void
-    await fixture.settlement.resolve({ ...payment, dueAt: invoice.dueAt })
+    await fixture.settlement.resolve({ ...payment, dueAt: invoice.dueAt, waiting: 0 })
     expect(await invoiceNow()).toMatchObject({ status: 'unpaid' })
     expect(await settle(await fixture.pay(invoice))).toMatchObject({ invoice: { status: 'paid' } })
   })

@@ -87,14 +87,17 @@ export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSett
 const hasEnded = ({ status }: Payment): boolean =>
   status === 'declined' || status === 'voided' || status === 'late'
 
-/** Unknown, or voided and not yet ended here; a pending one has until its invoice is due. */
+/**
+ * Unknown, or voided and not yet ended here; a pending one has until its invoice is due, or until other money
+ * is here.
+ */
 function isToBeGivenUp(
   payment: UnsettledPayment,
   known: ProviderPayment | undefined,
   now: number,
 ): boolean {
   if (payment.status !== 'authorizing') return false
-  if (known?.status === 'pending') return payment.dueAt <= now
+  if (known?.status === 'pending') return payment.dueAt <= now || payment.waiting > 0
   return known === undefined || known.status === 'voided'
 }
 

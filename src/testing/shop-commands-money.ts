@@ -1,8 +1,7 @@
 import fc from 'fast-check'
-import { dropLate, placeEnded, placeMoved } from '../db/late-money.ts'
+import { dropLate, endPaymentThenPlace, placeEnded, placeMoved } from '../db/late-money.ts'
 import {
   beginPayment,
-  endPayment,
   giveUpPayment,
   markCaptured,
   settleAuthorized,
@@ -60,16 +59,19 @@ export const authorised = step('authorised', async (payment, { fixture, model })
   return [real, model.money.authorized(payment)]
 })
 
+const endOf = (toCapture: string | undefined): string =>
+  toCapture === undefined ? 'over' : 'capture'
+
 export const declined = step('declined', async (payment, { fixture, model }) => {
   const end = { status: 'declined', code: 'card_declined' } as const
-  const real = await fixture.run(endPayment(payment.id, end, model.now))
-  return [real, model.money.end(payment, 'declined')]
+  const real = await fixture.run(endPaymentThenPlace(payment.id, end, model.now))
+  return [endOf(real), model.money.end(payment, 'declined')]
 })
 
 export const voided = step('voided', async (payment, { fixture, model }) => {
   const end = { status: 'voided', code: null } as const
-  const real = await fixture.run(endPayment(payment.id, end, model.now))
-  return [real, model.money.end(payment, 'voided')]
+  const real = await fixture.run(endPaymentThenPlace(payment.id, end, model.now))
+  return [endOf(real), model.money.end(payment, 'voided')]
 })
 
 export const givenUp = step('given up', async (payment, { fixture, model }) => {

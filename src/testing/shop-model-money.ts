@@ -50,6 +50,7 @@ export class ModelMoney {
     const invoice = this.#invoiceOf(payment)
     switch (payment.status) {
       case 'authorizing':
+        if (this.#waitingFor(invoice) !== undefined) payment.isGivenUp = true
         if (payment.isGivenUp) return 'void'
         payment.status = 'authorized'
         this.#pay(invoice)
@@ -81,17 +82,32 @@ export class ModelMoney {
     if (payment.status === 'authorized') payment.status = 'captured'
   }
 
-  end(payment: ModelPayment, status: 'declined' | 'voided'): boolean {
-    if (payment.status !== 'authorizing') return false
+  /** `capture`: money that waited for this end pays now. */
+  end(payment: ModelPayment, status: 'declined' | 'voided'): string {
+    if (payment.status !== 'authorizing') return 'over'
     payment.status = status
     const invoice = this.#invoiceOf(payment)
     invoice.status = 'unpaid'
+    this.#extend(invoice)
+    const waiting = this.#waitingFor(invoice)
+    if (waiting === undefined) return 'over'
+    waiting.status = 'authorized'
+    this.#pay(invoice)
+    return 'capture'
+  }
+
+  #extend(invoice: ModelInvoice): void {
     const { now, sale } = this.#shop
     const graceEndsAt = now + Math.min(declineGraceMs, sale.holdMs)
-    if (invoice.isExtended || graceEndsAt <= invoice.dueAt) return true
+    if (invoice.isExtended || graceEndsAt <= invoice.dueAt) return
     invoice.dueAt = graceEndsAt
     invoice.isExtended = true
-    return true
+  }
+
+  #waitingFor({ id }: ModelInvoice): ModelPayment | undefined {
+    return this.#shop.payments.find(
+      ({ invoiceId, status }) => invoiceId === id && status === 'late',
+    )
   }
 
   moved(payment: ModelPayment): string {

@@ -24,6 +24,7 @@ import {
 const scenes: readonly fc.Arbitrary<readonly ShopCommand[]>[] = [
   fc.tuple(reserve, checkout, begin),
   fc.tuple(reserve, checkout, begin, declined, begin, cameLate),
+  fc.tuple(reserve, checkout, begin, voided, begin, cameLate, authorised, declined),
   fc.tuple(reserve, checkout, begin, voided, wait, expire, cameLate),
   fc.tuple(begin, givenUp, moved, authorised),
   fc.tuple(reserve, checkout, begin, wait, expire, authorised),
