@@ -3,6 +3,7 @@ import { createAudit, unviolated, type AuditReport } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { openPaymentFixture, orderOf, type PaymentFixture } from './testing/payment-fixture.ts'
 import type { Offer } from './testing/sale-fixture.ts'
+import type { ProviderBooks } from './payments/compare-ledgers.ts'
 import { ProviderUnavailableError } from './payments/provider.ts'
 
 let fixture: PaymentFixture
@@ -18,12 +19,38 @@ afterEach(() => fixture.close())
 const audit = (): Promise<AuditReport> => createAudit(fixture)()
 const moneyOf = ({ invariants }: AuditReport) =>
   invariants.filter(({ id }) => id === 'I12' || id === 'I13')
+const problemsIn = (report: AuditReport) =>
+  moneyOf(report).flatMap(({ examples }) => examples.map((example) => example['problem']))
 
 /** Paid and captured on both sides. */
 async function paid() {
   const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
   await fixture.settlement.settle(orderOf(payment))
   return payment
+}
+
+/** Captured there; the program has not heard of it. */
+async function arrived() {
+  const invoiceId = await fixture.invoice(await fixture.user(), offer)
+  const payment = await fixture.pay(invoiceId, { method: 'pm_push' })
+  await fixture.settlement.settle(orderOf(payment))
+  await fixture.provider.arrive(payment.id)
+  return payment
+}
+
+const silent = () => Promise.reject(new ProviderUnavailableError('nobody there'))
+
+function silentAfterOnePage(): ProviderBooks {
+  const { find, readLedger } = fixture.provider
+  return {
+    find,
+    async readLedger(after) {
+      if (after !== '') return silent()
+      const page = await readLedger(after)
+      const captured = page.captured.slice(0, 1)
+      return { ...page, captured, next: captured[0]?.paymentId }
+    },
+  }
 }
 
 /** Does what the schema forbids, with a minute for it to be found. */
@@ -60,11 +87,7 @@ describe('the audit of both books', () => {
   })
 
   it('gives a push payment a minute to be heard of', async () => {
-    const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {
-      method: 'pm_push',
-    })
-    await fixture.settlement.settle(orderOf(payment))
-    await fixture.provider.arrive(payment.id)
+    const payment = await arrived()
     fixture.clock.advance(59_999)
     expect(await audit()).toMatchObject({ holds: true, strayPaymentIds: [] })
     fixture.clock.advance(1)
@@ -85,8 +108,7 @@ describe('the audit of both books', () => {
   it('finds another amount', async () => {
     await paid()
     corrupt(`update payments set amount_minor = amount_minor + 1`)
-    const problems = moneyOf(await audit())[0]?.examples.map((example) => example['problem'])
-    expect(problems).toContain('other_amount_or_invoice')
+    expect(problemsIn(await audit())).toContain('other_amount_or_invoice')
   })
 
   it('finds a paid invoice whose money was given up there', async () => {
@@ -126,11 +148,33 @@ describe('the audit of both books', () => {
   })
 
   it('says what it could not check while the provider is silent', async () => {
-    const silent = () => Promise.reject(new ProviderUnavailableError('nobody there'))
     const provider = { find: silent, readLedger: silent }
     const report = await createAudit({ ...fixture, provider })()
     expect(report.unchecked).toEqual(['I12 and I13 at the provider: nobody there'])
+    expect(report.uncheckedIds).toEqual(['I12', 'I13'])
     expect(report.invariants.map(({ id }) => id)).toContain('I16')
+  })
+
+  it('keeps what it found before the provider fell silent', async () => {
+    const payment = await arrived()
+    await paid()
+    fixture.clock.advance(60_000)
+    const report = await createAudit({ ...fixture, provider: silentAfterOnePage() })()
+    expect(report).toMatchObject({
+      ...{ holds: false, strayPaymentIds: [payment.id] },
+      ...{ unchecked: ['I12 at the provider: nobody there'], uncheckedIds: ['I12'] },
+    })
+    expect(problemsIn(report)).toContain('captured_there_not_paid_here')
+  })
+
+  it('keeps what it found before the provider fell silent about single payments', async () => {
+    await paid()
+    await fixture.paid(await fixture.user(), offer)
+    corrupt(`update payments set amount_minor = amount_minor + 1 where status = 'captured'`)
+    const provider = { ...fixture.provider, find: silent }
+    const report = await createAudit({ ...fixture, provider })()
+    expect(report.unchecked).toEqual(['I12 at the provider: nobody there'])
+    expect(problemsIn(report)).toContain('other_amount_or_invoice')
   })
 
   it('ends when its time is over, and says what is missing', async () => {

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { readMoneyBetween, readUncaptured, type OurPayment } from '../db/captured-payments.ts'
 import type { Database } from '../db/database.ts'
-import type { CapturedPayment, LedgerPage, PaymentLedger } from './ledger.ts'
-import type { PaymentProvider } from './provider.ts'
+import type { CapturedPayment, PaymentLedger } from './ledger.ts'
+import { ProviderUnavailableError, type PaymentProvider } from './provider.ts'
 
 /**
  * Our books against the provider's, payment by payment, in pages: each capture belongs to one paid
@@ -12,8 +12,10 @@ export interface LedgerComparison {
   readonly disagreements: readonly Disagreement[]
   /** Counted, beyond those listed. */
   readonly total: number
-  readonly voidsOfCaptured: number
-  readonly isComplete: boolean
+  /** Undefined when not even one page of theirs was read. */
+  readonly voidsOfCaptured: number | undefined
+  /** Why; what was found until then counts. Undefined: everything was compared. */
+  readonly endedEarly: string | undefined
 }
 
 export interface Disagreement {
@@ -44,41 +46,58 @@ const uncapturedMax = 50
 const listedMax = 100
 const afterAllIds = '\u{10ffff}'
 
-/** @throws ProviderUnavailableError when the provider's books cannot be read. */
 export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
-  const { database, provider, goesOn = () => true } = options
   const found = createFindings()
-  let after = ''
-  let page: LedgerPage
-  let isComplete = false
-  do {
-    // Theirs first: what is captured there was paid here before.
-    page = await provider.readLedger(after)
-    const [from, last] = [after, page.next ?? afterAllIds]
-    const ours = await database.read(() => readMoneyBetween(from, last))
-    await comparePage(options, { theirs: page.captured, ours }, found)
-    after = last
-    isComplete = page.next === undefined
-  } while (!isComplete && goesOn())
-  await compareUncaptured(options, found)
-  return { ...found.read(), voidsOfCaptured: page.voidsOfCaptured, isComplete }
+  try {
+    const endedEarly = await comparePages(options, found)
+    await compareUncaptured(options, found)
+    return { ...found.read(), endedEarly }
+  } catch (error) {
+    if (!(error instanceof ProviderUnavailableError)) throw error
+    return { ...found.read(), endedEarly: error.message }
+  }
 }
 
 interface Findings {
   add(problem: Disagreement['problem'], payment: OurPayment | CapturedPayment): void
-  read(): Pick<LedgerComparison, 'disagreements' | 'total'>
+  voidsOfCaptured(count: number): void
+  read(): Omit<LedgerComparison, 'endedEarly'>
 }
 
 function createFindings(): Findings {
   const disagreements: Disagreement[] = []
   let total = 0
+  let voidsOfCaptured: number | undefined
   return {
     add(problem, { paymentId, invoiceId, amountMinor, currency }) {
       total += 1
       if (disagreements.length >= listedMax) return
       disagreements.push({ problem, paymentId, invoiceId, amountMinor, currency })
     },
-    read: () => ({ disagreements, total }),
+    voidsOfCaptured(count) {
+      voidsOfCaptured = count
+    },
+    read: () => ({ disagreements, total, voidsOfCaptured }),
+  }
+}
+
+/** Resolves with why it ended before the last page. */
+async function comparePages(
+  options: CompareLedgersOptions,
+  found: Findings,
+): Promise<string | undefined> {
+  const { database, provider, goesOn = () => true } = options
+  let after = ''
+  for (;;) {
+    // Theirs first: what is captured there was paid here before.
+    const page = await provider.readLedger(after)
+    found.voidsOfCaptured(page.voidsOfCaptured)
+    const [from, last] = [after, page.next ?? afterAllIds]
+    const ours = await database.read(() => readMoneyBetween(from, last))
+    await comparePage(options, { theirs: page.captured, ours }, found)
+    if (page.next === undefined) return undefined
+    if (!goesOn()) return 'out of time'
+    after = last
   }
 }
 
