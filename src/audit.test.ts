@@ -53,6 +53,23 @@ function silentAfterOnePage(): ProviderBooks {
   }
 }
 
+/** Answers to `find` after `ms`. */
+function slow(ms: number): ProviderBooks {
+  return {
+    ...fixture.provider,
+    find(paymentId) {
+      fixture.clock.advance(ms)
+      return fixture.provider.find(paymentId)
+    },
+  }
+}
+
+/** Authorised there and paid here, but not captured yet. */
+async function paidThereToo(on: Offer): Promise<void> {
+  const { payment } = await fixture.paid(await fixture.user(), on)
+  await fixture.provider.authorize(orderOf(payment))
+}
+
 /** Does what the schema forbids, with a minute for it to be found. */
 function corrupt(statement: string): void {
   const raw = fixture.openRaw()
@@ -181,7 +198,36 @@ describe('the audit of both books', () => {
     const clock = { ...systemClock, now: fixture.clock.now }
     const report = await createAudit({ ...fixture, clock, budgetMs: 0 })()
     expect(report.invariants).toEqual([])
-    expect(report.unchecked).toHaveLength(unviolated().length)
+    const database = unviolated().map(({ id }) => `${id}: out of time`)
+    const expected = [...database, 'I12 and I13 at the provider: out of time']
+    expect(report.unchecked).toEqual(expected)
+  })
+
+  it.each(['authorized', 'captured'])(
+    'asks a slow provider for no payment (%s here) when the time is over',
+    async (status) => {
+      for (let i = 0; i < 10; i += 1) await fixture.paid(await fixture.user(), offer)
+      fixture.openRaw().exec(`update payments set status = '${status}'`)
+      fixture.clock.advance(60_000)
+      const startedAt = fixture.clock.monotonic()
+      const report = await createAudit({ ...fixture, provider: slow(300), budgetMs: 1_000 })()
+      expect(fixture.clock.monotonic() - startedAt).toBe(1_200)
+      expect(report.unchecked).toEqual(['I12 at the provider: out of time'])
+      expect(moneyOf(report)[0]).toMatchObject({ id: 'I12', violations: 4 })
+    },
+  )
+
+  it('says so when more payments are not captured yet than it asks for', async () => {
+    const large = await fixture.sale({ stock: 51 })
+    for (let i = 0; i < 50; i += 1) await paidThereToo(large)
+    fixture.clock.advance(60_000)
+    expect(await audit()).toMatchObject({ holds: true, unchecked: [] })
+    await paidThereToo(large)
+    fixture.clock.advance(60_000)
+    expect(await audit()).toMatchObject({
+      ...{ holds: true, uncheckedIds: ['I12'] },
+      unchecked: ['I12 at the provider: only 50 of the payments not captured yet were asked for'],
+    })
   })
 
   it('runs once for all who ask meanwhile', async () => {

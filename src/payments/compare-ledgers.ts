@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { readMoneyBetween, readUncaptured, type OurPayment } from '../db/captured-payments.ts'
 import type { Database } from '../db/database.ts'
-import type { CapturedPayment, PaymentLedger } from './ledger.ts'
+import type { CapturedPayment, LedgerPage, PaymentLedger } from './ledger.ts'
 import { ProviderUnavailableError, type PaymentProvider } from './provider.ts'
 
 /**
@@ -34,7 +34,7 @@ export interface CompareLedgersOptions {
   readonly database: Pick<Database, 'read'>
   readonly provider: ProviderBooks
   readonly clock: Clock
-  /** Asked before each page; false ends the comparison early. */
+  /** Asked before each question to the provider; false ends the comparison early. */
   readonly goesOn?: () => boolean
 }
 
@@ -48,13 +48,38 @@ const afterAllIds = '\u{10ffff}'
 
 export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
   const found = createFindings()
+  const inTime = { ...options, provider: askInTime(options) }
   try {
-    const endedEarly = await comparePages(options, found)
-    await compareUncaptured(options, found)
-    return { ...found.read(), endedEarly }
+    await comparePages(inTime, found)
+    await compareUncaptured(inTime, found)
+    return { ...found.read(), endedEarly: undefined }
   } catch (error) {
-    if (!(error instanceof ProviderUnavailableError)) throw error
+    if (!endsEarly(error)) throw error
     return { ...found.read(), endedEarly: error.message }
+  }
+}
+
+class EndedEarlyError extends Error {
+  override readonly name = 'EndedEarlyError'
+}
+
+const endsEarly = (error: unknown): error is Error =>
+  error instanceof EndedEarlyError || error instanceof ProviderUnavailableError
+
+/** Each answer may take as long as the provider likes: when the time is over it is not asked. */
+function askInTime({ provider, goesOn = () => true }: CompareLedgersOptions): ProviderBooks {
+  function checkTime(): void {
+    if (!goesOn()) throw new EndedEarlyError('out of time')
+  }
+  return {
+    async readLedger(after) {
+      checkTime()
+      return provider.readLedger(after)
+    },
+    async find(paymentId) {
+      checkTime()
+      return provider.find(paymentId)
+    },
   }
 }
 
@@ -81,23 +106,17 @@ function createFindings(): Findings {
   }
 }
 
-/** Resolves with why it ended before the last page. */
-async function comparePages(
-  options: CompareLedgersOptions,
-  found: Findings,
-): Promise<string | undefined> {
-  const { database, provider, goesOn = () => true } = options
-  let after = ''
-  for (;;) {
+async function comparePages(options: CompareLedgersOptions, found: Findings): Promise<void> {
+  const { database, provider } = options
+  let after: string | undefined = ''
+  while (after !== undefined) {
     // Theirs first: what is captured there was paid here before.
-    const page = await provider.readLedger(after)
+    const page: LedgerPage = await provider.readLedger(after)
     found.voidsOfCaptured(page.voidsOfCaptured)
     const [from, last] = [after, page.next ?? afterAllIds]
     const ours = await database.read(() => readMoneyBetween(from, last))
     await comparePage(options, { theirs: page.captured, ours }, found)
-    if (page.next === undefined) return undefined
-    if (!goesOn()) return 'out of time'
-    after = last
+    after = page.next
   }
 }
 
@@ -159,10 +178,12 @@ async function compareUncaptured(
   found: Findings,
 ): Promise<void> {
   const paidBefore = clock.now() - graceMs
-  const uncaptured = await database.read(() => readUncaptured(paidBefore, uncapturedMax))
-  for (const our of uncaptured) {
+  const uncaptured = await database.read(() => readUncaptured(paidBefore, uncapturedMax + 1))
+  for (const our of uncaptured.slice(0, uncapturedMax)) {
     const known = await provider.find(our.paymentId)
     if (known?.status === 'authorized' || known?.status === 'captured') continue
     found.add('paid_here_not_to_be_captured_there', our)
   }
+  if (uncaptured.length <= uncapturedMax) return
+  throw new EndedEarlyError(`only ${uncapturedMax} of the payments not captured yet were asked for`)
 }
