@@ -128,6 +128,39 @@ describe('the audit by the clock', () => {
     expect(Object.values(shown).every((count) => count === 0)).toBe(true)
   })
 
+  it('shows since when not everything was checked: while it rests, fails, or the provider is silent', async () => {
+    const { clock } = fixture
+    let database: Pick<Database, 'read'> = fixture.database
+    let readLedger: ProviderBooks['readLedger'] = fixture.provider.readLedger
+    const audit = createAuditOf(
+      { ...fixture.database, read: (script) => database.read(script) },
+      clock,
+      { find: fixture.provider.find, readLedger: (after) => readLedger(after) },
+    )
+    const isAged = async (seconds: number) => {
+      expect(await metrics.read()).toMatch(`\nholdfast_audit_age_seconds ${seconds}\n`)
+    }
+    clock.advance(30_000)
+    await isAged(30)
+    await audit()
+    await isAged(0)
+
+    clock.advance(30_000)
+    readLedger = loseCall
+    await audit()
+    await isAged(30)
+
+    clock.advance(30_000)
+    readLedger = fixture.provider.readLedger
+    database = { read: () => Promise.reject(new Error('the disk is gone')) }
+    await expect(audit()).rejects.toThrow('the disk is gone')
+    await isAged(60)
+
+    database = fixture.database
+    await audit()
+    await isAged(0)
+  })
+
   it('looks after money whose webhook was lost, and counts what waits for a person', async () => {
     const offer = await fixture.sale({ stock: 1, holdSeconds: 1 })
     const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {

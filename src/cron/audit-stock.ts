@@ -32,6 +32,10 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
   const { database, audit, clock, metrics, logger } = options
   const shown = new Map<string, number>()
   let restUntil = -Infinity
+  let wholeAt = clock.monotonic()
+  metrics.onCollect(() => {
+    metrics.auditAgeSeconds.set((clock.monotonic() - wholeAt) / 1000)
+  })
   show({ invariants: unviolated(), uncheckedIds: [] })
 
   /** Of what was not wholly checked nothing is taken back: silence mends no violation. */
@@ -56,6 +60,7 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
     const report = await audit()
     const tookMs = clock.monotonic() - startedAt
     restUntil = clock.monotonic() + tookMs * restFactor
+    if (report.unchecked.length === 0) wholeAt = clock.monotonic()
     show(report)
     complain(report)
     await lookAfter(report.strayPaymentIds, options)
