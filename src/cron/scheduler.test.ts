@@ -120,13 +120,13 @@ describe('a job', () => {
 })
 
 describe('the age of a job', () => {
-  it('is unknown before its first end, then counts from its last', async () => {
+  it('counts from the start, then from its last end', async () => {
     const first = held()
     const { age } = await start(job(first.run))
-    expect(age('job')).toBeUndefined()
+    expect(age('job')).toBe(0)
     await advance(overdueMs)
     await advance(500)
-    expect(age('job')).toBeUndefined()
+    expect(age('job')).toBe(overdueMs + 500)
     first.end()
     await turn()
     expect(age('job')).toBe(0)

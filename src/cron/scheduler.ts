@@ -14,7 +14,7 @@ export interface Job {
 }
 
 export interface Scheduler extends Service {
-  /** Since the last finished run, ms; undefined before the first. */
+  /** Since the last finished run, or the start, ms; undefined when there is no such job. */
   age(jobName: string): number | undefined
 }
 
@@ -78,7 +78,7 @@ interface JobSurroundings {
 function createJobState(job: Job, { clock, logger, goesOn }: JobSurroundings) {
   let running: Promise<void> | undefined
   let lastStart = clock.monotonic()
-  let lastEnd: number | undefined
+  let lastEnd = clock.monotonic()
 
   async function runOnce(): Promise<void> {
     lastStart = clock.monotonic()
@@ -102,7 +102,7 @@ function createJobState(job: Job, { clock, logger, goesOn }: JobSurroundings) {
     runIfOverdue() {
       if (clock.monotonic() - lastStart >= job.overdueMs) runUnlessRunning()
     },
-    age: () => (lastEnd === undefined ? undefined : clock.monotonic() - lastEnd),
+    age: () => clock.monotonic() - lastEnd,
     finished: () => running ?? Promise.resolve(),
   }
 }
