@@ -43,6 +43,10 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
       () => violations.length > 0,
     )
     return resultOf(world, violations, tally)
+  } catch (error) {
+    // Or nobody would hear the seed.
+    world.violate({ invariant: 'run', what: describe(error) })
+    return resultOf(world, violations, undefined)
   } finally {
     process.off('unhandledRejection', onRejection)
     world.witness.close()
