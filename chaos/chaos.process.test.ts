@@ -83,7 +83,9 @@ describe.skipIf(nsqd === undefined)('chaos', { timeout: runMs + 5_000 }, () => {
     await run.untilSaid(/(the storm begins)/)
     await abort('api 2', run.child)
     const { code, said } = await run.ended
-    expect(said).toMatch(/VIOLATED +crash +api 2 never ends by itself: 1 times not\n +ended by SIGABRT/)
+    expect(said).toMatch(
+      /VIOLATED +crash +api 2 never ends by itself: 1 times not\n +ended by SIGABRT/,
+    )
     expect([code, said]).toEqual([1, expect.stringMatching(/VERDICT: 1 of \d+ VIOLATED, seed 1/)])
   })
 

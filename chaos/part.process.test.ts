@@ -43,19 +43,22 @@ it.each([
   ['aborts', 'process.abort()', 'ended by SIGABRT'],
   ['exits with 1', 'process.exit(1)', 'exit code 1'],
   ['exits with 0', 'process.exit(0)', 'exit code 0'],
-])('a process that %s by itself has crashed, whatever is done to it next', async (_how, end, how) => {
-  const crashing = await start({ end })
-  await letItEnd(crashing)
-  await crashing.pause()
-  crashing.resume()
-  await crashing.kill()
-  await crashing.start()
-  await crashing.stop()
-  const what = expect.stringMatching(new RegExp(`^${how}\nas asked`)) as string
-  expect(crashing.mishaps()).toEqual([{ kind: 'crash', what }])
-  const crash = { id: 'crash', violations: 1, examples: [what] }
-  expect(judgeEnds(crashing)).toMatchObject([crash, { id: 'stop', violations: 0 }])
-})
+])(
+  'a process that %s by itself has crashed, whatever is done to it next',
+  async (_how, end, how) => {
+    const crashing = await start({ end })
+    await letItEnd(crashing)
+    await crashing.pause()
+    crashing.resume()
+    await crashing.kill()
+    await crashing.start()
+    await crashing.stop()
+    const what = expect.stringMatching(new RegExp(`^${how}\nas asked`)) as string
+    expect(crashing.mishaps()).toEqual([{ kind: 'crash', what }])
+    const crash = { id: 'crash', violations: 1, examples: [what] }
+    expect(judgeEnds(crashing)).toMatchObject([crash, { id: 'stop', violations: 0 }])
+  },
+)
 
 it('a process that was killed, stopped in order and silent has nothing to answer for', async () => {
   const orderly = await start({})
