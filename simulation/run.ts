@@ -8,8 +8,9 @@ import { noFaults, planOf, type Faults, type Plan } from './plan.ts'
 import { createSchedule } from './schedule.ts'
 import { play, type Tally } from './story.ts'
 import { createTrace } from './trace.ts'
+import type { Violation } from './violation.ts'
 import { openWitness } from './witness.ts'
-import type { Violation, World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface RunResult {
   readonly seed: number

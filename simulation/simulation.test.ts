@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { crashPoints } from './life.ts'
-import { noFaults } from './plan.ts'
+import { crashPoints, noFaults } from './plan.ts'
 import { describeFailure } from './report.ts'
 import { simulate } from './run.ts'
 
