@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { requireNsqd } from '../scripts/nsqd-process.ts'
 import { Sqlite } from '../src/sqlite/driver.ts'
@@ -56,7 +57,7 @@ describe.skipIf(nsqd === undefined)('chaos', { timeout: runMs + 5_000 }, () => {
     expect(said.match(/ s {2}.* for \d+\.\d s\n/g)?.length).toBeGreaterThan(5)
     expect(said).toMatch(/holds +B5 +every bot told paid has a paid invoice/)
     expect(said).toMatch(/holds +books +our books and the provider’s agree/)
-    expect(said.match(/holds +stop /g)).toHaveLength(4)
+    expect(said.match(/holds +(crash|stop) /g)).toHaveLength(8)
     expect([code, said]).toEqual([0, expect.stringMatching(/VERDICT: all \d+ hold\n$/)])
   })
 
@@ -77,6 +78,17 @@ describe.skipIf(nsqd === undefined)('chaos', { timeout: runMs + 5_000 }, () => {
     },
   )
 
+  it.concurrent('finds a process that died by itself and was there again', async () => {
+    const run = chaos('--seconds', '6', '--bots', '10', '--seed', '1')
+    await run.untilSaid(/(the storm begins)/)
+    await abort('api 2', run.child)
+    const { code, said } = await run.ended
+    expect(said).toMatch(
+      /VIOLATED +crash +api 2 never ends by itself: 1 times not\n +ended by SIGABRT/,
+    )
+    expect([code, said]).toEqual([1, expect.stringMatching(/VERDICT: 1 of \d+ VIOLATED, seed 1/)])
+  })
+
   it.concurrent('that is interrupted in the middle leaves nothing behind', async () => {
     const run = chaos('--seconds', '20', '--bots', '10', '--seed', '9')
     const path = await run.untilSaid(/the database is (\S+)\n/)
@@ -93,6 +105,15 @@ describe.skipIf(nsqd === undefined)('chaos', { timeout: runMs + 5_000 }, () => {
     expect(code).toBe(2)
   })
 })
+
+const programs = ['worker', 'api 1', 'api 2'] as const
+
+/** As it would by a fault in native code. */
+async function abort(name: (typeof programs)[number], { pid }: ChildProcess): Promise<void> {
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=,args=', '--ppid', String(pid)])
+  const started = stdout.split('\n').filter((line) => line.endsWith('dist/main.js'))
+  process.kill(Number.parseInt(started[programs.indexOf(name)] ?? '', 10), 'SIGABRT')
+}
 
 /** The sum of the stock (I2) stays right. */
 function plant(path: string): void {

@@ -15,6 +15,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+const seedMax = 2 ** 31
+
 export const usage = `Usage: npm run chaos -- [flags]
 
 Starts nsqd, a worker, two API nodes and the payment simulator, sends bots to one sale after the
@@ -25,7 +27,7 @@ provider's.
   --minutes <n>   how long it goes wrong (default 5)
   --seconds <n>   the same in seconds
   --bots <n>      bots of each sale, at most 1000 (default 100)
-  --seed <n>      the same seed gives the same faults at the same times, and the same bots
+  --seed <n>      the same seed gives the same faults in the same order, and the same bots
                   (default: a random one, printed)
   --help          this text
 
@@ -47,12 +49,12 @@ export function readOptions(commandLine: readonly string[]): Options | { readonl
   if (minutes !== undefined && seconds !== undefined) {
     throw new UsageError('either --minutes or --seconds')
   }
-  const inMinutes = wholeNumber('minutes', minutes ?? '5', 24 * 60) * 60
+  const inMinutes = wholeNumber('minutes', minutes ?? '5', { max: 24 * 60 }) * 60
   return {
     kind: 'run',
-    seconds: seconds === undefined ? inMinutes : wholeNumber('seconds', seconds, 86_400),
-    seed: seed === undefined ? randomInt(2 ** 31) : wholeNumber('seed', seed, 2 ** 31),
-    bots: wholeNumber('bots', bots ?? '100', 1_000),
+    seconds: seconds === undefined ? inMinutes : wholeNumber('seconds', seconds, { max: 86_400 }),
+    seed: wholeNumber('seed', seed ?? String(randomInt(seedMax)), { min: 0, max: seedMax }),
+    bots: wholeNumber('bots', bots ?? '100', { max: 1_000 }),
   }
 }
 
@@ -64,8 +66,12 @@ function parse(commandLine: readonly string[]) {
   }
 }
 
-function wholeNumber(name: string, text: string, max: number): number {
+function wholeNumber(
+  name: string,
+  text: string,
+  { min = 1, max }: { readonly min?: number; readonly max: number },
+): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-  if (value >= 1 && value <= max) return value
-  throw new UsageError(`--${name}: expected a whole number from 1 to ${max}, got '${text}'`)
+  if (value >= min && value <= max) return value
+  throw new UsageError(`--${name}: expected a whole number from ${min} to ${max}, got '${text}'`)
 }

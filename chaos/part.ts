@@ -16,8 +16,18 @@ export interface Part {
   /** SIGSTOP, until `resume`. */
   pause(): Promise<void>
   resume(): void
-  /** SIGTERM. The exit code; null when it had to be killed. */
-  stop(): Promise<number | null>
+  /** SIGTERM. */
+  stop(): Promise<void>
+  /** Starts it again when it has ended by itself. */
+  revive(): Promise<void>
+  /** Every end it should not have had, so far. */
+  mishaps(): readonly Mishap[]
+}
+
+export interface Mishap {
+  /** It ended and nobody had asked for that; or told to stop it did anything but exit with 0. */
+  readonly kind: 'crash' | 'stop'
+  readonly what: string
 }
 
 export interface PartOptions {
@@ -34,14 +44,25 @@ const upWithinMs = 60_000
 /** It promises less than ten seconds. */
 const stopWithinMs = 15_000
 const outputCharactersMax = 4_000
+type Ending = 'SIGTERM' | 'SIGKILL'
 
 export function createPart(options: PartOptions): Part {
   const { name, command, environment, origin, health } = options
+  const mishaps: Mishap[] = []
   let child: ChildProcess | undefined
+  /** When its output is read to the end and its end is noted. */
+  let ended = Promise.resolve()
+  let askedTo: Ending | undefined
   let output = ''
 
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-outputCharactersMax)
+  }
+
+  function note(code: number | null, signal: NodeJS.Signals | null): void {
+    const how = `${signal === null ? `exit code ${code}` : `ended by ${signal}`}\n${output}`.trim()
+    const isExpected = askedTo === 'SIGTERM' ? code === 0 : signal === askedTo
+    if (!isExpected) mishaps.push({ kind: askedTo === 'SIGTERM' ? 'stop' : 'crash', what: how })
   }
 
   async function start(): Promise<void> {
@@ -52,8 +73,13 @@ export function createPart(options: PartOptions): Part {
       detached: true,
     })
     child = started
+    askedTo = undefined
+    output = ''
     started.stdout.on('data', keep)
     started.stderr.on('data', keep)
+    ended = once(started, 'close').then(([code, signal]) => {
+      note(code as number | null, signal as NodeJS.Signals | null)
+    })
     endWithThisProcess(started)
     const deadline = now() + upWithinMs
     while (!(await isUp(`${origin}${health}`))) {
@@ -63,31 +89,38 @@ export function createPart(options: PartOptions): Part {
     }
   }
 
-  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    if (child === undefined) return 0
+  async function end(signal: Ending): Promise<void> {
+    if (child === undefined || hasEnded(child)) return ended
     const ending = child
-    if (hasEnded(ending)) return ending.exitCode
-    const exited = once(ending, 'exit')
+    askedTo = signal
     ending.kill(signal)
     if (signal === 'SIGTERM') ending.kill('SIGCONT')
     const killLater = setTimeout(() => ending.kill('SIGKILL'), stopWithinMs)
-    await exited
+    await ended
     clearTimeout(killLater)
-    return ending.exitCode
   }
 
   return {
     ...{ name, origin, start },
-    async kill() {
-      await end('SIGKILL')
-    },
+    kill: () => end('SIGKILL'),
     async pause() {
-      if (child !== undefined) await pauseChild(child)
+      if (child === undefined || hasEnded(child)) return
+      try {
+        await pauseChild(child)
+      } catch (error) {
+        if (!hasEnded(child)) throw error
+      }
     },
     resume() {
       child?.kill('SIGCONT')
     },
     stop: () => end('SIGTERM'),
+    async revive() {
+      if (child === undefined || !hasEnded(child)) return
+      await ended
+      await start()
+    },
+    mishaps: () => mishaps,
   }
 }
 

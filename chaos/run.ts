@@ -4,7 +4,7 @@ import { now, pause } from '../functional_test/time.ts'
 import type { Options } from './options.ts'
 import { startShop, type Shop } from './shop.ts'
 import { storm } from './storm.ts'
-import { judgeBooks, judgeExit, judgeWaves } from './verdict.ts'
+import { judgeBooks, judgeEnds, judgeWaves } from './verdict.ts'
 import { prepareWave, type Wave } from './wave.ts'
 
 /** The flow: shop → sales and bots → storm and waves at the same time → heal → verdict. */
@@ -29,8 +29,8 @@ export async function run(options: Options, say: Say): Promise<Finding[]> {
   try {
     say(`the database is ${shop.databasePath}`)
     const findings = await runIn(shop, options, say)
-    const exits = await shop.stop()
-    return [...findings, ...exits.map(judgeExit)]
+    await shop.stop()
+    return [...findings, ...shop.parts.flatMap(judgeEnds)]
   } finally {
     await shop.stop()
     for (const signal of signals) process.off(signal, leave)

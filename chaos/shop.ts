@@ -15,16 +15,12 @@ export interface Shop {
   readonly provider: Part
   readonly worker: Part
   readonly apis: readonly Part[]
+  /** All but nsqd. */
+  readonly parts: readonly Part[]
   readonly adminToken: string
   readonly databasePath: string
-  /** Ends all in order: how each that served went. Harmless when repeated. */
-  stop(): Promise<readonly Exit[]>
-}
-
-export interface Exit {
-  readonly name: string
-  /** Null: it had to be killed. */
-  readonly code: number | null
+  /** Ends all in order. Harmless when repeated. */
+  stop(): Promise<void>
 }
 
 const root = join(import.meta.dirname, '..')
@@ -40,7 +36,7 @@ export async function startShop(): Promise<Shop> {
   const nsqd = await startNsqd({ binary: await requireNsqd() })
   const shop = await lay(folder, nsqd)
   try {
-    for (const part of [shop.provider, shop.worker, ...shop.apis]) await part.start()
+    for (const part of shop.parts) await part.start()
     return shop
   } catch (error) {
     await shop.stop()
@@ -77,18 +73,15 @@ async function lay(folder: string, nsqd: NsqProcess): Promise<Shop> {
     })
   const worker = part('worker', 'worker', workerPort)
   const apis = apiPorts.map((port, index) => part(`api ${index + 1}`, 'api', port))
-  const stop = async (): Promise<readonly Exit[]> => {
-    const exits: Exit[] = []
-    for (const each of [...apis, worker, provider]) {
-      exits.push({ name: each.name, code: await each.stop() })
-    }
+  const parts = [provider, worker, ...apis]
+  const stop = async (): Promise<void> => {
+    for (const each of parts.toReversed()) await each.stop()
     await nsqd.dispose()
     await rm(folder, { recursive: true, force: true })
-    return exits
   }
-  let stopping: Promise<readonly Exit[]> | undefined
+  let stopping: Promise<void> | undefined
   return {
-    ...{ nsqd, provider, worker, apis, adminToken, databasePath },
+    ...{ nsqd, provider, worker, apis, parts, adminToken, databasePath },
     stop: () => (stopping ??= stop()),
   }
 }

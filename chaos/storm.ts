@@ -15,8 +15,8 @@ const pauseMsMin = 200
 const pauseMsMax = 2_000
 
 /**
- * Faults at random, by the seed, until the time is over; it resolves when the last one is put right.
- * Returns how many there were.
+ * Faults at random, by the seed, until the time is over; it resolves when the last one is put right
+ * and everybody is there. Returns how many there were.
  */
 export async function storm(shop: Shop, options: StormOptions): Promise<number> {
   const { seed, seconds, say } = options
@@ -33,6 +33,7 @@ export async function storm(shop: Shop, options: StormOptions): Promise<number> 
     await Promise.race([pause(patienceMs), failure(under.values())])
   }
   await Promise.all(under.values())
+  for (const part of shop.parts) await part.revive()
   return count
 }
 

@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 import type { Evidence } from '../functional_test/evidence.ts'
 import { judge } from '../functional_test/invariants.ts'
 import type { Finding } from '../functional_test/judgement.ts'
-import type { Exit, Shop } from './shop.ts'
+import type { Part } from './part.ts'
+import type { Shop } from './shop.ts'
 
 /** What the bots of all waves were told against the shop's answers; violations added up. */
 export function judgeWaves(waves: readonly Evidence[]): Finding[] {
@@ -35,14 +36,19 @@ function add(sum: Finding, finding: Finding, sale: string): Finding {
   }
 }
 
-export function judgeExit({ name, code }: Exit): Finding {
-  return {
-    id: 'stop',
-    title: `${name} stops in order at the end`,
-    violations: code === 0 ? 0 : 1,
-    measured: code === null ? 'had to be killed' : `exit code ${code}`,
-    examples: [],
+/** Whether a process died by itself, and whether it stopped in order whenever it was told to. */
+export function judgeEnds({ name, mishaps }: Pick<Part, 'name' | 'mishaps'>): Finding[] {
+  const titles = {
+    crash: `${name} never ends by itself`,
+    stop: `${name} stops in order whenever it is told to`,
   }
+  return (['crash', 'stop'] as const).map((id) => {
+    const examples = mishaps()
+      .filter(({ kind }) => kind === id)
+      .map(({ what }) => what)
+    const measured = examples.length === 0 ? 'every time' : `${examples.length} times not`
+    return { id, title: titles[id], violations: examples.length, measured, examples }
+  })
 }
 
 const auditScript = join(import.meta.dirname, '..', 'scripts', 'audit.ts')

@@ -14,7 +14,8 @@ const lastLooksAtOnceMax = 100
 
 /**
  * Waits until the server has ended every hold that nobody paid for or released, and writes down
- * when it was seen. Gives up on a hold `sweepGraceMs` after its deadline, or at the end of the run.
+ * when it was seen. Gives up on a hold `sweepGraceMs` after its deadline and the last time it may have been
+ * paid for, or at the end of the run.
  */
 export async function waitForUnpaidHolds(
   run: Run,
@@ -80,6 +81,8 @@ async function waitForEnd(
   const { reservationId } = waiting.hold
   let deadlineAt = waiting.deadlineAt
   await pause(Math.min(deadlineAt, shoppers.deadlineAt) - now())
+  // What is past its deadline when a card is declined late ends with the next sweep, not before.
+  let payingUntil = now()
   let silentLooks = 0
   while (now() < shoppers.deadlineAt && silentLooks < silentLooksMax) {
     const askedAt = now()
@@ -89,7 +92,8 @@ async function waitForEnd(
       return
     }
     if (seen.dueAt !== null) deadlineAt = Math.max(deadlineAt, seen.dueAt - waiting.clockOffsetMs)
-    if (seen.state === 'held' && askedAt > deadlineAt + sweepGraceMs) {
+    if (seen.state === 'paying') payingUntil = now()
+    if (seen.state === 'held' && askedAt > Math.max(deadlineAt, payingUntil) + sweepGraceMs) {
       history.overstays.push({ reservationId, askedAt })
       return
     }

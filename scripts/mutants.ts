@@ -11,21 +11,29 @@ import { tryMutant, type Trial } from './mutants/trial.ts'
 /**
  * `npm run mutants`: takes the guards out of the program one by one and shows which test went red.
  * Exit code 0 when every one was missed; 1 when a mutant survived or could not be tried; 2 when
- * the suites are red without any. It works on copies; the working tree is only read.
+ * the suites are red without any, or the command line cannot be used. It works on copies; the working tree is only read.
  */
 const usage = `usage: npm run mutants [-- --only id,id] [--list]`
 
 const root = join(import.meta.dirname, '..')
+/** The command line cannot be used; `message` says why. */
+class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
 /** Two cores; a suite is mostly one. */
 const lanesMax = 2
 const baselineTimeoutMs = 300_000
+/** They end without an `exit` otherwise, and the copies stay. */
+const interruptions = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { only: { type: 'string' }, list: { type: 'boolean', default: false } },
-  })
-  const chosen = choose(values.only)
-  if (values.list) {
+  const { only, list } = parse()
+  const chosen = choose(only)
+  if (list) {
     for (const mutant of chosen) console.log(describe(mutant))
     return 0
   }
@@ -35,6 +43,15 @@ async function main(): Promise<number> {
   })
   for (const line of misfits) console.error(line)
   return misfits.length > 0 ? 1 : tryAll(chosen)
+}
+
+function parse(): { readonly only?: string; readonly list: boolean } {
+  const options = { only: { type: 'string' }, list: { type: 'boolean', default: false } } as const
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 function describe(mutant: Mutant): string {
@@ -48,7 +65,7 @@ function choose(only: string | undefined): readonly Mutant[] {
   if (only === undefined) return mutants
   return only.split(',').map((id) => {
     const found = mutants.find((mutant) => mutant.id === id)
-    if (found === undefined) throw new Error(`there is no mutant ${id}`)
+    if (found === undefined) throw new UsageError(`there is no mutant ${id}`)
     return found
   })
 }
@@ -58,7 +75,7 @@ async function tryAll(chosen: readonly Mutant[]): Promise<number> {
   process.once('exit', () => {
     removeTree(folder)
   })
-  process.once('SIGINT', () => process.exit(130))
+  for (const [signal, code] of interruptions) process.once(signal, () => process.exit(code))
   const lanes = Array.from({ length: Math.min(lanesMax, chosen.length) }, (_, lane) =>
     join(folder, String(lane)),
   )
@@ -133,7 +150,7 @@ function summarize(trials: readonly Trial[], seconds: number): number {
 try {
   process.exitCode = await main()
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error)
-  console.error(usage)
+  if (!(error instanceof UsageError)) throw error
+  console.error(`${error.message}\n\n${usage}`)
   process.exitCode = 2
 }

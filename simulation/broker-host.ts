@@ -27,7 +27,7 @@ export async function startBrokerHost(world: World): Promise<BrokerHost> {
     const lane = world.schedule.lane(`broker ${generation}`)
     const broker = createEmbeddedBroker({
       ...{ clock: lane.clock, logger: quietLogger, random: world.random, defer: lane.defer },
-      faults: { reorderRate: world.plan.faults.reorder, lostFinishRate: 0 },
+      faults: () => ({ reorderRate: world.faults().reorder, lostFinishRate: 0 }),
       ...{ messageTimeoutMs, drainTimeoutMs: 1 },
     })
     await broker.start()

@@ -5,7 +5,7 @@ import type { Door, HttpAnswer, HttpCall } from './door.ts'
 import { beginLife, type Life } from './life.ts'
 import { send, type Serving } from './network.ts'
 import type { NodePlan } from './plan.ts'
-import { startProcess, type Surroundings } from './process.ts'
+import { startProcess, type Outside } from './process.ts'
 import type { World } from './world.ts'
 
 /** All processes of ours: whoever dies is started again on what is on disk. */
@@ -40,7 +40,7 @@ interface Slot {
 const servingOf = ({ life, door }: Slot): readonly Serving[] =>
   life === undefined || door === undefined ? [] : [{ life, door }]
 
-export function openHouse(world: World, surroundings: Surroundings): House {
+export function openHouse(world: World, outside: Outside): House {
   const slots: Slot[] = world.plan.nodes.map((node) => ({
     ...{ node, life: undefined, door: undefined, isReady: false },
   }))
@@ -60,7 +60,7 @@ export function openHouse(world: World, surroundings: Surroundings): House {
     world.trace.note(`${slot.node.name} starts`)
     try {
       await checkDisk(world)
-      slot.door = await startProcess(configOf(world, slot.node, lives), life, surroundings)
+      slot.door = await startProcess(configOf(world, slot.node, lives), life, outside)
       slot.isReady = true
     } catch (error) {
       if (!(error instanceof DatabaseUnavailableError)) {

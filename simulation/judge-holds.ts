@@ -6,8 +6,8 @@ import {
   type ReservationSeen,
   type Told,
 } from './history.ts'
-import type { Evidence } from './judge.ts'
-import type { Violation } from './world.ts'
+import type { Evidence } from './evidence.ts'
+import type { Violation } from './violation.ts'
 
 /** A reservation in the end. */
 interface Row {

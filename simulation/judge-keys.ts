@@ -1,5 +1,5 @@
 import { bodyOf, groupTold, type Told } from './history.ts'
-import type { Evidence } from './judge.ts'
+import type { Evidence } from './evidence.ts'
 
 /** I17: the same key and wish, the same answer; another wish, another answer's refusal. */
 export function judgeKeys({ world, history }: Evidence): void {

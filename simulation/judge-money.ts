@@ -1,5 +1,5 @@
 import { bodyOf, type Told } from './history.ts'
-import type { Evidence } from './judge.ts'
+import type { Evidence } from './evidence.ts'
 
 interface Invoice {
   readonly id: string

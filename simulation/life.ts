@@ -1,13 +1,6 @@
+import type { CrashPoint } from './plan.ts'
 import type { Lane } from './schedule.ts'
 import type { World } from './world.ts'
-
-/** The places where a process may be killed. */
-export const crashPoints = [
-  ...(['before commit', 'after commit', 'before publish', 'after publish'] as const),
-  ...(['before finish', 'after finish', 'before authorise', 'after authorise'] as const),
-  ...(['before capture', 'after capture', 'before void', 'after void'] as const),
-] as const
-export type CrashPoint = (typeof crashPoints)[number]
 
 /** One process from its start to its death. What it held in memory goes with it. */
 export interface Life {

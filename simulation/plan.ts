@@ -1,5 +1,4 @@
 import { createRandom, pick } from '../src/testing/turns.ts'
-import { crashPoints, type CrashPoint } from './life.ts'
 
 /** What a seed decides before anything happens: who there is, what is sold, and what goes wrong how often. */
 export interface Plan {
@@ -25,6 +24,14 @@ export interface ProductPlan {
   readonly priceMinor: number
   readonly purchaseLimit: number | undefined
 }
+
+/** The places where a process may be killed. */
+export const crashPoints = [
+  ...(['before commit', 'after commit', 'before publish', 'after publish'] as const),
+  ...(['before finish', 'after finish', 'before authorise', 'after authorise'] as const),
+  ...(['before capture', 'after capture', 'before void', 'after void'] as const),
+] as const
+export type CrashPoint = (typeof crashPoints)[number]
 
 /** Shares of all occasions, 0 to 1; those named `…PerSecond` of all seconds. */
 export interface Faults {

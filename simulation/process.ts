@@ -14,7 +14,7 @@ import { linkProvider, type ProviderHost } from './provider-link.ts'
 import { createSimulatedLogger } from './quiet-logger.ts'
 
 /** What is outside of our processes, and stays when they die. */
-export interface Surroundings {
+export interface Outside {
   readonly databasePath: string
   readonly broker: BrokerHost
   readonly provider: ProviderHost
@@ -34,12 +34,12 @@ const expectedComplaints = ['money came that pays nothing']
 export async function startProcess(
   config: Config,
   life: Life,
-  surroundings: Surroundings,
+  outside: Outside,
 ): Promise<Door | undefined> {
   const { world, lane } = life
   const disk = world.schedule.lane(`${life.name} disk`)
   const { clock, random } = { clock: lane.clock, random: world.random }
-  const inner = openSqlite({ path: surroundings.databasePath, clock, random, defer: disk.defer })
+  const inner = openSqlite({ path: outside.databasePath, clock, random, defer: disk.defer })
   life.onDeath(() => {
     // What waits for its turn finds nobody to run for; then the file is let go.
     void inner.close().finally(() => {
@@ -58,8 +58,8 @@ export async function startProcess(
       ...{ timetable: timetableOf(life), shoppersMax: 100 },
     },
     {
-      ...{ database, reader: database, metrics, broker: linkBroker(surroundings.broker, life) },
-      provider: linkProvider(surroundings.provider, life),
+      ...{ database, reader: database, metrics, broker: linkBroker(outside.broker, life) },
+      provider: linkProvider(outside.provider, life),
     },
   )
   const roles = createRoles(foundation)

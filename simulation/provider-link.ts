@@ -3,7 +3,8 @@ import { ProviderUnavailableError } from '../src/payments/provider.ts'
 import type { SimulatedProvider } from '../src/payments/simulated.ts'
 import type { PaymentLedger } from '../src/payments/ledger.ts'
 import type { PaymentProvider } from '../src/payments/provider.ts'
-import type { CrashPoint, Life } from './life.ts'
+import type { Life } from './life.ts'
+import type { CrashPoint } from './plan.ts'
 import { never } from './world.ts'
 
 /** The provider over a bad line: calls and answers get lost, come late, and the caller may die around each. */

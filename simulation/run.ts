@@ -8,8 +8,9 @@ import { noFaults, planOf, type Faults, type Plan } from './plan.ts'
 import { createSchedule } from './schedule.ts'
 import { play, type Tally } from './story.ts'
 import { createTrace } from './trace.ts'
+import type { Violation } from './violation.ts'
 import { openWitness } from './witness.ts'
-import type { Violation, World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface RunResult {
   readonly seed: number
@@ -43,6 +44,10 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
       () => violations.length > 0,
     )
     return resultOf(world, violations, tally)
+  } catch (error) {
+    // Or nobody would hear the seed.
+    world.violate({ invariant: 'run', what: describe(error) })
+    return resultOf(world, violations, undefined)
   } finally {
     process.off('unhandledRejection', onRejection)
     world.witness.close()

@@ -1,7 +1,7 @@
 import type { Database, Row, Script } from '../src/db/database.ts'
 import { pushMethod } from '../src/payments/simulated-schema.ts'
 import { Sqlite, type SqliteStatement } from '../src/sqlite/driver.ts'
-import type { Violation } from './world.ts'
+import type { Violation } from './violation.ts'
 
 /**
  * Looks into the database file at the very moment something is said or done, past the program: what is told

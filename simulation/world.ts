@@ -2,6 +2,7 @@ import type { FakeClock } from '../src/testing/fake-clock.ts'
 import type { Faults, Plan } from './plan.ts'
 import type { Lane, Schedule } from './schedule.ts'
 import type { Trace } from './trace.ts'
+import type { Violation } from './violation.ts'
 import type { Witness } from './witness.ts'
 
 /** What everybody in a run shares: the seed's numbers, time, the trace, and what must not happen. */
@@ -25,12 +26,6 @@ export interface World {
   /** True as often as this fault happens now. */
   hits(fault: keyof Faults): boolean
   violate(violation: Violation): void
-}
-
-export interface Violation {
-  /** As docs/guarantees.md numbers them, or a word for what has no number. */
-  readonly invariant: string
-  readonly what: string
 }
 
 /** An answer that never comes: of a process that is dead. */

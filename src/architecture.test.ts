@@ -25,7 +25,9 @@ function importsOf(file: string): string[] {
 }
 
 const sources = [...filesIn('src', /\.ts$/), ...filesIn('scripts', /\.(ts|js)$/)]
-const imports = new Map(sources.map((file) => [file, importsOf(file)]))
+const aroundIt = ['functional_test', 'simulation', 'chaos', 'bench']
+const all = [...sources, ...aroundIt.flatMap((folder) => filesIn(folder, /\.ts$/))]
+const imports = new Map(all.map((file) => [file, importsOf(file)]))
 const isTest = (file: string): boolean => file.endsWith('.test.ts')
 const isForTests = (file: string): boolean =>
   isTest(file) || file.endsWith('.contract.ts') || file.startsWith('src/testing/')
@@ -194,7 +196,9 @@ describe('the texts', () => {
 
   it.each(texts)('%s names files that exist', (text) => {
     const paths = [
-      ...readText(text).matchAll(/`((?:src|scripts|functional_test|migrations)\/[^`\s]+)`/g),
+      ...readText(text).matchAll(
+        /`((?:src|scripts|migrations|docs|functional_test|simulation|chaos|bench)\/[^`\s]+)`/g,
+      ),
     ]
     const missing = paths
       .map(([, path = '']) => path)

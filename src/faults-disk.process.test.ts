@@ -5,7 +5,7 @@ import { Sqlite } from './sqlite/driver.ts'
 import { addToCart, buy, payFor } from './testing/buyers.ts'
 import { expectAuditClean, readStock } from './testing/expectations.ts'
 import type { Answer } from './testing/http.ts'
-import { mountFragile, mountSmall, type FragileDisk } from './testing/mounts.ts'
+import { mountFragile, mountSmall, type FragileDisk, type Lack } from './testing/mounts.ts'
 import { openPaymentScene, resolvedMs, type Buyer } from './testing/payment-scene.ts'
 import { createSale, createShopper, createShoppers } from './testing/sale.ts'
 import { checkOut, hold, invoiced, pay } from './testing/shopping.ts'
@@ -18,8 +18,8 @@ import { warn } from './testing/warn.ts'
 /** F12 and the power cut: the disk under a real process. Mounting needs root and Linux. */
 const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
-function sayLoudly(what: string): string {
-  const text = `SKIPPED, NOT TESTED: ${what} needs root and Linux, to mount a file system`
+function sayLoudly(what: string, { lacks }: Lack): string {
+  const text = `SKIPPED, NOT TESTED: ${what} needs ${lacks}`
   warn(text)
   return text
 }
@@ -30,13 +30,16 @@ describe('a disk that is full', () => {
     async ({ skip }) => {
       const folder = createTemporaryFolder()
       const disk = mountSmall(folder.path, 8)
-      if (disk === undefined) skip(sayLoudly('a full disk'))
-      const shop = await startOn(disk?.path ?? '', folder)
+      if ('lacks' in disk) {
+        folder.remove()
+        return skip(sayLoudly('a full disk', disk))
+      }
+      const shop = await startOn(disk.path, folder)
       try {
-        await fillAndFree(shop, disk?.path ?? '', join(folder.path, 'provider.db'))
+        await fillAndFree(shop, disk.path, join(folder.path, 'provider.db'))
       } finally {
         await shop.stop()
-        disk?.unmount()
+        disk.unmount()
         folder.remove()
       }
     },
@@ -170,11 +173,14 @@ describe(`a power cut (seed ${seed})`, () => {
     async ({ skip }) => {
       const folder = createTemporaryFolder()
       const disk = mountFragile(folder.path)
-      if (disk === undefined) skip(sayLoudly('a power cut'))
+      if ('lacks' in disk) {
+        folder.remove()
+        return skip(sayLoudly('a power cut', disk))
+      }
       try {
-        if (disk !== undefined) await cutAgainAndAgain(disk)
+        await cutAgainAndAgain(disk)
       } finally {
-        disk?.unmount()
+        disk.unmount()
         folder.remove()
       }
     },

@@ -65,6 +65,16 @@ describe.each([
     expect(told).toEqual([stepMs])
   })
 
+  it('that is slewed after it is believed after a minute, and told once', () => {
+    fake.step(stepMs)
+    for (let second = 0; second <= believedAfterMs / 1_000; second += 1) {
+      fake.step(20)
+      pass(1_000)
+    }
+    expect(steady.now()).toBe(fake.now())
+    expect(told).toEqual([stepMs + 20])
+  })
+
   it('has to stay for a minute anew when it comes again', () => {
     fake.step(stepMs)
     pass(40_000)

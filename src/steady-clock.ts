@@ -13,6 +13,7 @@ export interface SteadyClockOptions {
 const toleranceMs = 1_000
 
 interface Step {
+  /** As last seen: what was set may be slewed from there. */
   readonly offsetMs: number
   /** Of the monotonic clock, ms. */
   readonly since: number
@@ -30,11 +31,13 @@ export function createSteadyClock(options: SteadyClockOptions): Clock {
 
   const isNear = (one: number, other: number): boolean => Math.abs(one - other) <= toleranceMs
 
-  function hasStayed(seenMs: number, monotonic: number): boolean {
+  /** True as soon as it has stayed for long enough. */
+  function watchStep(seenMs: number, monotonic: number): boolean {
     if (step === undefined || !isNear(seenMs, step.offsetMs)) {
       step = { offsetMs: seenMs, since: monotonic }
       onStep(Math.round(seenMs - offsetMs))
     }
+    step = { ...step, offsetMs: seenMs }
     return monotonic - step.since >= believedAfterMs
   }
 
@@ -44,7 +47,7 @@ export function createSteadyClock(options: SteadyClockOptions): Clock {
       const now = clock.now()
       const monotonic = clock.monotonic()
       const seenMs = now - monotonic
-      if (!isNear(seenMs, offsetMs) && !hasStayed(seenMs, monotonic)) {
+      if (!isNear(seenMs, offsetMs) && !watchStep(seenMs, monotonic)) {
         return Math.round(offsetMs + monotonic)
       }
       offsetMs = seenMs

@@ -63,7 +63,11 @@ export async function runSuites(run: SuiteRun): Promise<Verdict> {
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')))
   }
+  const endIt = (): void => void child.kill('SIGKILL')
+  // First of all, before the tree is removed.
+  process.prependOnceListener('exit', endIt)
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+  process.off('exit', endIt)
   if (signal !== null) return untested(`no end within ${timeoutMs / 1000} s`)
   const report = readReport(reportPath)
   return report === undefined ? untested(said.join('')) : judge(report, { tree, code })

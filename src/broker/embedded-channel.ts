@@ -23,7 +23,8 @@ export interface ChannelOptions {
   readonly random: () => number
   /** Runs a task soon, never at once. */
   readonly defer: (task: () => void) => void
-  readonly faults: EmbeddedFaults
+  /** Those of the moment. */
+  readonly faults: () => EmbeddedFaults
   readonly messageTimeoutMs: number
 }
 
@@ -129,7 +130,8 @@ export class EmbeddedChannel {
   finished(delivery: Delivery): void {
     if (!this.#settle(delivery)) return
     const { faults, messageTimeoutMs, random } = this.#options
-    if (faults.lostFinishRate > 0 && random() < faults.lostFinishRate) {
+    const { lostFinishRate } = faults()
+    if (lostFinishRate > 0 && random() < lostFinishRate) {
       this.#putLater(delivery, random() * messageTimeoutMs)
     }
     this.schedule()
@@ -169,7 +171,8 @@ export class EmbeddedChannel {
 
   #take(): Delivery | undefined {
     const { faults, random } = this.#options
-    if (faults.reorderRate > 0 && this.#queue.length > 1 && random() < faults.reorderRate) {
+    const { reorderRate } = faults()
+    if (reorderRate > 0 && this.#queue.length > 1 && random() < reorderRate) {
       const distance = Math.min(this.#queue.length - 1, reorderDistanceMax)
       this.#queue.swapWithFirst(1 + Math.floor(random() * distance))
     }

@@ -17,7 +17,7 @@ describeBroker('embedded', () => {
     messageTimeoutMs,
     drainTimeoutMs: 500,
     // Reordering is within the contract; a lost finish would make its counts a matter of luck.
-    faults: { reorderRate: 0.2, lostFinishRate: 0 },
+    faults: () => ({ reorderRate: 0.2, lostFinishRate: 0 }),
   })
   return Promise.resolve({ broker, messageTimeoutMs, dispose: () => Promise.resolve() })
 })
@@ -32,7 +32,7 @@ describe('embedded broker', () => {
       logger,
       random: () => 0.5,
       defer: (task) => tasks.push(task),
-      faults: { reorderRate: 0, lostFinishRate: 0 },
+      faults: () => ({ reorderRate: 0, lostFinishRate: 0 }),
       ...options,
     })
     await broker.start()
@@ -112,7 +112,7 @@ describe('embedded broker', () => {
   it('a message with a lost finish comes again within the message timeout', async () => {
     const { broker, clock, tick } = await openControlled({
       messageTimeoutMs: 10_000,
-      faults: { reorderRate: 0, lostFinishRate: 0.6 },
+      faults: () => ({ reorderRate: 0, lostFinishRate: 0.6 }),
     })
     const { received, onMessage, subscription } = collect('finish')
     broker.subscribe({ ...subscription, onMessage })
@@ -125,8 +125,11 @@ describe('embedded broker', () => {
     expect(texts(received)).toEqual(['a', 'a'])
   })
 
-  it('lets a queued message be overtaken, and loses none', async () => {
-    const { broker, tick } = await openControlled({ faults: { reorderRate: 1 } })
+  it('lets a queued message be overtaken as long as it is told to, and loses none', async () => {
+    let reorderRate = 1
+    const { broker, tick } = await openControlled({
+      faults: () => ({ reorderRate, lostFinishRate: 0 }),
+    })
     const { received, onMessage, subscription } = collect('finish')
     broker.subscribe({ ...subscription, onMessage })
     const sent = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -134,6 +137,11 @@ describe('embedded broker', () => {
     tick()
     expect(texts(received)).not.toEqual(sent)
     expect(texts(received).sort()).toEqual(sent)
+
+    reorderRate = 0
+    await broker.publish('topic', sent.map(body))
+    tick()
+    expect(texts(received).slice(sent.length)).toEqual(sent)
   })
 
   it('refuses all of a publish when one channel has no room, and takes it when it has', async () => {

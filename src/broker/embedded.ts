@@ -24,7 +24,7 @@ import { Fifo } from './fifo.ts'
 export interface EmbeddedBrokerOptions extends Pick<ChannelOptions, 'clock' | 'logger' | 'random'> {
   /** How a delivery is put off; setImmediate unless a simulation wants to decide. */
   readonly defer?: ChannelOptions['defer']
-  readonly faults?: Partial<EmbeddedFaults>
+  readonly faults?: ChannelOptions['faults']
   /** Not finished in this time is delivered again. */
   readonly messageTimeoutMs?: number
   readonly drainTimeoutMs?: number
@@ -32,6 +32,9 @@ export interface EmbeddedBrokerOptions extends Pick<ChannelOptions, 'clock' | 'l
   readonly queuedMessagesMax?: number
   readonly topicsMax?: number
 }
+
+/** Often enough that every developer's day sees each, rare enough not to be felt. */
+const defaultFaults: EmbeddedFaults = { reorderRate: 0.01, lostFinishRate: 0.001 }
 
 const defaults = {
   defer: (task: () => void): void => {
@@ -41,20 +44,14 @@ const defaults = {
   drainTimeoutMs: 5_000,
   queuedMessagesMax: 20_000,
   topicsMax: 10_000,
+  faults: (): EmbeddedFaults => defaultFaults,
 } as const
 
-/** Often enough that every developer's day sees each, rare enough not to be felt. */
-const defaultFaults: EmbeddedFaults = { reorderRate: 0.01, lostFinishRate: 0.001 }
 /** As a consumer of nsqd takes to come back after its topic was deleted. */
 const reconnectMs = 100
 
-interface Settings extends Required<EmbeddedBrokerOptions> {
-  readonly faults: EmbeddedFaults
-}
-
 export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
-  const faults = { ...defaultFaults, ...options.faults }
-  return new EmbeddedBroker({ ...defaults, ...options, faults })
+  return new EmbeddedBroker({ ...defaults, ...options })
 }
 
 interface Topic {
@@ -65,13 +62,13 @@ interface Topic {
 
 class EmbeddedBroker implements Broker {
   readonly name = 'embedded broker'
-  readonly #settings: Settings
+  readonly #settings: Required<EmbeddedBrokerOptions>
   readonly #topics = new Map<string, Topic>()
   readonly #subscriptions = new Set<EmbeddedSubscription>()
   #state: 'not started' | 'started' | 'stopped' = 'not started'
   #stopping: Promise<void> | undefined
 
-  constructor(settings: Settings) {
+  constructor(settings: Required<EmbeddedBrokerOptions>) {
     this.#settings = settings
   }
 
@@ -224,14 +221,18 @@ interface ChannelAccess {
 
 class EmbeddedSubscription implements Subscription {
   readonly #topic: string
-  readonly #settings: Settings
+  readonly #settings: Required<EmbeddedBrokerOptions>
   readonly #access: ChannelAccess
   readonly #consumer: Consumer
   #channel: EmbeddedChannel | undefined
   #closing: Promise<void> | undefined
   #cancelReconnect: Cancel = () => undefined
 
-  constructor(options: SubscribeOptions, settings: Settings, access: ChannelAccess) {
+  constructor(
+    options: SubscribeOptions,
+    settings: Required<EmbeddedBrokerOptions>,
+    access: ChannelAccess,
+  ) {
     this.#topic = options.topic
     this.#settings = settings
     this.#access = access

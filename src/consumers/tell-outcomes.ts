@@ -67,7 +67,7 @@ export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTelle
     const givesUpAt = clock.monotonic() + maxAgeMs
     for (;;) {
       // A redelivery must not be told before the first delivery that still waits.
-      if (pause !== undefined) await pause
+      while (pause !== undefined) await pause
       try {
         await broker.publish(topic, [body])
         isFailing = false

@@ -2,11 +2,16 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** File systems made for a test. They need root; `undefined` where they cannot be had. */
+/** File systems made for a test. */
 export interface Mount {
   readonly path: string
   /** Harmless when repeated. */
   unmount(): void
+}
+
+/** Where they cannot be had, what for: a command, or the right to use it. */
+export interface Lack {
+  readonly lacks: string
 }
 
 /** A file system that loses its power on demand and can be looked at afterwards. */
@@ -18,24 +23,25 @@ export interface FragileDisk extends Mount {
 }
 
 /** A file system in memory of `megabytes`. */
-export function mountSmall(folder: string, megabytes: number): Mount | undefined {
+export function mountSmall(folder: string, megabytes: number): Mount | Lack {
   const path = join(folder, 'small')
   mkdirSync(path)
-  if (!runs('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path])) return undefined
-  return mounted(path)
+  const lacks = lackOf('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path])
+  return lacks === undefined ? mounted(path) : { lacks }
 }
 
 const diskBytes = 64 * 1024 * 1024
 
 /** ext4 in a file of its own. */
-export function mountFragile(folder: string): FragileDisk | undefined {
+export function mountFragile(folder: string): FragileDisk | Lack {
   const image = join(folder, 'disk.img')
   const path = join(folder, 'disk')
   mkdirSync(path)
   writeFileSync(image, '')
   truncateSync(image, diskBytes)
-  const mount = (): boolean => runs('mount', ['-o', 'loop', image, path])
-  if (!runs('mkfs.ext4', ['-q', '-F', image]) || !mount()) return undefined
+  const mount = (): string | undefined => lackOf('mount', ['-o', 'loop', image, path])
+  const lacks = lackOf('perl', ['-e', '1']) ?? lackOf('mkfs.ext4', ['-q', '-F', image]) ?? mount()
+  if (lacks !== undefined) return { lacks }
   let current = mounted(path)
   return {
     path,
@@ -47,7 +53,7 @@ export function mountFragile(folder: string): FragileDisk | undefined {
     },
     repair() {
       current.unmount()
-      if (!mount()) throw new Error('the disk cannot be mounted again')
+      if (mount() !== undefined) throw new Error('the disk cannot be mounted again')
       current = mounted(path)
     },
   }
@@ -72,16 +78,18 @@ function mounted(path: string): Mount {
       if (!isMounted) return
       isMounted = false
       watchdog.kill('SIGKILL')
-      if (!runs('umount', [path])) runs('umount', ['-l', path])
+      if (lackOf('umount', [path]) !== undefined) lackOf('umount', ['-l', path])
     },
   }
 }
 
-function runs(command: string, options: readonly string[]): boolean {
+/** Runs a command. What this machine lacks, when that does not work. */
+function lackOf(command: string, options: readonly string[]): string | undefined {
   try {
     execFileSync(command, options, { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
+    return undefined
+  } catch (error) {
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    return isAbsent ? command : `root and Linux, for ${command} to work`
   }
 }

@@ -37,8 +37,8 @@ export async function readChannels(nsqd: {
   }
 }
 
-/** A number of `/metrics`; 0 when nothing was counted. */
+/** A number of `/metrics`, all its labels together; 0 when nothing was counted. */
 export function metric(text: string, name: string): number {
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `))
-  return line === undefined ? 0 : Number(line.slice(name.length + 1))
+  const lines = text.split('\n').filter((line) => /^\w+/.exec(line)?.[0] === name)
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }
