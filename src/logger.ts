@@ -8,7 +8,10 @@ export type Redact = (text: string) => string
 export interface LoggerOptions {
   /** Knows the secrets of this process; without it only what looks like one is struck out. */
   readonly redact?: Redact
-  /** Standard output unless given. */
+  /**
+   * Standard output unless given, by Node's own stream: pino's flushes when the process ends, and tries
+   * for ever when nobody reads.
+   */
   readonly destination?: DestinationStream
 }
 
@@ -19,7 +22,7 @@ const names = ['authorization', 'cookie', 'token', 'email', 'idempotencyKey', 'p
 export function createLogger(
   level: string,
   bindings: Readonly<Record<string, string>>,
-  { redact = createRedact([]), destination }: LoggerOptions = {},
+  { redact = createRedact([]), destination = standardOutput }: LoggerOptions = {},
 ) {
   const options = {
     ...{ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime },
@@ -28,7 +31,13 @@ export function createLogger(
     // The last word on every line, whoever wrote what into which field.
     hooks: { streamWrite: redact },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
+}
+
+const standardOutput: DestinationStream = {
+  write(line) {
+    process.stdout.write(line)
+  },
 }
 
 /** Shorter ones would strike out words of everybody. */
