@@ -46,8 +46,11 @@ const secretLengthMin = 8
 const looks: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]+\.[\w-]*\.?[\w-]*/g, '[token]'],
   [/\bBearer +[^\s"\\]+/gi, 'Bearer [token]'],
-  // Bounded, or a long line without an @ would cost its square.
-  [/[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[a-z]{2,24}\b/gi, '[address]'],
+  // Bounded, or a long line without an @ would cost its square. The @ of a URL may be encoded, even again.
+  [
+    /[\w.+%-]{1,64}(?:@|%(?:25){0,3}40)[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[a-z]{2,24}\b/gi,
+    '[address]',
+  ],
 ]
 
 /** For the secrets of this process, and for whatever looks like a token or an address of e-mail. */
