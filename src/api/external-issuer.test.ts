@@ -92,13 +92,18 @@ describe('a token of the external issuer', () => {
     ['with a subject that is no text', { sub: 'a\u0000b' }],
     ['with a subject no database could tell apart', { sub: '\ud800' }],
     ['with a subject of 256 characters', { sub: 'x'.repeat(256) }],
-    ...[5, true, null, ['alice'], { name: 'alice' }].map(
-      (sub) => [`with ${JSON.stringify(sub)} for a subject`, { sub }] as const,
-    ),
   ])('%s is nobody’s', async (_title, claims) => {
     expect(await userOf(await token(claims))).toBeUndefined()
     expect(await fixture.rows('select * from user_identities')).toEqual([])
   })
+
+  it.each([5, true, null, { name: 'alice' }, [['alice']]])(
+    'whose subject is no string is nobody’s: %j',
+    async (sub) => {
+      expect(await userOf(await token({ sub }))).toBeUndefined()
+      expect(await fixture.rows('select * from user_identities')).toEqual([])
+    },
+  )
 
   it('in an algorithm that is not pinned is nobody’s, though the key is published', async () => {
     await provider.addKey('second', 'PS256')
