@@ -81,9 +81,14 @@ describe('npm run audit', () => {
   })
 
   it('exits with 2 when it cannot check', () => {
-    expect(audit('--database', join(folder.path, 'missing.db'))).toMatchObject({
-      ...{ status: 2, stderr: expect.stringContaining('there is no database') as string },
-    })
+    for (const path of [join(folder.path, 'missing.db'), folder.path]) {
+      const says = (what: string) =>
+        expect.stringContaining(`there is no ${what} at ${path}`) as string
+      expect(audit('--database', path)).toMatchObject({ status: 2, stderr: says('database') })
+      expect(audit('--provider', path)).toMatchObject({
+        ...{ status: 2, stderr: says("provider's ledger") },
+      })
+    }
     const silent = audit('--provider', 'http://127.0.0.1:9')
     expect(silent.status).toBe(2)
     expect(silent.stdout).toMatch(/^UNCHECKED I12 and I13/m)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createAudit, type AuditReport } from '../src/audit.ts'
 import { systemClock } from '../src/clock.ts'
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
   const path = values.database ?? config.databasePath
   const where = values.provider ?? config.paymentProviderUrl ?? config.paymentSimulatorPath
-  if (!existsSync(path)) throw new Error(`there is no database at ${path}`)
+  if (!isFile(path)) throw new Error(`there is no database at ${path}`)
   const startedAt = systemClock.monotonic()
   const report = await audit(path, where)
   const seconds = (systemClock.monotonic() - startedAt) / 1000
@@ -44,13 +44,17 @@ async function audit(path: string, where: string): Promise<AuditReport> {
       const provider = createHttpProvider({ url: where, clock })
       return await createAudit({ database, provider, clock })()
     }
-    if (!existsSync(where)) throw new Error(`there is no provider's ledger at ${where}`)
+    if (!isFile(where)) throw new Error(`there is no provider's ledger at ${where}`)
     const provider = createSimulatedProvider({ path: where, clock, random: Math.random })
     await provider.start()
     return await createAudit({ database, provider, clock })().finally(() => provider.stop())
   } finally {
     await database.close()
   }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 }
 
 const checkedAt = (report: AuditReport): string => new Date(report.checkedAt).toISOString()

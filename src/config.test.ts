@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig, type Config } from './config.ts'
 
 const secret = 's'.repeat(32)
+/** Every secret of production is another one. */
+const productionSecrets = { ADMIN_TOKEN: 'a'.repeat(32), JWT_SECRET: 'j'.repeat(32) }
 
 function load(environment: Readonly<Record<string, string>> = {}): Config {
   return loadConfig(environment, () => 'made-for-this-run')
@@ -150,8 +152,7 @@ describe('the payment provider', () => {
   })
 
   it('elsewhere in production needs a long one of its own', () => {
-    const secrets = { ADMIN_TOKEN: secret, JWT_SECRET: secret }
-    const production = { NODE_ENV: 'production', LOCAL_ISSUER: 'on', ...secrets }
+    const production = { NODE_ENV: 'production', LOCAL_ISSUER: 'on', ...productionSecrets }
     const elsewhere = { ...production, PAYMENT_PROVIDER_URL: url }
     expect(reasons(production)).toEqual([])
     expect(reasons(elsewhere)).toEqual([expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/)])
@@ -241,6 +242,14 @@ it('an admin port of its own is not the port of everybody', () => {
   expect(reasons({ PORT: '0', ADMIN_PORT: '0' })).toEqual([])
 })
 
+it('the simulated provider has a file of its own, however it is spelled', () => {
+  const line = expect.stringMatching(/^PAYMENT_SIMULATOR_PATH: it is DATABASE_PATH/) as string
+  const same = { DATABASE_PATH: 'data/one.db', PAYMENT_SIMULATOR_PATH: './data/../data/one.db' }
+  expect(reasons(same)).toEqual([line])
+  const elsewhere = { PAYMENT_PROVIDER_URL: 'http://127.0.0.1:4242', JWT_SECRET: secret }
+  expect(reasons({ ...same, ...elsewhere })).toEqual([])
+})
+
 it('no refusal repeats a secret', () => {
   const planted = 'planted-canary'
   const lines = reasons({
@@ -254,7 +263,7 @@ it('no refusal repeats a secret', () => {
 describe('production', () => {
   const secrets = {
     ...{ NODE_ENV: 'production', LOCAL_ISSUER: 'on' },
-    ...{ ADMIN_TOKEN: secret, JWT_SECRET: secret },
+    ...productionSecrets,
   }
   const external = {
     ...{ NODE_ENV: 'production', ADMIN_TOKEN: secret },
@@ -275,10 +284,22 @@ describe('production', () => {
     expect(lines).toEqual([`${name}: production needs one of at least 32 characters`])
   })
 
+  it.each([
+    ['JWT_SECRET', productionSecrets.ADMIN_TOKEN, 'ADMIN_TOKEN'],
+    ['PAYMENT_WEBHOOK_SECRET', productionSecrets.JWT_SECRET, 'JWT_SECRET'],
+    ['MESSAGE_KEYS', `k:${productionSecrets.ADMIN_TOKEN}`, 'ADMIN_TOKEN'],
+    ['MESSAGE_KEYS', `new:${secret},old:${secret}`, 'MESSAGE_KEYS (new)'],
+  ])('refuses a %s that is another secret, too', (name, value, twin) => {
+    const lines = reasons({ ...secrets, [name]: value })
+    expect(lines).toEqual([expect.stringContaining(`another secret there than in ${twin}`)])
+    expect(lines[0]?.startsWith(name)).toBe(true)
+    expect(reasons({ [name]: value, ADMIN_TOKEN: productionSecrets.ADMIN_TOKEN })).toEqual([])
+  })
+
   it('demands message keys over nsq', () => {
     const nsq = { ...secrets, BROKER: 'nsq' }
     expect(reasons(nsq)).toEqual(['MESSAGE_KEYS: production needs them with BROKER=nsq'])
-    expect(reasons({ ...nsq, MESSAGE_KEYS: `new:${secret},old:${secret}` })).toEqual([])
+    expect(reasons({ ...nsq, MESSAGE_KEYS: `new:${secret},old:${secret}2` })).toEqual([])
     expect(reasons({ ...nsq, MESSAGE_KEYS: `new:${secret},old:${secret.slice(1)}` })).toEqual([
       'MESSAGE_KEYS: production needs secrets of at least 32 characters, old has fewer',
     ])

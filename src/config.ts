@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { limits } from './domain/limits.ts'
 
@@ -221,6 +222,7 @@ function impossibleMixes(values: Values): string[] {
     ...brokerProblems(values),
     ...issuerProblems(values),
     ...portProblems(values),
+    ...pathProblems(values),
     ...(values.NODE_ENV === 'production' ? productionProblems(values) : []),
   ]
 }
@@ -276,13 +278,21 @@ function portProblems({ PORT, ADMIN_PORT }: Values): string[] {
     : []
 }
 
+function pathProblems(values: Values): string[] {
+  const { DATABASE_PATH, PAYMENT_SIMULATOR_PATH, PAYMENT_PROVIDER_URL } = values
+  if (PAYMENT_PROVIDER_URL !== undefined) return []
+  return resolve(DATABASE_PATH) === resolve(PAYMENT_SIMULATOR_PATH)
+    ? ['PAYMENT_SIMULATOR_PATH: it is DATABASE_PATH; the simulated provider keeps its own books']
+    : []
+}
+
 const secretNames = ['ADMIN_TOKEN', 'JWT_SECRET'] as const
 /** Longer than every secret in the documentation of this program. */
 const secretLengthMin = 32
 const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/
 
 function productionProblems(values: Values): string[] {
-  const problems: string[] = []
+  const problems = sharedSecrets(values)
   const isLocal = externalNames.every((name) => values[name] === undefined)
   for (const name of secretNames) {
     if (name === 'JWT_SECRET' && !isLocal) continue
@@ -315,4 +325,18 @@ function productionProblems(values: Values): string[] {
     problems.push('JWKS_URL: production needs https, or anybody on the way could sign tokens')
   }
   return problems
+}
+
+/** Whoever learns one secret would know another. */
+function sharedSecrets(values: Values): string[] {
+  const { ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET, MESSAGE_KEYS = [] } = values
+  const named = Object.entries({ ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET })
+  const keys = MESSAGE_KEYS.map(({ id, secret }) => [`MESSAGE_KEYS (${id})`, secret] as const)
+  const given = [...named, ...keys].filter(([, secret]) => secret !== undefined)
+  return given.flatMap(([name, secret], index) => {
+    const twin = given.slice(0, index).find(([, other]) => other === secret)
+    return twin === undefined
+      ? []
+      : [`${name}: production needs another secret there than in ${twin[0]}`]
+  })
 }

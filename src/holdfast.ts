@@ -78,10 +78,12 @@ interface ProviderParts {
   readonly providerServices: readonly Service[]
 }
 
-function createProvider(config: Config, { clock, random, defer }: Surroundings): ProviderParts {
-  const { paymentProviderUrl: url, paymentSimulatorPath: path } = config
+function createProvider(config: Config, surroundings: Surroundings): ProviderParts {
+  const { clock, logger, random, defer } = surroundings
+  const { nodeEnv, paymentProviderUrl: url, paymentSimulatorPath: path } = config
   if (url !== undefined)
     return { provider: createHttpProvider({ url, clock }), providerServices: [] }
+  if (nodeEnv === 'production') logger.warn('payments are simulated: set PAYMENT_PROVIDER_URL')
   const simulated = createSimulatedProvider({ path, clock, random, defer })
   return { provider: simulated, providerServices: [simulated] }
 }

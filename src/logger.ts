@@ -8,7 +8,10 @@ export type Redact = (text: string) => string
 export interface LoggerOptions {
   /** Knows the secrets of this process; without it only what looks like one is struck out. */
   readonly redact?: Redact
-  /** Standard output unless given. */
+  /**
+   * Standard output unless given, by Node's own stream: pino's flushes when the process ends, and tries
+   * for ever when nobody reads.
+   */
   readonly destination?: DestinationStream
 }
 
@@ -19,7 +22,7 @@ const names = ['authorization', 'cookie', 'token', 'email', 'idempotencyKey', 'p
 export function createLogger(
   level: string,
   bindings: Readonly<Record<string, string>>,
-  { redact = createRedact([]), destination }: LoggerOptions = {},
+  { redact = createRedact([]), destination = standardOutput }: LoggerOptions = {},
 ) {
   const options = {
     ...{ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime },
@@ -28,7 +31,13 @@ export function createLogger(
     // The last word on every line, whoever wrote what into which field.
     hooks: { streamWrite: redact },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
+}
+
+const standardOutput: DestinationStream = {
+  write(line) {
+    process.stdout.write(line)
+  },
 }
 
 /** Shorter ones would strike out words of everybody. */
@@ -37,8 +46,11 @@ const secretLengthMin = 8
 const looks: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]+\.[\w-]*\.?[\w-]*/g, '[token]'],
   [/\bBearer +[^\s"\\]+/gi, 'Bearer [token]'],
-  // Bounded, or a long line without an @ would cost its square.
-  [/[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[a-z]{2,24}\b/gi, '[address]'],
+  // Bounded, or a long line without an @ would cost its square. The @ of a URL may be encoded, even again.
+  [
+    /[\w.+%-]{1,64}(?:@|%(?:25){0,3}40)[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[a-z]{2,24}\b/gi,
+    '[address]',
+  ],
 ]
 
 /** For the secrets of this process, and for whatever looks like a token or an address of e-mail. */

@@ -17,6 +17,7 @@ async function main(): Promise<void> {
     { role: config.role, node: config.nodeId },
     { redact },
   )
+  workUnread()
   endOnCrash(logger)
   const holdfast = createHoldfast(config, {
     clock: steadyClock(logger),
@@ -43,11 +44,17 @@ function steadyClock(logger: Logger): Clock {
   })
 }
 
+/** Whoever reads the output may be gone (EPIPE), or its disk full; the shop sells all the same. */
+function workUnread(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+}
+
 /** Node would print the error as it is, with whatever it carries. */
 function endOnCrash(logger: Logger): void {
   process.on('uncaughtException', (error, origin) => {
-    logger.fatal({ err: error, origin }, 'crashed')
-    process.exit(1)
+    exit(1, () => {
+      logger.fatal({ err: error, origin }, 'crashed')
+    })
   })
 }
 
@@ -56,18 +63,28 @@ function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
   const stop = (signal: string): void => {
     if (stopping) return
     stopping = true
-    logger.info({ signal }, 'stopping')
     systemClock.after(stopDeadlineMs, () => {
-      logger.error('stopping took too long')
-      process.exit(1)
+      exit(1, () => {
+        logger.error('stopping took too long')
+      })
     })
     void holdfast.stop().then(() => {
-      logger.info('stopped')
-      process.exit(0)
+      exit(0, () => {
+        logger.info('stopped')
+      })
     })
+    logger.info({ signal }, 'stopping')
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+}
+
+function exit(code: number, sayWhy: () => void): void {
+  try {
+    sayWhy()
+  } finally {
+    process.exit(code)
+  }
 }
 
 function banner(config: Config, holdfast: Holdfast): string {

@@ -97,6 +97,14 @@ describe('a token of the external issuer', () => {
     expect(await fixture.rows('select * from user_identities')).toEqual([])
   })
 
+  it.each([5, true, null, { name: 'alice' }, [['alice']]])(
+    'whose subject is no string is nobody’s: %j',
+    async (sub) => {
+      expect(await userOf(await token({ sub }))).toBeUndefined()
+      expect(await fixture.rows('select * from user_identities')).toEqual([])
+    },
+  )
+
   it('in an algorithm that is not pinned is nobody’s, though the key is published', async () => {
     await provider.addKey('second', 'PS256')
     expect(await userOf(await token({}, 'second'))).toBeUndefined()

@@ -44,6 +44,7 @@ const kinds = {
     status: 409,
     title: 'Another flash sale of that time has this product',
   },
+  attention_closed: { status: 409, title: 'The payment was taken off the list with another note' },
   stock_out_of_bounds: { status: 409, title: 'Stock cannot go below what is held and sold' },
   email_taken: { status: 409, title: 'A user with this address exists' },
   body_too_large: { status: 413, title: 'The body is larger than 16 kB' },

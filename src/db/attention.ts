@@ -45,19 +45,27 @@ const closeSql = `
   update payments set closed_at = ?, closed_note = ?
   where id = ? and status = 'stranded' and closed_at is null
   returning id`
-const selectOne = `
-  select ${columns}
+const selectClosed = `
+  select ${columns}, p.closed_note as note
   from payments p join invoices i on i.id = p.invoice_id
   where p.id = ? and p.status = 'stranded'`
 
-/** Takes it off the list; undefined when it never was on it. Closing it again changes nothing. */
+export type CloseRefusal = 'not_found' | 'attention_closed'
+
+/**
+ * Takes it off the list, and its note stays for good: closing it again with the same note changes
+ * nothing, with another it is `attention_closed`. `not_found` when it never was on the list.
+ */
 export function* closeStranded({
   paymentId,
   note,
   now,
-}: CloseStranded): Script<StrandedPayment | undefined> {
+}: CloseStranded): Script<StrandedPayment | CloseRefusal> {
   yield* first(closeSql, now, note, paymentId)
-  return yield* first<StrandedPayment>(selectOne, paymentId)
+  const found = yield* first<StrandedPayment & { readonly note: string }>(selectClosed, paymentId)
+  if (found === undefined) return 'not_found'
+  const { note: kept, ...closed } = found
+  return kept === note ? closed : 'attention_closed'
 }
 
 const countSql = `

@@ -88,10 +88,12 @@ describe('taking a payment off the list', () => {
   const close = (paymentId: string, note: string) =>
     fixture.run(closeStranded({ paymentId, note, now: fixture.clock.now() }))
 
-  it('twice keeps what was said first', async () => {
+  it('twice keeps what was said first, and says so to whoever says something else', async () => {
     const id = await stranded()
-    await close(id, 'paid back by hand')
-    expect(await close(id, 'forgot why')).toMatchObject({ paymentId: id })
+    const closed = await close(id, 'paid back by hand')
+    expect(closed).toMatchObject({ paymentId: id })
+    expect(await close(id, 'forgot why')).toBe('attention_closed')
+    expect(await close(id, 'paid back by hand')).toEqual(closed)
     expect(await fixture.rows('select closed_note as note from payments')).toEqual([
       { note: 'paid back by hand' },
     ])
@@ -99,6 +101,6 @@ describe('taking a payment off the list', () => {
 
   it('is only for what is on it', async () => {
     const { payment } = await fixture.paid(user, offer)
-    expect(await close(payment.id, 'no reason')).toBeUndefined()
+    expect(await close(payment.id, 'no reason')).toBe('not_found')
   })
 })

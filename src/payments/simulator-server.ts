@@ -61,13 +61,13 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://simulator')
-  const isControl = url.pathname.startsWith('/simulator')
-  if (options.switches.now().down && !isControl) {
-    request.socket.destroy()
-    return
-  }
   try {
+    const url = new URL(request.url ?? '/', 'http://simulator')
+    const isControl = url.pathname.startsWith('/simulator')
+    if (options.switches.now().down && !isControl) {
+      request.socket.destroy()
+      return
+    }
     const body = await readBody(request)
     const reply = await route(options, { method: request.method ?? '', url, body })
     send(response, reply)

@@ -12,6 +12,10 @@ export interface TestProcess {
   readonly pid: number
   /** Everything printed so far, both streams. */
   output(): string
+  /** Takes nothing more of what it prints: the pipes stay open and fill, or they are closed. */
+  stopReading(how: 'stalled' | 'closed'): void
+  /** The exit code, when it has ended. */
+  readonly gone: Promise<number | null>
   /** Sends a signal without waiting. */
   signal(signal: NodeJS.Signals): void
   /** SIGSTOP, then waits until it has stopped. */
@@ -69,6 +73,13 @@ export async function startProcess(
     call: createCall(url),
     pid: child.pid ?? 0,
     output: () => output,
+    stopReading(how) {
+      for (const stream of [child.stdout, child.stderr]) {
+        if (how === 'stalled') stream.pause()
+        else stream.destroy()
+      }
+    },
+    gone,
     signal: (signal) => void child.kill(signal),
     pause: () => pauseChild(child),
     async kill() {

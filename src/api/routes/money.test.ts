@@ -248,8 +248,15 @@ describe('the attention list', () => {
     const path = `/v1/admin/attention/${first!.paymentId}/close`
     expectProblem(await app.call('POST', path, { token, body: {} }), 400, 'validation_failed')
     const body = { note: 'paid back by hand' }
-    expect((await app.call('POST', path, { token, body })).status).toBe(200)
-    expect((await app.call('POST', path, { token, body })).status).toBe(200)
+    const closed = await app.call('POST', path, { token, body })
+    expect(closed.status).toBe(200)
+    const again = await app.call('POST', path, { token, body })
+    expect([again.status, again.body]).toEqual([200, closed.body])
+    const another = { token, body: { note: 'gave them a unit' } }
+    expectProblem(await app.call('POST', path, another), 409, 'attention_closed')
+    const { text } = await app.call('GET', '/v1/admin/actions?limit=3', { token })
+    const outcomes = [...text.matchAll(/"outcome":"(\w+)"/g)].map(([, outcome]) => outcome)
+    expect(outcomes).toEqual(['attention_closed', 'done', 'done'])
     expect((await list()).items).toMatchObject([{ paymentId: second!.paymentId }])
     const unknown = path.replace(first!.paymentId, first!.invoiceId)
     expectProblem(await app.call('POST', unknown, { token, body }), 404, 'not_found')

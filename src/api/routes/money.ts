@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import type { RunAudit } from '../../audit.ts'
 import type { Clock } from '../../clock.ts'
-import { closeStranded, listStranded, type StrandedPayment } from '../../db/attention.ts'
+import {
+  closeStranded,
+  listStranded,
+  type CloseRefusal,
+  type StrandedPayment,
+} from '../../db/attention.ts'
 import type { Database } from '../../db/database.ts'
 import { isEventKnown, rememberEvent } from '../../db/webhook-events.ts'
 import type { Metrics } from '../../metrics.ts'
@@ -103,19 +108,19 @@ function close({ desk, clock }: MoneyRoutesOptions) {
     params: schemas.uuidParams,
     body: schemas.closeAttention,
     responses: { 200: { description: 'Off the list', schema: schemas.strandedPayment } },
-    problems: ['not_found'],
+    problems: ['not_found', 'attention_closed'],
     async handle(input) {
       const { id: paymentId } = input.params
       const wanted = { paymentId, note: input.body.note, now: clock.now() }
       const closed = await desk.perform(input, () => closeStranded(wanted), closing)
-      if (closed === undefined) throw new ProblemError('not_found')
+      if (typeof closed === 'string') throw new ProblemError(closed)
       return json(200, strandedPaymentView(closed))
     },
   })
 }
 
-const closing = (closed: StrandedPayment | undefined): Outcome =>
-  closed === undefined ? 'not_found' : 'done'
+const closing = (closed: StrandedPayment | CloseRefusal): Outcome =>
+  typeof closed === 'string' ? closed : 'done'
 
 function audit({ audit: runAudit }: MoneyRoutesOptions) {
   return defineRoute({

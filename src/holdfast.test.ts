@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest'
+import { createLogger } from './logger.ts'
+import { startApp } from './testing/start-app.ts'
+
+/** What a start says from `warn` upwards. */
+async function warnings(environment: Readonly<Record<string, string>>): Promise<string[]> {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  const app = await startApp({ environment, logger: createLogger('warn', {}, { destination }) })
+  await app.stop()
+  return lines
+}
+
+describe('a start', () => {
+  const production = {
+    ...{ NODE_ENV: 'production', LOCAL_ISSUER: 'on' },
+    ...{ ADMIN_TOKEN: 'a'.repeat(32), JWT_SECRET: 'j'.repeat(32) },
+  }
+  const provider = {
+    ...{ PAYMENT_PROVIDER_URL: 'http://127.0.0.1:9', PAYMENT_WEBHOOK_SECRET: 'w'.repeat(32) },
+  }
+  const simulated = expect.stringContaining('payments are simulated') as string
+
+  it('in production says that payments are simulated, unless they are not', async () => {
+    expect(await warnings(production)).toEqual([simulated])
+    expect(await warnings({ ...production, ...provider })).not.toContainEqual(simulated)
+    expect(await warnings({})).toEqual([])
+  })
+})
