@@ -306,6 +306,15 @@ describe('money that comes while another card is tried', () => {
     expect(await statuses(payments)).toEqual(['captured', 'voided'])
   })
 
+  it('lets no third card in where an older program had left the invoice unpaid', async () => {
+    const payments = await waiting('pm_declined')
+    await fixture.run(endVoided(payments[1].id))
+    await expect(fixture.pay(invoice)).rejects.toThrow('payment_in_progress')
+    await resolveLater()
+    expect(await standing()).toBe('paid')
+    expect(await statuses(payments)).toEqual(['captured', 'voided'])
+  })
+
   it('needs a person when that money was faster', async () => {
     const payments = await waiting('pm_push')
     await fixture.provider.arrive(payments[1].id)
