@@ -37,8 +37,10 @@ export async function readChannels(nsqd: {
   }
 }
 
-/** A number of `/metrics`, all its labels together; 0 when nothing was counted. */
+/** A number of `/metrics`, over all labels unless the name has them; 0 when nothing was counted. */
 export function metric(text: string, name: string): number {
-  const lines = text.split('\n').filter((line) => /^\w+/.exec(line)?.[0] === name)
+  const lines = text
+    .split('\n')
+    .filter((line) => [' ', '{'].some((end) => line.startsWith(name + end)))
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }
