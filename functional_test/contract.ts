@@ -128,6 +128,7 @@ export const auditSchema = z.object({
       examples: z.array(z.unknown()).optional(),
     }),
   ),
+  unchecked: z.array(z.string()),
 })
 export type Audit = z.infer<typeof auditSchema>
 

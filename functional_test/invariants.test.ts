@@ -3,6 +3,7 @@ import type { Audit } from './contract.ts'
 import type { Evidence } from './evidence.ts'
 import {
   answering,
+  cleanAudit,
   hold,
   honestRun,
   keyed,
@@ -318,15 +319,20 @@ describe("the server's audit", () => {
 
   test('is believed when it accuses itself', () => {
     const invariants = [{ id: 'I4', title: 'counters = ledger', violations: 2 }]
-    expect(audited({ holds: false, invariants })).toEqual([
+    expect(audited({ holds: false, invariants, unchecked: [] })).toEqual([
       "the server's own audit holds",
       'counters = ledger',
     ])
-    expect(audited({ holds: true, invariants })).toEqual(['counters = ledger'])
+    expect(audited({ holds: true, invariants, unchecked: [] })).toEqual(['counters = ledger'])
   })
 
   test('must answer and must have looked at something', () => {
     expect(audited(null)).toEqual(["the server's own audit holds"])
-    expect(audited({ holds: true, invariants: [] })).toEqual(["the server's own audit holds"])
+    expect(audited({ ...cleanAudit, invariants: [] })).toEqual(["the server's own audit holds"])
+  })
+
+  test('must have looked at everything', () => {
+    const unchecked = ['I12 at the provider: out of time']
+    expect(audited({ ...cleanAudit, unchecked })).toEqual(["the server's own audit holds"])
   })
 })

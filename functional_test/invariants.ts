@@ -83,7 +83,8 @@ function auditFindings(audit: Audit | null): Finding[] {
       .slice(0, examplesMax)
       .map((example) => JSON.stringify(example)),
   }))
-  const measured = `${rows.length} invariants`
-  const summary = judged(audit.holds && rows.length > 0 ? [] : [measured], measured)
-  return [{ id: 'audit', title, ...summary }, ...rows]
+  const measured = `${rows.length} invariants, ${audit.unchecked.length} not checked`
+  const doubts = audit.holds && rows.length > 0 ? [] : [measured]
+  const unchecked = audit.unchecked.map((what) => `not checked: ${what}`)
+  return [{ id: 'audit', title, ...judged([...doubts, ...unchecked], measured) }, ...rows]
 }

@@ -3,6 +3,7 @@ import { createAudit, unviolated, type AuditReport } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { openPaymentFixture, orderOf, type PaymentFixture } from './testing/payment-fixture.ts'
 import type { Offer } from './testing/sale-fixture.ts'
+import type { ProviderBooks } from './payments/compare-ledgers.ts'
 import { ProviderUnavailableError } from './payments/provider.ts'
 
 let fixture: PaymentFixture
@@ -18,12 +19,55 @@ afterEach(() => fixture.close())
 const audit = (): Promise<AuditReport> => createAudit(fixture)()
 const moneyOf = ({ invariants }: AuditReport) =>
   invariants.filter(({ id }) => id === 'I12' || id === 'I13')
+const problemsIn = (report: AuditReport) =>
+  moneyOf(report).flatMap(({ examples }) => examples.map((example) => example['problem']))
 
 /** Paid and captured on both sides. */
 async function paid() {
   const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
   await fixture.settlement.settle(orderOf(payment))
   return payment
+}
+
+/** Captured there; the program has not heard of it. */
+async function arrived() {
+  const invoiceId = await fixture.invoice(await fixture.user(), offer)
+  const payment = await fixture.pay(invoiceId, { method: 'pm_push' })
+  await fixture.settlement.settle(orderOf(payment))
+  await fixture.provider.arrive(payment.id)
+  return payment
+}
+
+const silent = () => Promise.reject(new ProviderUnavailableError('nobody there'))
+
+function silentAfterOnePage(): ProviderBooks {
+  const { find, readLedger } = fixture.provider
+  return {
+    find,
+    async readLedger(after) {
+      if (after !== '') return silent()
+      const page = await readLedger(after)
+      const captured = page.captured.slice(0, 1)
+      return { ...page, captured, next: captured[0]?.paymentId }
+    },
+  }
+}
+
+/** Answers to `find` after `ms`. */
+function slow(ms: number): ProviderBooks {
+  return {
+    ...fixture.provider,
+    find(paymentId) {
+      fixture.clock.advance(ms)
+      return fixture.provider.find(paymentId)
+    },
+  }
+}
+
+/** Authorised there and paid here, but not captured yet. */
+async function paidThereToo(on: Offer): Promise<void> {
+  const { payment } = await fixture.paid(await fixture.user(), on)
+  await fixture.provider.authorize(orderOf(payment))
 }
 
 /** Does what the schema forbids, with a minute for it to be found. */
@@ -60,11 +104,7 @@ describe('the audit of both books', () => {
   })
 
   it('gives a push payment a minute to be heard of', async () => {
-    const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer), {
-      method: 'pm_push',
-    })
-    await fixture.settlement.settle(orderOf(payment))
-    await fixture.provider.arrive(payment.id)
+    const payment = await arrived()
     fixture.clock.advance(59_999)
     expect(await audit()).toMatchObject({ holds: true, strayPaymentIds: [] })
     fixture.clock.advance(1)
@@ -85,8 +125,7 @@ describe('the audit of both books', () => {
   it('finds another amount', async () => {
     await paid()
     corrupt(`update payments set amount_minor = amount_minor + 1`)
-    const problems = moneyOf(await audit())[0]?.examples.map((example) => example['problem'])
-    expect(problems).toContain('other_amount_or_invoice')
+    expect(problemsIn(await audit())).toContain('other_amount_or_invoice')
   })
 
   it('finds a paid invoice whose money was given up there', async () => {
@@ -126,18 +165,69 @@ describe('the audit of both books', () => {
   })
 
   it('says what it could not check while the provider is silent', async () => {
-    const silent = () => Promise.reject(new ProviderUnavailableError('nobody there'))
     const provider = { find: silent, readLedger: silent }
     const report = await createAudit({ ...fixture, provider })()
     expect(report.unchecked).toEqual(['I12 and I13 at the provider: nobody there'])
+    expect(report.uncheckedIds).toEqual(['I12', 'I13'])
     expect(report.invariants.map(({ id }) => id)).toContain('I16')
+  })
+
+  it('keeps what it found before the provider fell silent', async () => {
+    const payment = await arrived()
+    await paid()
+    fixture.clock.advance(60_000)
+    const report = await createAudit({ ...fixture, provider: silentAfterOnePage() })()
+    expect(report).toMatchObject({
+      ...{ holds: false, strayPaymentIds: [payment.id] },
+      ...{ unchecked: ['I12 at the provider: nobody there'], uncheckedIds: ['I12'] },
+    })
+    expect(problemsIn(report)).toContain('captured_there_not_paid_here')
+  })
+
+  it('keeps what it found before the provider fell silent about single payments', async () => {
+    await paid()
+    await fixture.paid(await fixture.user(), offer)
+    corrupt(`update payments set amount_minor = amount_minor + 1 where status = 'captured'`)
+    const provider = { ...fixture.provider, find: silent }
+    const report = await createAudit({ ...fixture, provider })()
+    expect(report.unchecked).toEqual(['I12 at the provider: nobody there'])
+    expect(problemsIn(report)).toContain('other_amount_or_invoice')
   })
 
   it('ends when its time is over, and says what is missing', async () => {
     const clock = { ...systemClock, now: fixture.clock.now }
     const report = await createAudit({ ...fixture, clock, budgetMs: 0 })()
     expect(report.invariants).toEqual([])
-    expect(report.unchecked).toHaveLength(unviolated().length)
+    const database = unviolated().map(({ id }) => `${id}: out of time`)
+    const expected = [...database, 'I12 and I13 at the provider: out of time']
+    expect(report.unchecked).toEqual(expected)
+  })
+
+  it.each(['authorized', 'captured'])(
+    'asks a slow provider for no payment (%s here) when the time is over',
+    async (status) => {
+      for (let i = 0; i < 10; i += 1) await fixture.paid(await fixture.user(), offer)
+      fixture.openRaw().exec(`update payments set status = '${status}'`)
+      fixture.clock.advance(60_000)
+      const startedAt = fixture.clock.monotonic()
+      const report = await createAudit({ ...fixture, provider: slow(300), budgetMs: 1_000 })()
+      expect(fixture.clock.monotonic() - startedAt).toBe(1_200)
+      expect(report.unchecked).toEqual(['I12 at the provider: out of time'])
+      expect(moneyOf(report)[0]).toMatchObject({ id: 'I12', violations: 4 })
+    },
+  )
+
+  it('says so when more payments are not captured yet than it asks for', async () => {
+    const large = await fixture.sale({ stock: 51 })
+    for (let i = 0; i < 50; i += 1) await paidThereToo(large)
+    fixture.clock.advance(60_000)
+    expect(await audit()).toMatchObject({ holds: true, unchecked: [] })
+    await paidThereToo(large)
+    fixture.clock.advance(60_000)
+    expect(await audit()).toMatchObject({
+      ...{ holds: true, uncheckedIds: ['I12'] },
+      unchecked: ['I12 at the provider: only 50 of the payments not captured yet were asked for'],
+    })
   })
 
   it('runs once for all who ask meanwhile', async () => {

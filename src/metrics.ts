@@ -103,6 +103,11 @@ function stockMetrics(registers: Registry[]) {
       labelNames: ['invariant'],
       registers,
     }),
+    auditAgeSeconds: new Gauge({
+      name: 'holdfast_audit_age_seconds',
+      help: 'Since the last audit that could check everything, or since the start',
+      registers,
+    }),
   }
 }
 

@@ -70,6 +70,7 @@ export const paidInvoice: Invoice = {
 export const cleanAudit: Audit = {
   holds: true,
   invariants: [{ id: 'I1', title: 'never negative', violations: 0 }],
+  unchecked: [],
 }
 
 export function honestRun(): Evidence {

@@ -5,7 +5,13 @@ import type { Database } from '../db/database.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { createLogger } from '../logger.ts'
 import { createMetrics, type Metrics } from '../metrics.ts'
-import { openPaymentFixture, orderOf, type PaymentFixture } from '../testing/payment-fixture.ts'
+import type { ProviderBooks } from '../payments/compare-ledgers.ts'
+import {
+  loseCall,
+  openPaymentFixture,
+  orderOf,
+  type PaymentFixture,
+} from '../testing/payment-fixture.ts'
 import { countStatements } from '../testing/statement-counter.ts'
 import { createAuditStock } from './audit-stock.ts'
 
@@ -28,8 +34,12 @@ async function violations(): Promise<Readonly<Record<string, number>>> {
   )
 }
 
-function createAuditOf(database: Database, clock: Clock) {
-  const { provider, settlement } = fixture
+function createAuditOf(
+  database: Database,
+  clock: Clock,
+  provider: ProviderBooks = fixture.provider,
+) {
+  const { settlement } = fixture
   const audit = createAudit({ database, provider, clock: fixture.clock })
   return createAuditStock({ database, audit, settlement, clock, metrics, logger })
 }
@@ -63,6 +73,34 @@ describe('the audit by the clock', () => {
     expect(await violations()).toMatchObject({ I3: 0, I4: 0 })
   })
 
+  it('takes no violation back because the provider is silent, and adds what else is found', async () => {
+    const offer = await fixture.sale({ stock: 10 })
+    const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
+    await fixture.settlement.settle(orderOf(payment))
+    await expect(fixture.provider.void(payment.id)).rejects.toThrow('captured')
+    const raw = fixture.openRaw()
+    raw.exec('drop trigger payments_captured_for_ever; drop trigger invoices_paid_for_ever')
+    raw.exec('update payments set amount_minor = amount_minor + 1')
+    let isSilent = false
+    const provider: ProviderBooks = {
+      find: fixture.provider.find,
+      readLedger: (after) => (isSilent ? loseCall() : fixture.provider.readLedger(after)),
+    }
+    const audit = createAuditOf(fixture.database, fixture.clock, provider)
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 2, I13: 1 })
+
+    isSilent = true
+    raw.exec('update payments set amount_minor = amount_minor - 1')
+    raw.exec('update stock set held = 1, available = available - 1')
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 2, I13: 1, I3: 1 })
+
+    isSilent = false
+    await audit()
+    expect(await violations()).toMatchObject({ I12: 0, I13: 1 })
+  })
+
   it('rests a hundred times as long as it took, so that a large database is not read all day', async () => {
     const { database, texts } = countStatements(fixture.database)
     // A clock that moves 10 ms with every look.
@@ -88,6 +126,39 @@ describe('the audit by the clock', () => {
     const shown = await violations()
     expect(Object.keys(shown)).toHaveLength(13)
     expect(Object.values(shown).every((count) => count === 0)).toBe(true)
+  })
+
+  it('shows since when not everything was checked: while it rests, fails, or the provider is silent', async () => {
+    const { clock } = fixture
+    let database: Pick<Database, 'read'> = fixture.database
+    let readLedger: ProviderBooks['readLedger'] = fixture.provider.readLedger
+    const audit = createAuditOf(
+      { ...fixture.database, read: (script) => database.read(script) },
+      clock,
+      { find: fixture.provider.find, readLedger: (after) => readLedger(after) },
+    )
+    const isAged = async (seconds: number) => {
+      expect(await metrics.read()).toMatch(`\nholdfast_audit_age_seconds ${seconds}\n`)
+    }
+    clock.advance(30_000)
+    await isAged(30)
+    await audit()
+    await isAged(0)
+
+    clock.advance(30_000)
+    readLedger = loseCall
+    await audit()
+    await isAged(30)
+
+    clock.advance(30_000)
+    readLedger = fixture.provider.readLedger
+    database = { read: () => Promise.reject(new Error('the disk is gone')) }
+    await expect(audit()).rejects.toThrow('the disk is gone')
+    await isAged(60)
+
+    database = fixture.database
+    await audit()
+    await isAged(0)
   })
 
   it('looks after money whose webhook was lost, and counts what waits for a person', async () => {

@@ -16,6 +16,11 @@ export interface AuditStockOptions {
   readonly logger: Logger
 }
 
+interface Shown {
+  readonly invariants: readonly { readonly id: string; readonly violations: number }[]
+  readonly uncheckedIds: readonly string[]
+}
+
 /** The audit reads everything: it may take a hundredth of the time, however much there is to read. */
 const restFactor = 100
 
@@ -25,12 +30,20 @@ const restFactor = 100
  */
 export function createAuditStock(options: AuditStockOptions): () => Promise<void> {
   const { database, audit, clock, metrics, logger } = options
+  const shown = new Map<string, number>()
   let restUntil = -Infinity
-  show(unviolated())
+  let wholeAt = clock.monotonic()
+  metrics.onCollect(() => {
+    metrics.auditAgeSeconds.set((clock.monotonic() - wholeAt) / 1000)
+  })
+  show({ invariants: unviolated(), uncheckedIds: [] })
 
-  function show(results: readonly { readonly id: string; readonly violations: number }[]): void {
-    for (const { id, violations } of results) {
-      metrics.invariantViolations.set({ invariant: id }, violations)
+  /** Of what was not wholly checked nothing is taken back: silence mends no violation. */
+  function show({ invariants, uncheckedIds }: Shown): void {
+    for (const { id, violations } of invariants) {
+      const known = uncheckedIds.includes(id) ? (shown.get(id) ?? 0) : 0
+      shown.set(id, Math.max(violations, known))
+      metrics.invariantViolations.set({ invariant: id }, Math.max(violations, known))
     }
   }
 
@@ -47,7 +60,8 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
     const report = await audit()
     const tookMs = clock.monotonic() - startedAt
     restUntil = clock.monotonic() + tookMs * restFactor
-    show(report.invariants)
+    if (report.unchecked.length === 0) wholeAt = clock.monotonic()
+    show(report)
     complain(report)
     await lookAfter(report.strayPaymentIds, options)
     const units = await database.read(countUnits)

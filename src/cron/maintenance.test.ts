@@ -36,5 +36,6 @@ describe('maintenance', () => {
     expect(announced).toEqual([offer.productId])
     expect(await fixture.stock(offer)).toBe('10/0/0')
     expect(await metrics.read()).toMatch(/holdfast_sweep_age_seconds \d/)
+    expect(await metrics.read()).toMatch(/holdfast_audit_age_seconds 2\n/)
   })
 })

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { readMoneyBetween, readUncaptured, type OurPayment } from '../db/captured-payments.ts'
 import type { Database } from '../db/database.ts'
 import type { CapturedPayment, LedgerPage, PaymentLedger } from './ledger.ts'
-import type { PaymentProvider } from './provider.ts'
+import { ProviderUnavailableError, type PaymentProvider } from './provider.ts'
 
 /**
  * Our books against the provider's, payment by payment, in pages: each capture belongs to one paid
@@ -12,8 +12,10 @@ export interface LedgerComparison {
   readonly disagreements: readonly Disagreement[]
   /** Counted, beyond those listed. */
   readonly total: number
-  readonly voidsOfCaptured: number
-  readonly isComplete: boolean
+  /** Undefined when not even one page of theirs was read. */
+  readonly voidsOfCaptured: number | undefined
+  /** Why; what was found until then counts. Undefined: everything was compared. */
+  readonly endedEarly: string | undefined
 }
 
 export interface Disagreement {
@@ -32,7 +34,7 @@ export interface CompareLedgersOptions {
   readonly database: Pick<Database, 'read'>
   readonly provider: ProviderBooks
   readonly clock: Clock
-  /** Asked before each page; false ends the comparison early. */
+  /** Asked before each question to the provider; false ends the comparison early. */
   readonly goesOn?: () => boolean
 }
 
@@ -44,41 +46,77 @@ const uncapturedMax = 50
 const listedMax = 100
 const afterAllIds = '\u{10ffff}'
 
-/** @throws ProviderUnavailableError when the provider's books cannot be read. */
 export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
-  const { database, provider, goesOn = () => true } = options
   const found = createFindings()
-  let after = ''
-  let page: LedgerPage
-  let isComplete = false
-  do {
-    // Theirs first: what is captured there was paid here before.
-    page = await provider.readLedger(after)
-    const [from, last] = [after, page.next ?? afterAllIds]
-    const ours = await database.read(() => readMoneyBetween(from, last))
-    await comparePage(options, { theirs: page.captured, ours }, found)
-    after = last
-    isComplete = page.next === undefined
-  } while (!isComplete && goesOn())
-  await compareUncaptured(options, found)
-  return { ...found.read(), voidsOfCaptured: page.voidsOfCaptured, isComplete }
+  const inTime = { ...options, provider: askInTime(options) }
+  try {
+    await comparePages(inTime, found)
+    await compareUncaptured(inTime, found)
+    return { ...found.read(), endedEarly: undefined }
+  } catch (error) {
+    if (!endsEarly(error)) throw error
+    return { ...found.read(), endedEarly: error.message }
+  }
+}
+
+class EndedEarlyError extends Error {
+  override readonly name = 'EndedEarlyError'
+}
+
+const endsEarly = (error: unknown): error is Error =>
+  error instanceof EndedEarlyError || error instanceof ProviderUnavailableError
+
+/** Each answer may take as long as the provider likes: when the time is over it is not asked. */
+function askInTime({ provider, goesOn = () => true }: CompareLedgersOptions): ProviderBooks {
+  function checkTime(): void {
+    if (!goesOn()) throw new EndedEarlyError('out of time')
+  }
+  return {
+    async readLedger(after) {
+      checkTime()
+      return provider.readLedger(after)
+    },
+    async find(paymentId) {
+      checkTime()
+      return provider.find(paymentId)
+    },
+  }
 }
 
 interface Findings {
   add(problem: Disagreement['problem'], payment: OurPayment | CapturedPayment): void
-  read(): Pick<LedgerComparison, 'disagreements' | 'total'>
+  voidsOfCaptured(count: number): void
+  read(): Omit<LedgerComparison, 'endedEarly'>
 }
 
 function createFindings(): Findings {
   const disagreements: Disagreement[] = []
   let total = 0
+  let voidsOfCaptured: number | undefined
   return {
     add(problem, { paymentId, invoiceId, amountMinor, currency }) {
       total += 1
       if (disagreements.length >= listedMax) return
       disagreements.push({ problem, paymentId, invoiceId, amountMinor, currency })
     },
-    read: () => ({ disagreements, total }),
+    voidsOfCaptured(count) {
+      voidsOfCaptured = count
+    },
+    read: () => ({ disagreements, total, voidsOfCaptured }),
+  }
+}
+
+async function comparePages(options: CompareLedgersOptions, found: Findings): Promise<void> {
+  const { database, provider } = options
+  let after: string | undefined = ''
+  while (after !== undefined) {
+    // Theirs first: what is captured there was paid here before.
+    const page: LedgerPage = await provider.readLedger(after)
+    found.voidsOfCaptured(page.voidsOfCaptured)
+    const [from, last] = [after, page.next ?? afterAllIds]
+    const ours = await database.read(() => readMoneyBetween(from, last))
+    await comparePage(options, { theirs: page.captured, ours }, found)
+    after = page.next
   }
 }
 
@@ -140,10 +178,12 @@ async function compareUncaptured(
   found: Findings,
 ): Promise<void> {
   const paidBefore = clock.now() - graceMs
-  const uncaptured = await database.read(() => readUncaptured(paidBefore, uncapturedMax))
-  for (const our of uncaptured) {
+  const uncaptured = await database.read(() => readUncaptured(paidBefore, uncapturedMax + 1))
+  for (const our of uncaptured.slice(0, uncapturedMax)) {
     const known = await provider.find(our.paymentId)
     if (known?.status === 'authorized' || known?.status === 'captured') continue
     found.add('paid_here_not_to_be_captured_there', our)
   }
+  if (uncaptured.length <= uncapturedMax) return
+  throw new EndedEarlyError(`only ${uncapturedMax} of the payments not captured yet were asked for`)
 }

@@ -14,10 +14,26 @@ export async function readStock(call: Call, productId: number): Promise<Stock> {
   return body as unknown as Stock
 }
 
-/** Every invariant the server can check holds, now. */
-export async function expectAuditClean(call: Call): Promise<void> {
-  const { body } = await call('GET', '/v1/admin/audit', { token: testAdminToken })
-  const audit = body as unknown as { holds: boolean; invariants: { violations: number }[] }
+interface Audit {
+  readonly holds: boolean
+  readonly invariants: readonly { readonly violations: number }[]
+  readonly unchecked: readonly string[]
+}
+
+/**
+ * Every invariant holds, and the server could check each of them. Whoever asks while an audit runs gets the
+ * answer of that one, and a test's clock may have jumped past its time: then it is asked again.
+ */
+export async function expectAuditClean(call: Call, withinMs = 5_000): Promise<void> {
+  let audit = await readAudit(call)
+  const deadline = performance.now() + withinMs
+  while (audit.unchecked.length > 0 && performance.now() < deadline) audit = await readAudit(call)
   expect(audit.invariants.filter(({ violations }) => violations > 0)).toEqual([])
+  expect(audit.unchecked).toEqual([])
   expect(audit.holds).toBe(true)
+}
+
+async function readAudit(call: Call): Promise<Audit> {
+  const { body } = await call('GET', '/v1/admin/audit', { token: testAdminToken })
+  return body as unknown as Audit
 }
