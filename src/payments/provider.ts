@@ -48,7 +48,7 @@ export interface ProviderPayment {
   readonly currency: string
 }
 
-/** The provider did not answer: whether it did what was asked is unknown. */
+/** The provider did not answer, or not in words we know: whether it did what was asked is unknown. */
 export class ProviderUnavailableError extends Error {
   override readonly name = 'ProviderUnavailableError'
 }
