@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Sqlite } from '../src/sqlite/driver.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../src/testing/temporary-folder.ts'
 import { openPaymentFixture, orderOf, type PaymentFixture } from '../src/testing/payment-fixture.ts'
 
@@ -57,5 +59,19 @@ describe('npm run audit', () => {
     expect(silent.status).toBe(2)
     expect(silent.stdout).toMatch(/^UNCHECKED I12 and I13/m)
     expect(audit('--nonsense').status).toBe(2)
+  })
+
+  it.each([
+    ['create table diary (day text)', 'is not the ledger of a payment simulator'],
+    ['pragma application_id = 1212567635; pragma user_version = 1', 'ledger has schema 1, not 2'],
+  ])('writes nothing into what is no ledger of today: %s', (statement, sentence) => {
+    const path = join(folder.path, 'theirs.db')
+    const theirs = new Sqlite(path)
+    theirs.exec(statement)
+    theirs.close()
+    const before = readFileSync(path)
+    const { status, stderr } = audit('--provider', path)
+    expect([status, stderr]).toEqual([2, expect.stringContaining(sentence)])
+    expect(readFileSync(path).equals(before)).toBe(true)
   })
 })
