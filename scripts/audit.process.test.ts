@@ -1,6 +1,10 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Sqlite } from '../src/sqlite/driver.ts'
@@ -24,14 +28,25 @@ afterEach(async () => {
   folder.remove()
 })
 
+const environment = { PATH: process.env['PATH'] }
+const commandOn = (provider: string): readonly string[] => [
+  ...['--import', 'tsx', script],
+  ...['--database', fixture.path, '--provider', provider],
+]
+
 function audit(...options: readonly string[]) {
-  const places = ['--database', fixture.path, '--provider', fixture.ledgerPath]
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', script, ...places, ...options],
-    { encoding: 'utf8', env: { PATH: process.env['PATH'] } },
-  )
+  const command = [...commandOn(fixture.ledgerPath), ...options]
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, {
+    ...{ encoding: 'utf8', env: environment },
+  })
   return { status, stdout, stderr }
+}
+
+/** For a provider that is this process, which must be free to answer. */
+async function auditWith(provider: string) {
+  const child = spawn(process.execPath, commandOn(provider), { env: environment })
+  const [stdout] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  return { status: child.exitCode, stdout }
 }
 
 describe('npm run audit', () => {
@@ -49,6 +64,22 @@ describe('npm run audit', () => {
     expect(status).toBe(1)
     expect(stdout).toMatch(/^VIOLATED +I3 /m)
     expect(stdout).toContain('"counted_held":0')
+  })
+
+  it('exits with 1 when something is violated, although the provider then fell silent', async () => {
+    const money = { invoiceId: 'i1', amountMinor: 1_999, currency: 'EUR', capturedAt: 0 }
+    const page = { captured: [{ paymentId: '0', ...money }], next: '0', voidsOfCaptured: 0 }
+    const server = createServer(({ url }, response) => {
+      response.statusCode = url === '/ledger?after=' ? 200 : 503
+      response.end(JSON.stringify(page))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const said = await auditWith(`http://127.0.0.1:${port}`)
+    server.close()
+    expect(said).toMatchObject({ status: 1 })
+    expect(said.stdout).toContain('captured_there_not_paid_here')
+    expect(said.stdout).toMatch(/^UNCHECKED I12 at the provider/m)
   })
 
   it('exits with 2 when it cannot check', () => {
