@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Sqlite } from '../src/sqlite/driver.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../src/testing/temporary-folder.ts'
 import { openPaymentFixture, orderOf, type PaymentFixture } from '../src/testing/payment-fixture.ts'
 
@@ -51,7 +53,7 @@ describe('npm run audit', () => {
   it('exits with 0 when both books hold, and says so line by line', () => {
     const { status, stdout } = audit()
     expect(status).toBe(0)
-    expect(stdout.match(/^holds +I\d+ /gm)).toHaveLength(13)
+    expect(stdout.match(/^holds +I\d+ /gm)).toHaveLength(14)
     const json = JSON.parse(audit('--json').stdout) as { holds: boolean; unchecked: unknown[] }
     expect(json).toMatchObject({ holds: true, unchecked: [] })
   })
@@ -93,5 +95,19 @@ describe('npm run audit', () => {
     expect(silent.status).toBe(2)
     expect(silent.stdout).toMatch(/^UNCHECKED I12 and I13/m)
     expect(audit('--nonsense').status).toBe(2)
+  })
+
+  it.each([
+    ['create table diary (day text)', 'is not the ledger of a payment simulator'],
+    ['pragma application_id = 1212567635; pragma user_version = 1', 'ledger has schema 1, not 2'],
+  ])('writes nothing into what is no ledger of today: %s', (statement, sentence) => {
+    const path = join(folder.path, 'theirs.db')
+    const theirs = new Sqlite(path)
+    theirs.exec(statement)
+    theirs.close()
+    const before = readFileSync(path)
+    const { status, stderr } = audit('--provider', path)
+    expect([status, stderr]).toEqual([2, expect.stringContaining(sentence)])
+    expect(readFileSync(path).equals(before)).toBe(true)
   })
 })

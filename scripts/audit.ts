@@ -6,7 +6,7 @@ import { systemClock } from '../src/clock.ts'
 import { loadConfig, readEnvironment } from '../src/config.ts'
 import { openSqliteReader } from '../src/db/sqlite-reader.ts'
 import { createHttpProvider } from '../src/payments/http-provider.ts'
-import { createSimulatedProvider } from '../src/payments/simulated.ts'
+import { openSimulatedReader } from '../src/payments/simulated-reader.ts'
 
 /**
  * `npm run audit`: every invariant of the live database, and its money against the provider's books.
@@ -45,9 +45,8 @@ async function audit(path: string, where: string): Promise<AuditReport> {
       return await createAudit({ database, provider, clock })()
     }
     if (!isFile(where)) throw new Error(`there is no provider's ledger at ${where}`)
-    const provider = createSimulatedProvider({ path: where, clock, random: Math.random })
-    await provider.start()
-    return await createAudit({ database, provider, clock })().finally(() => provider.stop())
+    const provider = await openSimulatedReader({ path: where, clock })
+    return await createAudit({ database, provider, clock })().finally(() => provider.close())
   } finally {
     await database.close()
   }

@@ -74,7 +74,8 @@ async function paidThereToo(on: Offer): Promise<void> {
 function corrupt(statement: string): void {
   const raw = fixture.openRaw()
   raw.pragma('ignore_check_constraints = on')
-  raw.exec('drop trigger payments_captured_for_ever; drop trigger invoices_paid_for_ever')
+  raw.exec(`drop trigger if exists payments_captured_for_ever;
+    drop trigger if exists invoices_paid_for_ever`)
   expect(raw.prepare(statement).run().changes).toBe(1)
   fixture.clock.advance(60_000)
 }
@@ -128,6 +129,47 @@ describe('the audit of both books', () => {
     expect(problemsIn(await audit())).toContain('other_amount_or_invoice')
   })
 
+  it('finds other money set aside for an attempt that it keeps open, a minute after it was due', async () => {
+    const invoiceId = await fixture.invoice(await fixture.user(), offer)
+    const payment = await fixture.pay(invoiceId, { method: 'pm_answer_lost' })
+    const order = { ...orderOf(payment), amountMinor: payment.amountMinor + 1 }
+    await expect(fixture.provider.authorize(order)).rejects.toThrow(ProviderUnavailableError)
+    await expect(fixture.settlement.learn(payment.id)).rejects.toThrow('another amount')
+    fixture.clock.advance(359_999)
+    expect(await audit()).toMatchObject({ holds: true, unchecked: [] })
+    fixture.clock.advance(1)
+    expect(moneyOf(await audit())[0]).toMatchObject({
+      violations: 1,
+      examples: [{ problem: 'other_amount_or_invoice', paymentId: payment.id }],
+    })
+  })
+
+  it('finds stranded money the provider never heard of', async () => {
+    const { payment } = await fixture.paid(await fixture.user(), offer)
+    fixture.openRaw().exec(
+      `insert into payments (id, invoice_id, user_id, idempotency_key, method, amount_minor, currency,
+           status, stranded_at, stranded_reason, created_at, updated_at)
+         select 'unheard', invoice_id, user_id, 'k', method, amount_minor, currency,
+           'stranded', 1, 'paid_already', 1, 1 from payments`,
+    )
+    await fixture.provider.authorize(orderOf(payment))
+    expect(moneyOf(await audit())[0]).toMatchObject({
+      violations: 1,
+      examples: [{ problem: 'stranded_here_unknown_there', paymentId: 'unheard' }],
+    })
+  })
+
+  it('gives late money an hour to be placed after its invoice ended', async () => {
+    const payment = await arrived()
+    const endedAt = fixture.clock.now()
+    corrupt(`update payments set status = 'late'`)
+    corrupt(`update invoices set status = 'paid', paid_at = ${endedAt}`)
+    fixture.clock.advance(endedAt + 3_599_999 - fixture.clock.now())
+    expect(await audit()).toMatchObject({ strayPaymentIds: [] })
+    fixture.clock.advance(1)
+    expect(await audit()).toMatchObject({ holds: false, strayPaymentIds: [payment.id] })
+  })
+
   it('finds a paid invoice whose money was given up there', async () => {
     const { payment } = await fixture.paid(await fixture.user(), offer)
     await fixture.provider.authorize(orderOf(payment))
@@ -170,6 +212,20 @@ describe('the audit of both books', () => {
     expect(report.unchecked).toEqual(['I12 and I13 at the provider: nobody there'])
     expect(report.uncheckedIds).toEqual(['I12', 'I13'])
     expect(report.invariants.map(({ id }) => id)).toContain('I16')
+  })
+
+  it('reads no ledger that repeats itself for longer than one page', async () => {
+    let pages = 0
+    const provider: ProviderBooks = {
+      find: fixture.provider.find,
+      readLedger() {
+        pages += 1
+        return Promise.resolve({ captured: [], next: pages > 1 ? 'a' : 'b', voidsOfCaptured: 0 })
+      },
+    }
+    const report = await createAudit({ ...fixture, provider })()
+    expect(report.unchecked).toEqual(['I12 at the provider: its ledger repeats itself'])
+    expect(pages).toBe(2)
   })
 
   it('keeps what it found before the provider fell silent', async () => {

@@ -51,6 +51,12 @@ const copyMovement = (kind: string): string =>
    where kind = '${kind}' limit 1`
 const endUnpaid = `update invoices set status = 'cancelled', ended_at = 1 where id = ${unpaid}`
 
+const payUnpaid = (status: string): string =>
+  `insert into payments (id, invoice_id, user_id, idempotency_key, method, amount_minor, currency,
+     status, created_at, updated_at)
+   select 'x', id, user_id, 'x', 'pm_ok', total_minor, currency, '${status}', 0, 0
+   from invoices where id = ${unpaid}`
+
 describe('the audit', () => {
   it('finds nothing in a healthy database, and answers for every invariant it knows', async () => {
     const results = await auditInvariants(fixture.database)
@@ -69,6 +75,7 @@ describe('the audit', () => {
       'I14',
       'I15',
       'I16',
+      'I21',
     ])
     for (const { examples } of results) expect(examples).toEqual([])
   })
@@ -90,6 +97,8 @@ describe('the audit', () => {
       'a hold ends and stock does not move',
       `update reservations set status = 'released', ended_at = 1 where id = ${held}`,
     ],
+    ['I3', 'a product that was sold has no stock', `delete from stock`],
+    ['I4', 'a product with a ledger has no stock', `delete from stock`],
     ['I4', 'a ledger row is gone', `delete from stock_movements where kind = 'sold'`],
     [
       'I4',
@@ -176,6 +185,23 @@ describe('the audit', () => {
     ],
     [
       'I11',
+      'an invoice line has another price than its hold',
+      `update invoice_details set unit_price_minor = 1, line_total_minor = quantity
+       where invoice_id = ${unpaid}`,
+      `update invoices set total_minor = 1 where id = ${unpaid}`,
+    ],
+    [
+      'I11',
+      'a cart line has no hold',
+      `update cart_details set reservation_id = 'x' where reservation_id = ${sold}`,
+    ],
+    [
+      'I11',
+      'an invoice line has no hold',
+      `update invoice_details set reservation_id = 'x' where reservation_id = ${sold}`,
+    ],
+    [
+      'I11',
       'a hold follows an invoice without a line',
       `delete from invoice_details where reservation_id = ${sold}`,
     ],
@@ -203,6 +229,14 @@ describe('the audit', () => {
        select 'twice', invoice_id, user_id, 'twice', method, amount_minor, currency, status, 0, 0
        from payments where status = 'captured'`,
     ],
+    ['I12', 'money is set aside for an invoice that is not paid', payUnpaid('authorized')],
+    ['I12', 'an attempt is open on an invoice nobody pays', payUnpaid('authorizing')],
+    ['I12', 'money is stranded on an invoice that can be paid', payUnpaid('stranded')],
+    [
+      'I12',
+      'an invoice is being paid without an attempt',
+      `update invoices set status = 'paying' where id = ${unpaid}`,
+    ],
     [
       'I14',
       'somebody holds more than the limit',
@@ -220,6 +254,25 @@ describe('the audit', () => {
     ],
     ['I16', 'a total is not the sum', `update invoices set total_minor = total_minor + 1`],
     ['I16', 'a line is gone', `delete from invoice_details where invoice_id = ${unpaid}`],
+    [
+      'I21',
+      'a hold is in somebody else’s cart',
+      `update carts set user_id = 1 where status = 'active'`,
+    ],
+    ['I21', 'a cart is gone', `delete from carts where status = 'active'`],
+    [
+      'I21',
+      'an invoice is somebody else’s',
+      `update invoices set user_id = 1 where id = ${unpaid}`,
+    ],
+    [
+      'I21',
+      'an invoice is of another cart',
+      `update invoices set cart_id = 'x' where id = ${unpaid}`,
+    ],
+    ['I21', 'an invoice with holds is gone', `delete from invoices where id = ${unpaid}`],
+    ['I21', 'a payment is somebody else’s', `update payments set user_id = 1`],
+    ['I21', 'a payment has no invoice', `update payments set invoice_id = 'x'`],
   ])('reports %s when %s', async (id, _, ...statements) => {
     corrupt(...statements)
     expect(await fixture.violated()).toContain(id)

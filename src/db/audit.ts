@@ -37,20 +37,23 @@ const invariants: readonly Invariant[] = [
     id: 'I3',
     title: 'held and sold are the sums of the held and sold reservations',
     violations: `
-      with counted as (
+      with counted as materialized (
         select product_id,
           sum(case when status = 'held' then quantity else 0 end) as held,
           sum(case when status = 'sold' then quantity else 0 end) as sold
         from reservations group by product_id)
       select s.product_id, s.held, s.sold, c.held as counted_held, c.sold as counted_sold
       from stock s left join counted c on c.product_id = s.product_id
-      where s.held <> coalesce(c.held, 0) or s.sold <> coalesce(c.sold, 0)`,
+      where s.held <> coalesce(c.held, 0) or s.sold <> coalesce(c.sold, 0)
+      union all
+      select product_id, null, null, held, sold from counted
+      where product_id not in (select product_id from stock)`,
   },
   {
     id: 'I4',
     title: 'the counters are the sums of the ledger',
     violations: `
-      with ledger as (
+      with ledger as materialized (
         select product_id,
           sum(case kind when 'allotted' then quantity else 0 end) as allotted,
           sum(case kind when 'held' then quantity else 0 end) as held,
@@ -62,7 +65,10 @@ const invariants: readonly Invariant[] = [
       where s.allotment <> coalesce(l.allotted, 0)
         or s.held <> coalesce(l.held - l.sold - l.returned, 0)
         or s.sold <> coalesce(l.sold, 0)
-        or s.available <> coalesce(l.allotted - l.held + l.returned, 0)`,
+        or s.available <> coalesce(l.allotted - l.held + l.returned, 0)
+      union all
+      select product_id, null, null, null, null from ledger
+      where product_id not in (select product_id from stock)`,
   },
   {
     id: 'I5',
@@ -108,12 +114,13 @@ const invariants: readonly Invariant[] = [
     title: 'cart and invoice lines match their reservations',
     violations: `
       select l.reservation_id, 'cart' as line
-      from cart_details l join reservations r on r.id = l.reservation_id
-      where l.product_id <> r.product_id or l.quantity <> r.quantity or l.cart_id <> r.cart_id
+      from cart_details l left join reservations r on r.id = l.reservation_id
+      where r.id is null or l.product_id <> r.product_id or l.quantity <> r.quantity or l.cart_id <> r.cart_id
       union all
       select l.reservation_id, 'invoice'
-      from invoice_details l join reservations r on r.id = l.reservation_id
-      where l.product_id <> r.product_id or l.quantity <> r.quantity
+      from invoice_details l left join reservations r on r.id = l.reservation_id
+      where r.id is null or l.product_id <> r.product_id or l.quantity <> r.quantity
+        or l.unit_price_minor <> r.unit_price_minor
         or r.invoice_id is null or l.invoice_id <> r.invoice_id
       union all
       select r.id, 'missing'
@@ -128,7 +135,8 @@ const invariants: readonly Invariant[] = [
   },
   {
     id: 'I12',
-    title: 'every paid invoice has one payment of its total, no other invoice a captured one',
+    title:
+      'a paid invoice has one payment of its total, one being paid an open attempt, no other either',
     violations: `
       select i.id as invoice_id, i.status, i.total_minor, p.id as payment_id, p.amount_minor
       from invoices i left join payments p
@@ -138,16 +146,19 @@ const invariants: readonly Invariant[] = [
       union all
       select i.id, i.status, i.total_minor, p.id, p.amount_minor
       from payments p join invoices i on i.id = p.invoice_id
-      where p.status = 'captured' and i.status <> 'paid'
+      where (p.status in ('authorized', 'captured') and i.status <> 'paid')
+        or (p.status = 'authorizing' and i.status <> 'paying')
+        or (p.status = 'stranded' and i.status not in ('needs_attention', 'paid'))
       union all
       select i.id, i.status, i.total_minor, min(p.id), sum(p.amount_minor)
       from payments p join invoices i on i.id = p.invoice_id
       where p.status in ('authorized', 'captured')
       group by i.id, i.status, i.total_minor having count(*) > 1
       union all
-      select i.id, i.status, i.total_minor, p.id, p.amount_minor
-      from payments p join invoices i on i.id = p.invoice_id
-      where p.status = 'stranded' and i.status not in ('needs_attention', 'paid')
+      select i.id, i.status, i.total_minor, null, null
+      from invoices i
+      where i.status = 'paying' and not exists (
+        select 1 from payments p where p.invoice_id = i.id and p.status = 'authorizing')
       union all
       select i.id, i.status, i.total_minor, null, null
       from invoices i
@@ -196,6 +207,22 @@ const invariants: readonly Invariant[] = [
       from invoices i left join invoice_details l on l.invoice_id = i.id
       group by i.id, i.total_minor
       having i.total_minor <> coalesce(sum(l.line_total_minor), 0)`,
+  },
+  {
+    id: 'I21',
+    title: 'a hold, its cart, its invoice and its payments are one person’s, and none is gone',
+    violations: `
+      select r.id, 'hold' as what, r.user_id, c.user_id as cart_user, i.user_id as invoice_user
+      from reservations r
+      left join carts c on c.id = r.cart_id
+      left join invoices i on i.id = r.invoice_id
+      where c.id is null or c.user_id <> r.user_id
+        or (r.invoice_id is not null
+          and (i.id is null or i.user_id <> r.user_id or i.cart_id <> r.cart_id))
+      union all
+      select p.id, 'payment', p.user_id, null, i.user_id
+      from payments p left join invoices i on i.id = p.invoice_id
+      where i.id is null or i.user_id <> p.user_id`,
   },
 ]
 

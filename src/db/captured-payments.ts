@@ -8,6 +8,8 @@ export interface OurPayment {
   readonly invoiceId: string
   readonly status: PaymentStatus
   readonly invoiceStatus: InvoiceStatus
+  /** When its invoice was paid or ended otherwise, epoch ms. */
+  readonly invoiceEndedAt: number | null
   /** Minor units of `currency`. */
   readonly amountMinor: number
   readonly currency: string
@@ -15,7 +17,7 @@ export interface OurPayment {
 
 const columns = `
   p.id as "paymentId", p.invoice_id as "invoiceId", p.status, i.status as "invoiceStatus",
-  p.amount_minor as "amountMinor", p.currency`
+  coalesce(i.paid_at, i.ended_at) as "invoiceEndedAt", p.amount_minor as "amountMinor", p.currency`
 const selectRange = `
   select ${columns}
   from payments p join invoices i on i.id = p.invoice_id
@@ -27,13 +29,17 @@ export function* readMoneyBetween(after: string, last: string): Script<readonly 
   return yield* all<OurPayment>(selectRange, after, last)
 }
 
-const selectUncaptured = `
+const selectOverdue = `
   select ${columns}
   from payments p join invoices i on i.id = p.invoice_id
-  where p.status = 'authorized' and i.status = 'paid' and i.paid_at <= ?
+  where p.status in ('authorizing', 'authorized', 'late')
+    and case p.status when 'authorized' then i.paid_at else i.due_at end <= ?
   order by p.updated_at limit ?`
 
-/** Paid before `paidBefore` (epoch ms), and the provider has not confirmed the capture. */
-export function* readUncaptured(paidBefore: number, limit: number): Script<readonly OurPayment[]> {
-  return yield* all<OurPayment>(selectUncaptured, paidBefore, limit)
+/**
+ * Attempts that were still open then (epoch ms) and should not have been: paid and the provider has not
+ * confirmed the capture, or not decided though their invoice was due.
+ */
+export function* readOverdue(before: number, limit: number): Script<readonly OurPayment[]> {
+  return yield* all<OurPayment>(selectOverdue, before, limit)
 }

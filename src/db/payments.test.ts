@@ -184,6 +184,7 @@ describe('an authorised attempt', () => {
     expect(await fixture.run(settleAuthorized(id, now()))).toBe('void')
     expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
     expect(await fixture.stock(offer)).toBe('8/2/0')
+    await fixture.run(endPayment(id, voided, now()))
   })
 
   it('never pays for a hold that is lost: the invoice stays as it was', async () => {

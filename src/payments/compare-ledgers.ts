@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
-import { readMoneyBetween, readUncaptured, type OurPayment } from '../db/captured-payments.ts'
+import { readMoneyBetween, readOverdue, type OurPayment } from '../db/captured-payments.ts'
 import type { Database } from '../db/database.ts'
 import type { CapturedPayment, LedgerPage, PaymentLedger } from './ledger.ts'
-import { ProviderUnavailableError, type PaymentProvider } from './provider.ts'
+import { isOtherMoney, ProviderUnavailableError, type PaymentProvider } from './provider.ts'
 
 /**
  * Our books against the provider's, payment by payment, in pages: each capture belongs to one paid
@@ -24,6 +24,7 @@ export interface Disagreement {
     | 'captured_here_not_there'
     | 'other_amount_or_invoice'
     | 'paid_here_not_to_be_captured_there'
+    | 'stranded_here_unknown_there'
   readonly paymentId: string
   readonly invoiceId: string
   readonly amountMinor: number
@@ -42,7 +43,9 @@ export type ProviderBooks = PaymentLedger & Pick<PaymentProvider, 'find'>
 
 /** Between the bank's moving a push payment and our hearing of it. */
 const graceMs = 60_000
-const uncapturedMax = 50
+/** Late money waits while another attempt is under way, and then for the resolver. */
+const lateGraceMs = 3_600_000
+const overdueMax = 50
 const listedMax = 100
 const afterAllIds = '\u{10ffff}'
 
@@ -51,7 +54,7 @@ export async function compareLedgers(options: CompareLedgersOptions): Promise<Le
   const inTime = { ...options, provider: askInTime(options) }
   try {
     await comparePages(inTime, found)
-    await compareUncaptured(inTime, found)
+    await compareOverdue(inTime, found)
     return { ...found.read(), endedEarly: undefined }
   } catch (error) {
     if (!endsEarly(error)) throw error
@@ -113,12 +116,19 @@ async function comparePages(options: CompareLedgersOptions, found: Findings): Pr
     // Theirs first: what is captured there was paid here before.
     const page: LedgerPage = await provider.readLedger(after)
     found.voidsOfCaptured(page.voidsOfCaptured)
+    if (page.next !== undefined && !isAfter(page.next, after)) {
+      throw new EndedEarlyError('its ledger repeats itself')
+    }
     const [from, last] = [after, page.next ?? afterAllIds]
     const ours = await database.read(() => readMoneyBetween(from, last))
     await comparePage(options, { theirs: page.captured, ours }, found)
     after = page.next
   }
 }
+
+/** In the order of their bytes, as SQLite has them. */
+const isAfter = (id: string, other: string): boolean =>
+  Buffer.compare(Buffer.from(id), Buffer.from(other)) > 0
 
 interface Pages {
   readonly theirs: readonly CapturedPayment[]
@@ -136,15 +146,20 @@ async function comparePage(
     oursById.delete(captured.paymentId)
     if (our !== undefined && !isSameMoney(our, captured)) {
       found.add('other_amount_or_invoice', captured)
-    } else if (!isAccountedFor(our) && captured.capturedAt <= clock.now() - graceMs) {
+    } else if (!isAccountedFor(our, clock.now()) && captured.capturedAt <= clock.now() - graceMs) {
       found.add('captured_there_not_paid_here', captured)
     }
   }
   for (const our of oursById.values()) {
-    if (our.status !== 'captured') continue
-    // It may have been captured since their page was read.
+    if (our.status !== 'captured' && our.status !== 'stranded') continue
+    // It may have been captured since their page was read; stranded money need not have moved.
     const known = await provider.find(our.paymentId)
-    if (known?.status !== 'captured') found.add('captured_here_not_there', our)
+    if (our.status === 'captured' && known?.status !== 'captured') {
+      found.add('captured_here_not_there', our)
+    }
+    if (our.status === 'stranded' && known === undefined) {
+      found.add('stranded_here_unknown_there', our)
+    }
   }
 }
 
@@ -156,12 +171,13 @@ function isSameMoney(our: OurPayment, captured: CapturedPayment): boolean {
   )
 }
 
-function isAccountedFor(our: OurPayment | undefined): boolean {
+function isAccountedFor(our: OurPayment | undefined, now: number): boolean {
   switch (our?.status) {
     case 'authorized':
     case 'captured':
       return our.invoiceStatus === 'paid'
     case 'late':
+      return our.invoiceEndedAt === null || our.invoiceEndedAt > now - lateGraceMs
     case 'stranded':
       return true
     case 'authorizing':
@@ -172,18 +188,21 @@ function isAccountedFor(our: OurPayment | undefined): boolean {
   }
 }
 
-/** A capture that is late is tried until it is confirmed; one that can never be is found here. */
-async function compareUncaptured(
+/** An open attempt is tried until it is settled; one that never can be is found here. */
+async function compareOverdue(
   { database, provider, clock }: CompareLedgersOptions,
   found: Findings,
 ): Promise<void> {
-  const paidBefore = clock.now() - graceMs
-  const uncaptured = await database.read(() => readUncaptured(paidBefore, uncapturedMax + 1))
-  for (const our of uncaptured.slice(0, uncapturedMax)) {
+  const before = clock.now() - graceMs
+  const overdue = await database.read(() => readOverdue(before, overdueMax + 1))
+  for (const our of overdue.slice(0, overdueMax)) {
     const known = await provider.find(our.paymentId)
-    if (known?.status === 'authorized' || known?.status === 'captured') continue
-    found.add('paid_here_not_to_be_captured_there', our)
+    const hasMoney = known?.status === 'authorized' || known?.status === 'captured'
+    if (known !== undefined && isOtherMoney(known, our)) found.add('other_amount_or_invoice', our)
+    else if (our.status === 'authorized' && !hasMoney) {
+      found.add('paid_here_not_to_be_captured_there', our)
+    }
   }
-  if (uncaptured.length <= uncapturedMax) return
-  throw new EndedEarlyError(`only ${uncapturedMax} of the payments not captured yet were asked for`)
+  if (overdue.length <= overdueMax) return
+  throw new EndedEarlyError(`only ${overdueMax} of the payments not captured yet were asked for`)
 }

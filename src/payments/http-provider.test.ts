@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
@@ -158,11 +159,34 @@ describe('the provider over HTTP', () => {
     await expect(provider.authorize(order())).rejects.toThrow(ProviderUnavailableError)
   })
 
-  it.each([400, 401, 404, 422])('takes %i for a fault of ours', async (status) => {
-    const provider = await openCanned(http(status, { error: 'no' }))
-    const failure = await provider.authorize(order()).catch((error: unknown) => error)
-    expect(failure).toBeInstanceOf(Error)
-    expect(failure).not.toBeInstanceOf(ProviderUnavailableError)
+  it.each([204, 301, 400, 401, 403, 409, 422, 429])(
+    'takes %i for no answer to any question: what was done is unknown',
+    async (status) => {
+      const provider = await openCanned(http(status, { error: 'no' }))
+      const { authorize, capture, find, readLedger } = provider
+      const questions = [authorize(order()), capture('p1'), find('p1'), readLedger()]
+      for (const result of await Promise.allSettled(questions)) {
+        expect(result).toMatchObject({ reason: expect.any(ProviderUnavailableError) as Error })
+      }
+    },
+  )
+
+  it('takes 404 for no answer, except about a payment', async () => {
+    const provider = await openCanned(http(404, {}))
+    expect(await provider.find('p1')).toBeUndefined()
+    await expect(provider.void('p1')).rejects.toThrow(ProviderUnavailableError)
+    await expect(provider.readLedger()).rejects.toThrow(ProviderUnavailableError)
+  })
+
+  it.each([
+    ['a refusal', http(402, 'pm_secret')],
+    ['no JSON', http(200, 0).replace('1\r\n\r\n0', '9\r\n\r\npm_secret')],
+    ['another shape', http(200, { paymentId: 'p1', authorization: { kind: 'pm_secret' } })],
+  ])('repeats nothing of the answer in its error: %s', async (_title, answer) => {
+    const provider = await openCanned(answer)
+    const error = (await provider.authorize(order()).catch((each: unknown) => each)) as Error
+    expect(error).toBeInstanceOf(ProviderUnavailableError)
+    expect(inspect(error, { depth: 9 })).not.toContain('pm_secret')
   })
 
   it('has no answer where nobody listens', async () => {

@@ -1,6 +1,6 @@
 /**
  * The provider port over HTTP, as `npm run payment-simulator` speaks it. Every call has a connection and
- * a deadline of its own; what is no answer to the question asked is no answer.
+ * a deadline of its own; what is no answer to the question asked, a refusal among it, is no answer.
  */
 import { request as requestHttp, type ClientRequest } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -147,21 +147,27 @@ function receive(request: ClientRequest): Promise<Answer> {
   })
 }
 
-/** Lets the expected statuses through: 5xx is no answer, any other unexpected one a bug of ours. */
-function refuse({ status, text }: Answer, expected: Readonly<Record<number, Error | undefined>>) {
-  if (status in expected) {
-    if (expected[status] !== undefined) throw expected[status]
-    return
-  }
-  if (status >= 500) throw unavailable(`status ${status}`)
-  throw new Error(`the payment provider refused with ${status}: ${text.slice(0, 200)}`)
+/**
+ * Lets the expected statuses through. Of any other nobody knows what was done, so it is no answer. Its text
+ * may repeat what was asked, a card among it: it is not kept.
+ */
+function refuse({ status }: Answer, expected: Readonly<Record<number, Error | undefined>>) {
+  if (!(status in expected)) throw unavailable(`status ${status}`)
+  if (expected[status] !== undefined) throw expected[status]
 }
 
 function read<T>(schema: z.ZodType<T>, { text }: Answer): T {
+  const { success, data, error } = schema.safeParse(parseJson(text))
+  if (success) return data
+  throw unavailable('the answer cannot be understood', error)
+}
+
+/** Undefined when it is none: the parser's own error shows a piece of it. */
+function parseJson(text: string): unknown {
   try {
-    return schema.parse(JSON.parse(text))
-  } catch (error) {
-    throw unavailable('the answer cannot be understood', error)
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

@@ -15,6 +15,7 @@ import {
   silentLogger,
   type PaymentFixture,
 } from '../testing/payment-fixture.ts'
+import { ProviderUnavailableError } from './provider.ts'
 import type { Offer } from '../testing/sale-fixture.ts'
 
 /** Money that comes when its attempt is over: nobody who paid is cancelled, nobody is paid back. */
@@ -350,7 +351,7 @@ describe('what the provider said before an attempt ended', () => {
       ...(await fixture.provider.find(paymentId))!,
       amountMinor: 1,
     })
-    await expect(learn(payment)).rejects.toThrow('another amount')
+    await expect(learn(payment)).rejects.toThrow(ProviderUnavailableError)
     expect(await standing()).toBe('paying')
     delete fixture.meddle.find
     await learn(payment)

@@ -2,7 +2,12 @@ import { readPayment, type UnsettledPayment } from '../db/payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import { createMoneySteps, type MoneyStepsOptions } from './money-steps.ts'
-import type { PaymentOrder, ProviderPayment } from './provider.ts'
+import {
+  isOtherMoney,
+  ProviderUnavailableError,
+  type PaymentOrder,
+  type ProviderPayment,
+} from './provider.ts'
 
 /**
  * The money order of steps: authorise, then move the invoice to paid in one guarded transaction, only
@@ -27,7 +32,7 @@ export interface Settled {
 }
 
 export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSettlement {
-  const { database, provider, clock } = options
+  const { database, provider, clock, logger } = options
   const steps = createMoneySteps(options)
 
   async function settle(order: PaymentOrder): Promise<Settled> {
@@ -81,6 +86,16 @@ export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSett
     }
   }
 
+  /** Of other money nothing can be learnt: the attempt stays open, and the audit names it. */
+  function assertSameMoney(payment: Payment, known: ProviderPayment): void {
+    if (!isOtherMoney(known, payment)) return
+    const { id: paymentId, amountMinor, currency } = payment
+    const theirs = { amountMinor: known.amountMinor, currency: known.currency }
+    const what = 'the provider has another amount'
+    logger.error({ paymentId, amountMinor, currency, theirs }, what)
+    throw new ProviderUnavailableError(`${what} for payment ${paymentId}`)
+  }
+
   return { settle, resolve, learn }
 }
 
@@ -99,11 +114,4 @@ function isToBeGivenUp(
   if (payment.status !== 'authorizing') return false
   if (known?.status === 'pending') return payment.dueAt <= now || payment.waiting > 0
   return known === undefined || known.status === 'voided'
-}
-
-/** A void of an unknown payment leaves the provider with an entry that has no money. */
-function assertSameMoney(payment: Payment, known: ProviderPayment): void {
-  const moves = known.status === 'authorized' || known.status === 'captured'
-  const same = known.amountMinor === payment.amountMinor && known.currency === payment.currency
-  if (moves && !same) throw new Error(`the provider has another amount for payment ${payment.id}`)
 }

@@ -48,7 +48,16 @@ export interface ProviderPayment {
   readonly currency: string
 }
 
-/** The provider did not answer: whether it did what was asked is unknown. */
+/** Money is set aside or has moved, but not what was ordered. A void of an unknown payment names none. */
+export function isOtherMoney(
+  known: ProviderPayment,
+  ordered: Pick<PaymentOrder, 'amountMinor' | 'currency'>,
+): boolean {
+  if (known.status !== 'authorized' && known.status !== 'captured') return false
+  return known.amountMinor !== ordered.amountMinor || known.currency !== ordered.currency
+}
+
+/** The provider did not answer, or not in words we know: whether it did what was asked is unknown. */
 export class ProviderUnavailableError extends Error {
   override readonly name = 'ProviderUnavailableError'
 }

@@ -75,18 +75,54 @@ export async function openLedgerFile(options: LedgerFileOptions): Promise<Ledger
   }
 }
 
-function openConnection(path: string): SqliteDatabase {
-  const database = new Sqlite(path, { timeout: busyTimeoutMs })
+/**
+ * Opens a file that is there and writes nothing into it, whatever it is.
+ * @throws ProviderUnavailableError when it cannot be read, Error when it is no ledger or an older one.
+ */
+export async function openLedgerReader({
+  path,
+  clock,
+}: Pick<LedgerFileOptions, 'path' | 'clock'>): Promise<Pick<LedgerFile, 'read' | 'close'>> {
+  const database = await retryWhileBusy(clock, () => openReadonly(path))
+  const ledger = prepareOnce(database)
+  return {
+    read: (task) =>
+      retryWhileBusy(clock, () => database.transaction(() => task(ledger)).deferred()),
+    close() {
+      database.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+function openReadonly(path: string): SqliteDatabase {
+  const database = new Sqlite(path, { timeout: busyTimeoutMs, readonly: true })
+  return checkedOrClosed(database, () => {
+    if (readApplicationId(database) !== applicationId) throw notOurs(database)
+    const version = database.pragma('user_version', { simple: true })
+    if (version !== schemaVersion) throw otherVersion(version)
+  })
+}
+
+function checkedOrClosed(database: SqliteDatabase, check: () => void): SqliteDatabase {
   try {
-    database.pragma('journal_mode = wal')
-    database.pragma('synchronous = full')
-    migrate(database)
-    assertDurable(database)
+    check()
     return database
   } catch (error) {
     database.close()
     throw error
   }
+}
+
+function openConnection(path: string): SqliteDatabase {
+  const database = new Sqlite(path, { timeout: busyTimeoutMs })
+  return checkedOrClosed(database, () => {
+    assertOursOrEmpty(database)
+    database.pragma('journal_mode = wal')
+    database.pragma('synchronous = full')
+    migrate(database)
+    assertDurable(database)
+  })
 }
 
 /**
@@ -103,23 +139,38 @@ function assertDurable(database: SqliteDatabase): void {
 
 /** "HFPS" marks the file as a payment simulator's, so that no other database is taken for one. */
 const applicationId = 0x48465053
+
+const readApplicationId = (database: SqliteDatabase): unknown =>
+  database.pragma('application_id', { simple: true })
+
+const notOurs = ({ name }: SqliteDatabase): Error =>
+  new Error(`${name} is not the ledger of a payment simulator`)
+
+const otherVersion = (version: unknown): Error =>
+  new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
+
+/** Asked before anything is written: a wrong path must not cost somebody their file. */
+function assertOursOrEmpty(database: SqliteDatabase): void {
+  const isOursOrEmpty = database.transaction(() => {
+    const id = readApplicationId(database)
+    const count = database.prepare('select count(*) from sqlite_schema').pluck().get()
+    return id === applicationId || (id === 0 && count === 0)
+  })
+  if (!isOursOrEmpty.deferred()) throw notOurs(database)
+}
+
 /** Safe against several starters: whoever is second finds the schema there. */
 function migrate(database: SqliteDatabase): void {
   const upgrade = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })
     if (version === schemaVersion) return
     const step = typeof version === 'number' ? stepsFrom[version] : undefined
-    if (step === undefined) {
-      throw new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
-    }
+    if (step === undefined) throw otherVersion(version)
     database.exec(step)
     if (version === 0) database.pragma(`application_id = ${applicationId}`)
     database.pragma(`user_version = ${schemaVersion}`)
   })
   upgrade.immediate()
-  if (database.pragma('application_id', { simple: true }) !== applicationId) {
-    throw new Error(`${database.name} is not the ledger of a payment simulator`)
-  }
 }
 
 function prepareOnce(database: SqliteDatabase): LedgerConnection {

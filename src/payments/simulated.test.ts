@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -268,11 +268,23 @@ describe('start and stop', () => {
   it('refuse a file that belongs to somebody else or to a newer program', async () => {
     await (await startProvider()).stop()
     const beside = openBeside()
-    beside.pragma('application_id = 7')
-    await expect(startProvider()).rejects.toThrow('not the ledger')
     beside.pragma('user_version = 3')
     await expect(startProvider()).rejects.toThrow('schema 3')
+    beside.pragma('application_id = 7')
+    await expect(startProvider()).rejects.toThrow('not the ledger')
   })
+
+  it.each(['create table diary (day text)', 'pragma application_id = 7'])(
+    'write nothing into a file of somebody else: %s',
+    async (statement) => {
+      path = join(folder, 'theirs.db')
+      const theirs = openBeside()
+      theirs.exec(statement)
+      const before = readFileSync(path)
+      await expect(startProvider()).rejects.toThrow('not the ledger')
+      expect(readFileSync(path).equals(before)).toBe(true)
+    },
+  )
 })
 
 describe('several processes on one file', () => {
