@@ -120,7 +120,9 @@ describe(`F16: the provider (seed ${seed})`, () => {
 
   inScene(
     'sees it killed again and again at any moment: who was told paid is paid, and the books agree',
-    async ({ shop, pay, statusOf, killAndRestart, untilSettled }) => {
+    async ({ shop, pay, statusOf, query, killAndRestart, untilSettled }) => {
+      const operations = (): number =>
+        Number(query('provider', 'select count(*) as count from operations')[0]?.['count'])
       const random = createRandom(seed)
       const sale = await createSale(shop().call, { stock: 100 })
       const methods = [
@@ -135,10 +137,16 @@ describe(`F16: the provider (seed ${seed})`, () => {
         const ready = await Promise.all(
           Array.from({ length: 8 }, () => invoiced(shop().call, sale)),
         )
+        const before = operations()
         const paying = ready.map((each) => pay({ ...each, method: pick(random, methods), told: 0 }))
         // Between any two steps of any of the eight; the first time before anybody has an answer.
-        const patience = round === 0 ? 0 : random() * 60
-        await new Promise((resolve) => setTimeout(resolve, patience))
+        const steps = round === 0 ? 0 : 1 + Math.floor(random() * ready.length)
+        await until(
+          () => operations() - before >= steps,
+          10_000,
+          `step ${steps} at the provider`,
+          1,
+        )
         await killAndRestart()
         buyers.push(...(await Promise.all(paying)))
       }

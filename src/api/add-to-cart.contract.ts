@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../clock.ts'
 import { enter, fastLaneDoor, type Door, type Parcel } from '../testing/doors.ts'
 import { expectProblem } from '../testing/expect-problem.ts'
 import { readStock } from '../testing/expectations.ts'
@@ -54,7 +55,7 @@ export function addToCartContract(door: Door): void {
 
     it('holds a unit and says until when', async () => {
       const sale = await createSale(app.call, { stock: 3, holdSeconds: 120 })
-      const before = Date.now()
+      const before = systemClock.now()
       const answer = await send({ body: sale })
       expect(answer.status).toBe(201)
       expect(answer.headers.get('content-type')).toBe('application/json')
@@ -154,9 +155,9 @@ export function addToCartContract(door: Door): void {
     it('is closed before the sale starts and after it has ended', async () => {
       const soon = await createSale(app.call, { startsAt: '2098-01-01T00:00:00Z' })
       expectProblem(await send({ body: soon }), 409, 'sale_not_open')
-      const endsAt = new Date(Date.now() + 150).toISOString()
+      const endsAt = new Date(systemClock.now() + 150).toISOString()
       const short = await createSale(app.call, { endsAt })
-      await until(() => Date.now() >= Date.parse(endsAt), 1_000)
+      await until(() => systemClock.now() >= Date.parse(endsAt), 1_000)
       expectProblem(await send({ body: short }), 409, 'sale_not_open')
     })
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { finishFrom, sorted, subscribe, type Consumption } from '../testing/consumption.ts'
 import { until } from '../testing/until.ts'
 import {
   BrokerUnavailableError,
@@ -7,7 +8,6 @@ import {
   type Broker,
   type Message,
   type SubscribeOptions,
-  type Subscription,
 } from './broker.ts'
 
 /**
@@ -390,41 +390,3 @@ export function describeBroker(name: string, open: () => Promise<BrokerUnderTest
     })
   })
 }
-
-interface Consumption {
-  /** In the order of arrival. */
-  readonly received: readonly Message[]
-  readonly subscription: Subscription
-}
-
-/** Keeps what it is given, and finishes it unless told what to do. */
-function subscribe(
-  broker: Broker,
-  topic: string,
-  channel: string,
-  options: Partial<Pick<SubscribeOptions, 'inFlightMax' | 'onMessage'>> = {},
-): Consumption {
-  const received: Message[] = []
-  const onMessage = options.onMessage ?? finishFrom(1)
-  const subscription = broker.subscribe({
-    topic,
-    channel,
-    inFlightMax: options.inFlightMax ?? 100,
-    onMessage(message) {
-      received.push(message)
-      onMessage(message)
-    },
-  })
-  return { received, subscription }
-}
-
-/** Leaves deliveries before that attempt unanswered. */
-const finishFrom =
-  (attempts: number) =>
-  (message: Message): void => {
-    if (message.attempts >= attempts) message.finish()
-  }
-
-/** Bodies without their order, which no broker promises. */
-const sorted = (messages: readonly Message[]): string[] =>
-  messages.map((message) => message.body.toString('latin1')).sort()

@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
+import { ProviderUnavailableError } from './provider.ts'
 import { createSimulatedProvider, type SimulatedProvider } from './simulated.ts'
-import { openLedgerFile } from './simulated-ledger.ts'
+import { openLedgerFile, type LedgerFile } from './simulated-ledger.ts'
 
 let folder: TemporaryFolder
 let path: string
@@ -41,6 +42,11 @@ const authorize = (paymentId: string) =>
     ...{ paymentId, invoiceId: `invoice of ${paymentId}`, amountMinor: 500, currency: 'EUR' },
     method: 'pm_ok',
   })
+const operations = () =>
+  beside
+    .prepare(`select payment_id || ' ' || operation || ' ' || result from operations`)
+    .pluck()
+    .all()
 const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 const statuses = () =>
   beside.prepare(`select payment_id || ' ' || status from payments order by payment_id`).pluck()
@@ -84,5 +90,69 @@ describe('calls of one tick', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(outcomes[1]).toMatchObject({ reason: error })
     expect(statuses().all()).toEqual(['a voided', 'c voided'])
+  })
+})
+
+describe('the ledger file', () => {
+  let file: LedgerFile
+
+  beforeEach(async () => {
+    file = await openLedgerFile({ path, clock: systemClock, random: () => 0.5 })
+  })
+
+  afterEach(async () => {
+    await file.close()
+  })
+
+  it('writes through to the disk: synchronous is still FULL after a read', async () => {
+    const read = await file.read(({ all }) => [
+      all('select count(*) as payments from payments'),
+      all('pragma synchronous'),
+      all('pragma journal_mode'),
+    ])
+    expect(read).toEqual([[{ payments: 0 }], [{ synchronous: 2 }], [{ journal_mode: 'wal' }]])
+  })
+
+  it('keeps nothing of a write that fails half way', async () => {
+    const failing = file.write(({ run }) => {
+      run(`insert into operations values (null, 'a', 'void', 'voided', 1)`)
+      throw new Error('half way')
+    })
+    await expect(failing).rejects.toThrow('half way')
+    expect(operations()).toEqual([])
+  })
+
+  it('on a full disk gives no answer and keeps nothing', async () => {
+    const failing = file.write(({ all, run }) => {
+      all('pragma max_page_count = 1')
+      run(`
+        with recursive counted (n) as (select 1 union all select n + 1 from counted where n < 1000)
+        insert into operations select null, 'payment ' || n, 'void', 'voided', 1 from counted`)
+    })
+    await expect(failing).rejects.toThrow(ProviderUnavailableError)
+    expect(operations()).toEqual([])
+  })
+})
+
+describe('what is written in the ledger', () => {
+  it.each([
+    [`update operations set result = 'unchanged'`, 'append-only'],
+    [`delete from operations`, 'append-only'],
+    [`replace into operations values (1, 'a', 'void', 'voided', 1)`, 'append-only'],
+    [`insert into operations values (null, 'a', 'refund', 'refunded', 1)`, 'CHECK'],
+    [`insert into operations values (null, 'a', 'capture', 'captured', 1)`, 'UNIQUE'],
+    [`update payments set status = 'voided'`, 'final'],
+    [`update payments set status = 'authorized'`, 'final'],
+    [`delete from payments`, 'never deleted'],
+  ])('lets nobody %s', async (text, reason) => {
+    await authorize('a')
+    await provider.capture('a')
+    expect(() => beside.exec(text)).toThrow(reason)
+    expect(operations()).toEqual(['a authorize authorized', 'a capture captured'])
+  })
+
+  it('lets nobody change what was ordered', async () => {
+    await authorize('a')
+    expect(() => beside.exec('update payments set amount_minor = 1')).toThrow('never changes')
   })
 })

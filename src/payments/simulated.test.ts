@@ -8,7 +8,6 @@ import { until } from '../testing/until.ts'
 import { ledgerVersion1 } from '../testing/ledger-version-1.ts'
 import { testPaymentProvider } from './provider.contract.ts'
 import { ProviderUnavailableError, type PaymentOrder } from './provider.ts'
-import { openLedgerFile } from './simulated-ledger.ts'
 import { testMethods } from './simulated-methods.ts'
 import { createSimulatedProvider, type SimulatedProvider } from './simulated.ts'
 
@@ -337,41 +336,6 @@ describe('several processes on one file', () => {
 })
 
 describe('the ledger', () => {
-  it('writes through to the disk: synchronous is still FULL after a read', async () => {
-    const file = await openLedgerFile({ path, clock, random })
-    opened.push(file)
-    const read = await file.read(({ all }) => [
-      all('select count(*) as payments from payments'),
-      all('pragma synchronous'),
-      all('pragma journal_mode'),
-    ])
-    expect(read).toEqual([[{ payments: 0 }], [{ synchronous: 2 }], [{ journal_mode: 'wal' }]])
-  })
-
-  it('keeps nothing of a write that fails half way', async () => {
-    const file = await openLedgerFile({ path, clock, random })
-    opened.push(file)
-    const failing = file.write(({ run }) => {
-      run(`insert into operations values (null, 'a', 'void', 'voided', 1)`)
-      throw new Error('half way')
-    })
-    await expect(failing).rejects.toThrow('half way')
-    expect(operations(openBeside())).toEqual([])
-  })
-
-  it('on a full disk gives no answer and keeps nothing', async () => {
-    const file = await openLedgerFile({ path, clock, random })
-    opened.push(file)
-    const failing = file.write(({ all, run }) => {
-      all('pragma max_page_count = 1')
-      run(`
-        with recursive counted (n) as (select 1 union all select n + 1 from counted where n < 1000)
-        insert into operations select null, 'payment ' || n, 'void', 'voided', 1 from counted`)
-    })
-    await expect(failing).rejects.toThrow(ProviderUnavailableError)
-    expect(operations(openBeside())).toEqual([])
-  })
-
   it('shows an audit what was captured, and nothing else', async () => {
     const provider = await startProvider()
     for (const paymentId of ['b', 'a', 'c']) await provider.authorize(order(paymentId))
@@ -411,30 +375,5 @@ describe('the ledger', () => {
       'a authorize refused',
       'unknown capture refused',
     ])
-  })
-
-  it.each([
-    [`update operations set result = 'unchanged'`, 'append-only'],
-    [`delete from operations`, 'append-only'],
-    [`replace into operations values (1, 'a', 'void', 'voided', 1)`, 'append-only'],
-    [`insert into operations values (null, 'a', 'refund', 'refunded', 1)`, 'CHECK'],
-    [`insert into operations values (null, 'a', 'capture', 'captured', 1)`, 'UNIQUE'],
-    [`update payments set status = 'voided'`, 'final'],
-    [`update payments set status = 'authorized'`, 'final'],
-    [`delete from payments`, 'never deleted'],
-  ])('lets nobody %s', async (text, reason) => {
-    const provider = await startProvider()
-    await provider.authorize(order('a'))
-    await provider.capture('a')
-    const beside = openBeside()
-    expect(() => beside.exec(text)).toThrow(reason)
-    expect(operations(beside)).toEqual(['a authorize authorized', 'a capture captured'])
-  })
-
-  it('lets nobody change what was ordered', async () => {
-    const provider = await startProvider()
-    await provider.authorize(order('a'))
-    const beside = openBeside()
-    expect(() => beside.exec('update payments set amount_minor = 1')).toThrow('never changes')
   })
 })
