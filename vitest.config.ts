@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const processSuites = ['{src,scripts,functional_test,bench,chaos,simulation}/**/*.process.test.ts']
+const processSuites = ['{src,test,scripts,functional_test,bench}/**/*.process.test.ts']
 
 export default defineConfig({
   test: {
@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{src,scripts,functional_test,bench,chaos,simulation}/**/*.test.ts'],
+          include: ['{src,test,scripts,functional_test,bench}/**/*.test.ts'],
           exclude: processSuites,
           testTimeout: 15_000,
         },

@@ -1,4 +1,8 @@
-import { createPlainCodec, createSignedCodec, type MessageCodec } from '../src/messages.ts'
+import {
+  createPlainCodec,
+  createSignedCodec,
+  type MessageCodec,
+} from '../src/messaging/messages.ts'
 
 /**
  * What signing costs per message: seals and opens add-to-cart requests, and results of 100 outcomes, with

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
-import { Sqlite } from '../src/sqlite/driver.ts'
+import { Sqlite } from '../src/db/sqlite/driver.ts'
 import { repository } from './processes.ts'
 
 /** Where and on what a run took place. */

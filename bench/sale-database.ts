@@ -2,8 +2,8 @@ import { copyFile, open } from 'node:fs/promises'
 import { systemClock } from '../src/clock.ts'
 import { createProduct } from '../src/db/catalogue.ts'
 import { addProductToSale, createFlashSale } from '../src/db/flash-sales.ts'
-import { openSqlite } from '../src/db/sqlite.ts'
-import { Sqlite } from '../src/sqlite/driver.ts'
+import { openSqlite } from '../src/db/sqlite/sqlite-database.ts'
+import { Sqlite } from '../src/db/sqlite/driver.ts'
 
 /** The database a cell begins with, and what is counted in it afterwards. */
 export interface Sale {

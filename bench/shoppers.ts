@@ -2,9 +2,9 @@ import { open } from 'node:fs/promises'
 import { createSigner } from 'fast-jwt'
 import { systemClock } from '../src/clock.ts'
 import { migrate, readMigrations } from '../src/db/migrate.ts'
-import { openSqlite } from '../src/db/sqlite.ts'
+import { openSqlite } from '../src/db/sqlite/sqlite-database.ts'
 import { migrationsFolder } from '../src/holdfast.ts'
-import { Sqlite } from '../src/sqlite/driver.ts'
+import { Sqlite } from '../src/db/sqlite/driver.ts'
 
 /**
  * Distinct shoppers with real tokens, made once per run: a database of users that every cell begins

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { createAudit, type AuditReport } from '../src/audit.ts'
+import { createAudit, type AuditReport } from '../src/audit/audit.ts'
 import { systemClock } from '../src/clock.ts'
 import { loadConfig, readEnvironment } from '../src/config.ts'
-import { openSqliteReader } from '../src/db/sqlite-reader.ts'
-import { createHttpProvider } from '../src/payments/http-provider.ts'
-import { openSimulatedReader } from '../src/payments/simulated-reader.ts'
+import { openSqliteReader } from '../src/db/sqlite/sqlite-reader.ts'
+import { createHttpProvider } from '../src/payments/http/http-provider.ts'
+import { openSimulatedReader } from '../src/payments/simulator/ledger-reader.ts'
 
 /**
  * `npm run audit`: every invariant of the live database, and its money against the provider's books.

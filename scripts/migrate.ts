@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../src/clock.ts'
 import { loadConfig, readEnvironment } from '../src/config.ts'
 import { migrate, migrationStatus, readMigrations } from '../src/db/migrate.ts'
-import { openSqlite } from '../src/db/sqlite.ts'
+import { openSqlite } from '../src/db/sqlite/sqlite-database.ts'
 import { migrationsFolder } from '../src/holdfast.ts'
 
 /** `npm run migrate` applies what is pending; `npm run migrate -- --status` only says what is. */

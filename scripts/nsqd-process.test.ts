@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { until } from '../src/testing/until.ts'
+import { until } from '../test/support/until.ts'
 import { nsqdFlags, requireNsqd, startNsqd, type NsqProcess } from './nsqd-process.ts'
 
 const binary = await requireNsqd()

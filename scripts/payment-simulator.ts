@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../src/clock.ts'
 import { loadConfig, readEnvironment } from '../src/config.ts'
 import type { Service } from '../src/lifecycle.ts'
-import { createSimulatedProvider } from '../src/payments/simulated.ts'
-import { createSimulatorServer } from '../src/payments/simulator-server.ts'
-import { createSimulatorSwitches } from '../src/payments/simulator-switches.ts'
-import { createSimulatorWebhooks } from '../src/payments/simulator-webhooks.ts'
+import { createSimulatedProvider } from '../src/payments/simulator/simulated-provider.ts'
+import { createSimulatorServer } from '../src/payments/simulator/server.ts'
+import { createSimulatorSwitches } from '../src/payments/simulator/switches.ts'
+import { createSimulatorWebhooks } from '../src/payments/simulator/webhooks.ts'
 
 /**
  * `npm run payment-simulator`: the simulated provider as a process of its own, on 127.0.0.1. It signs

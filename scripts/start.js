@@ -13,7 +13,7 @@ function newestSource() {
 }
 
 function isBuilt(name) {
-  return name.endsWith('.ts') && !/\.(test|contract)\.ts$|^testing\//.test(name)
+  return name.endsWith('.ts') && !/\.(test|contract)\.ts$/.test(name)
 }
 
 function isStale() {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createLogger } from './logger.ts'
-import { startApp } from './testing/start-app.ts'
+import { startApp } from '../test/support/start-app.ts'
 
 /** What a start says from `warn` upwards. */
 async function warnings(environment: Readonly<Record<string, string>>): Promise<string[]> {

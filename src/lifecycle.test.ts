@@ -2,7 +2,7 @@ import { setImmediate as endOfTick } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createLifecycle, type Service } from './lifecycle.ts'
 import { createLogger } from './logger.ts'
-import { createFakeClock, type FakeClock } from './testing/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../test/support/fake-clock.ts'
 
 const never = new Promise<void>(() => undefined)
 

@@ -1,10 +1,10 @@
 import { createApiNode } from './api/api-node.ts'
-import type { Authentication } from './api/authentication.ts'
-import type { FastLane } from './api/fast-lane.ts'
-import { createIdentity } from './api/identity.ts'
-import type { ReadinessCheck } from './api/readiness.ts'
-import type { AnyRoute } from './api/route.ts'
-import { createAudit, type RunAudit } from './audit.ts'
+import type { Authentication } from './api/identity/authentication.ts'
+import type { FastLane } from './api/add-to-cart/fast-path.ts'
+import { createIdentity } from './api/identity/identity.ts'
+import type { ReadinessCheck } from './api/http/readiness.ts'
+import type { AnyRoute } from './api/http/route.ts'
+import { createAudit, type RunAudit } from './audit/audit.ts'
 import type { Broker } from './broker/broker.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
@@ -17,13 +17,16 @@ import type { Database } from './db/database.ts'
 import type { NewId } from './ids.ts'
 import type { Service } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
-import { createPlainCodec, createSignedCodec, type MessageCodec } from './messages.ts'
+import { createPlainCodec, createSignedCodec, type MessageCodec } from './messaging/messages.ts'
 import type { Metrics } from './metrics.ts'
-import { createParking, type Park } from './parking.ts'
+import { createParking, type Park } from './messaging/parking.ts'
 import type { PaymentLedger } from './payments/ledger.ts'
 import { createPaymentSettlement, type PaymentSettlement } from './payments/pay.ts'
 import type { PaymentProvider } from './payments/provider.ts'
-import { createStockReleasedPublisher, type AnnounceStockReleased } from './stock-released.ts'
+import {
+  createStockReleasedPublisher,
+  type AnnounceStockReleased,
+} from './messaging/stock-released.ts'
 
 /**
  * What a process does by its role, put together over adapters somebody else chose: the program's own

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Clock } from './clock.ts'
 import { createSteadyClock } from './steady-clock.ts'
-import { createFakeClock, type FakeClock } from './testing/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../test/support/fake-clock.ts'
 
 const hourMs = 3_600_000
 const believedAfterMs = 60_000

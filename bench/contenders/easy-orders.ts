@@ -1,13 +1,13 @@
-import { createPayHandler, type PayHandler } from '../../src/api/pay.ts'
-import { invoiceView } from '../../src/api/views.ts'
+import { createPayHandler, type PayHandler } from '../../src/api/pay-handler.ts'
+import { invoiceView } from '../../src/api/routes/views.ts'
 import { systemClock } from '../../src/clock.ts'
 import { checkOut } from '../../src/db/carts.ts'
 import type { Database } from '../../src/db/database.ts'
-import { openSqlite } from '../../src/db/sqlite.ts'
+import { openSqlite } from '../../src/db/sqlite/sqlite-database.ts'
 import { newUuid } from '../../src/ids.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createPaymentSettlement } from '../../src/payments/pay.ts'
-import { createSimulatedProvider } from '../../src/payments/simulated.ts'
+import { createSimulatedProvider } from '../../src/payments/simulator/simulated-provider.ts'
 
 /**
  * Checkout and payment of `easy`: Holdfast's own code. Neither goes through the queue there, so there

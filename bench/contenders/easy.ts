@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { newUuid } from '../../src/ids.ts'
-import { Sqlite, type SqliteDatabase } from '../../src/sqlite/driver.ts'
+import { Sqlite, type SqliteDatabase } from '../../src/db/sqlite/driver.ts'
 import { createAuthenticate, type Authenticate } from './easy-authentication.ts'
 import { openOrders, type Orders } from './easy-orders.ts'
 import { Till, type EasyRefusal, type HeldReservation } from './easy-purchase.ts'

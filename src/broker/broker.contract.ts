@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { finishFrom, sorted, subscribe, type Consumption } from '../testing/consumption.ts'
-import { until } from '../testing/until.ts'
+import { finishFrom, sorted, subscribe, type Consumption } from '../../test/support/consumption.ts'
+import { until } from '../../test/support/until.ts'
 import {
   BrokerUnavailableError,
   messageBytesMax,

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
-import { createSignedCodec } from '../messages.ts'
-import { testId } from '../testing/database-fixture.ts'
-import { createReceivingBroker, type ReceivingBroker } from '../testing/receiving-broker.ts'
+import { createSignedCodec } from '../messaging/messages.ts'
+import { testId } from '../../test/support/database-fixture.ts'
+import { createReceivingBroker, type ReceivingBroker } from '../../test/support/receiving-broker.ts'
 import {
   createAddToCartResultConsumer,
   type AddToCartResultConsumer,

@@ -1,8 +1,12 @@
 import type { Broker, Subscription } from '../broker/broker.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { Service } from '../lifecycle.ts'
-import { addToCartResultChannel, addToCartResultTopic, type MessageCodec } from '../messages.ts'
-import type { Park } from '../parking.ts'
+import {
+  addToCartResultChannel,
+  addToCartResultTopic,
+  type MessageCodec,
+} from '../messaging/messages.ts'
+import type { Park } from '../messaging/parking.ts'
 
 /** Receives the outcomes meant for this API node and hands each to `settle`. */
 export interface AddToCartResultConsumer extends Service {

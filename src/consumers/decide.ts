@@ -1,10 +1,10 @@
 import { wait, type Clock } from '../clock.ts'
 import { DatabaseUnavailableError, type Database } from '../db/database.ts'
-import { reserveBatch } from '../db/reservations.ts'
+import { reserveBatch } from '../db/reserve/reserve-batch.ts'
 import type { AddToCartOutcome, ReserveRequest } from '../domain/reservation.ts'
 import type { NewId } from '../ids.ts'
 import type { Logger } from '../logger.ts'
-import type { AddToCart } from '../messages.ts'
+import type { AddToCart } from '../messaging/messages.ts'
 import type { Metrics } from '../metrics.ts'
 import type { SoldOutGate } from './sold-out-gate.ts'
 

@@ -1,7 +1,7 @@
 import type { Broker } from '../broker/broker.ts'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { readAvailable } from '../db/reservations.ts'
+import { readAvailable } from '../db/reserve/reserve-batch.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'

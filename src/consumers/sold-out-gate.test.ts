@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.ts'
 import { createSoldOutGate, type SoldOutGate } from './sold-out-gate.ts'
 
 describe('the sold-out gate', () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Service } from '../lifecycle.ts'
-import { createSignedCodec } from '../messages.ts'
-import { createReceivingBroker, type ReceivingBroker } from '../testing/receiving-broker.ts'
+import { createSignedCodec } from '../messaging/messages.ts'
+import { createReceivingBroker, type ReceivingBroker } from '../../test/support/receiving-broker.ts'
 import { createStockReleasedConsumer } from './stock-released.ts'
 
 const codec = createSignedCodec([{ id: 'k', secret: 'secret-of-the-tests' }])

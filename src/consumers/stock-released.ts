@@ -1,7 +1,11 @@
 import type { Broker, Subscription } from '../broker/broker.ts'
 import type { Service } from '../lifecycle.ts'
-import { stockReleasedChannel, stockReleasedTopic, type MessageCodec } from '../messages.ts'
-import type { Park } from '../parking.ts'
+import {
+  stockReleasedChannel,
+  stockReleasedTopic,
+  type MessageCodec,
+} from '../messaging/messages.ts'
+import type { Park } from '../messaging/parking.ts'
 
 export interface StockReleasedOptions {
   readonly broker: Broker

@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createAudit } from '../audit.ts'
+import { createAudit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { createLogger } from '../logger.ts'
 import { createMetrics, type Metrics } from '../metrics.ts'
-import type { ProviderBooks } from '../payments/compare-ledgers.ts'
+import type { ProviderBooks } from '../audit/compare-ledgers.ts'
 import {
   loseCall,
   openPaymentFixture,
   orderOf,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
-import { countStatements } from '../testing/statement-counter.ts'
+} from '../../test/support/payment-fixture.ts'
+import { countStatements } from '../../test/support/statement-counter.ts'
 import { createAuditStock } from './audit-stock.ts'
 
 const logger = createLogger('silent', {})

@@ -1,6 +1,6 @@
-import { unviolated, type AuditReport, type RunAudit } from '../audit.ts'
+import { unviolated, type AuditReport, type RunAudit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
-import { countUnits } from '../db/audit.ts'
+import { countUnits } from '../audit/invariants.ts'
 import { countStranded } from '../db/attention.ts'
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../logger.ts'

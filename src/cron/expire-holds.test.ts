@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { recordUnanswered } from '../db/add-to-cart-requests.ts'
+import { recordUnanswered } from '../db/reserve/add-to-cart-requests.ts'
 import type { Database } from '../db/database.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
 import { createMetrics } from '../metrics.ts'
-import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { createExpireHolds } from './expire-holds.ts'
 
 let fixture: SaleFixture

@@ -1,4 +1,4 @@
-import { forgetRequests } from '../db/add-to-cart-requests.ts'
+import { forgetRequests } from '../db/reserve/add-to-cart-requests.ts'
 import type { Database, Script } from '../db/database.ts'
 import {
   cancelInvoicesOfCancelled,
@@ -10,7 +10,7 @@ import {
 import { forgetEvents } from '../db/webhook-events.ts'
 import type { Clock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
-import type { AnnounceStockReleased } from '../stock-released.ts'
+import type { AnnounceStockReleased } from '../messaging/stock-released.ts'
 
 export interface ExpireHoldsOptions {
   readonly database: Database

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createAudit } from '../audit.ts'
+import { createAudit } from '../audit/audit.ts'
 import { createMetrics } from '../metrics.ts'
 import {
   openPaymentFixture,
   silentLogger,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
+} from '../../test/support/payment-fixture.ts'
 import { createMaintenance } from './maintenance.ts'
 
 let fixture: PaymentFixture

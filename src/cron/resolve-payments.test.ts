@@ -9,8 +9,8 @@ import {
   orderOf,
   silentLogger,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
-import type { Offer } from '../testing/sale-fixture.ts'
+} from '../../test/support/payment-fixture.ts'
+import type { Offer } from '../../test/support/sale-fixture.ts'
 import { createResolvePayments } from './resolve-payments.ts'
 
 let fixture: PaymentFixture

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createFakeClock, type FakeClock } from '../testing/fake-clock.ts'
-import { silentLogger } from '../testing/payment-fixture.ts'
+import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.ts'
+import { silentLogger } from '../../test/support/payment-fixture.ts'
 import { createScheduler, type Job, type Scheduler } from './scheduler.ts'
 
 /** Cron itself follows the real clock; this schedule stays out of the way, the watchdog runs the jobs. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { checkOut, clearCart, readCart, removeFromCart, type CheckOut } from './carts.ts'
 import { run } from './database.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createStallMeter } from '../testing/stall-meter.ts'
+import { createStallMeter } from '../../test/support/stall-meter.ts'
 import {
   all,
   DatabaseUnavailableError,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FlashSaleState } from '../domain/flash-sale.ts'
-import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import {
   addProductToSale,
   changeFlashSaleState,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { InvoiceStatus } from '../domain/invoice.ts'
-import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { expireInvoices } from './expiry.ts'
 import {
   cancelInvoice,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Invoice } from '../domain/invoice.ts'
-import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { closeStranded, listStranded } from './attention.ts'
 import { cancelInvoice } from './invoices.ts'
 import { dropLate, placeEnded, placeMoved } from './late-money.ts'

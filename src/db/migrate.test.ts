@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
-import { migrationsFolder } from '../testing/database-fixture.ts'
-import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
+import { migrationsFolder } from '../../test/support/database-fixture.ts'
+import { createTemporaryFolder, type TemporaryFolder } from '../../test/support/temporary-folder.ts'
 import { all, run, type Database } from './database.ts'
 import { migrate, MigrationError, migrationStatus, readMigrations } from './migrate.ts'
-import { openSqlite } from './sqlite.ts'
+import { openSqlite } from './sqlite/sqlite-database.ts'
 
 let folder: TemporaryFolder
 let opened: Database[]
@@ -156,7 +156,7 @@ describe('a migration that does not get through', () => {
     async (count) => {
       const url = (file: string): string => JSON.stringify(new URL(file, import.meta.url))
       const program = `
-      import { openSqlite } from ${url('./sqlite.ts')}
+      import { openSqlite } from ${url('./sqlite/sqlite-database.ts')}
       import { migrate, readMigrations } from ${url('./migrate.ts')}
       import { systemClock } from ${url('../clock.ts')}
       const [path, folder] = process.argv.slice(1)

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
-import { Sqlite, type SqliteDatabase } from '../sqlite/driver.ts'
-import { migrationsFolder } from '../testing/database-fixture.ts'
-import { createTemporaryFolder, type TemporaryFolder } from '../testing/temporary-folder.ts'
+import { Sqlite, type SqliteDatabase } from './sqlite/driver.ts'
+import { migrationsFolder } from '../../test/support/database-fixture.ts'
+import { createTemporaryFolder, type TemporaryFolder } from '../../test/support/temporary-folder.ts'
 import type { Database } from './database.ts'
 import { migrate, readMigrations } from './migrate.ts'
-import { openSqlite } from './sqlite.ts'
+import { openSqlite } from './sqlite/sqlite-database.ts'
 
 /** A file of an older version, with rows, brought to this one. */
 let folder: TemporaryFolder

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Invoice } from '../domain/invoice.ts'
-import { openSaleFixture, type Offer, type SaleFixture } from '../testing/sale-fixture.ts'
+import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { all, run } from './database.ts'
 import { expireInvoices } from './expiry.ts'
 import { returnToStock, type EndedHold } from './holds.ts'

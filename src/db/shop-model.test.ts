@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ComparedShop, ShopCommand } from '../testing/shop-command.ts'
-import { openSaleFixture } from '../testing/sale-fixture.ts'
-import { lateHoldId } from '../testing/shop-model-money.ts'
-import { ShopModel } from '../testing/shop-model.ts'
-import { shopStory } from '../testing/shop-story.ts'
-import { createMemoryFolder } from '../testing/temporary-folder.ts'
+import type { ComparedShop, ShopCommand } from '../../test/support/shop-command.ts'
+import { openSaleFixture } from '../../test/support/sale-fixture.ts'
+import { lateHoldId } from '../../test/support/shop-model-money.ts'
+import { ShopModel } from '../../test/support/shop-model.ts'
+import { shopStory } from '../../test/support/shop-story.ts'
+import { createMemoryFolder } from '../../test/support/temporary-folder.ts'
 
 /**
  * Whatever happens in whatever order, the scripts do what a model of plain objects does. A failure prints the

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabaseFixture, type DatabaseFixture } from '../testing/database-fixture.ts'
+import { openDatabaseFixture, type DatabaseFixture } from '../../test/support/database-fixture.ts'
 import { createUser, usersExist } from './users.ts'
 
 let fixture: DatabaseFixture

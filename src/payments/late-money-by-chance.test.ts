@@ -11,9 +11,9 @@ import {
   orderOf,
   silentLogger,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
-import type { Offer } from '../testing/sale-fixture.ts'
-import { createRandom, pick } from '../testing/turns.ts'
+} from '../../test/support/payment-fixture.ts'
+import type { Offer } from '../../test/support/sale-fixture.ts'
+import { createRandom, pick } from '../../test/support/turns.ts'
 
 /**
  * Cards, push payments, lost answers, webhooks, sweeps and cancellations in any order: a seed draws them. Whatever

@@ -14,9 +14,9 @@ import {
   orderOf,
   silentLogger,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
+} from '../../test/support/payment-fixture.ts'
 import { ProviderUnavailableError } from './provider.ts'
-import type { Offer } from '../testing/sale-fixture.ts'
+import type { Offer } from '../../test/support/sale-fixture.ts'
 
 /** Money that comes when its attempt is over: nobody who paid is cancelled, nobody is paid back. */
 let fixture: PaymentFixture

@@ -5,7 +5,7 @@ import { createResolvePayments } from '../cron/resolve-payments.ts'
 import { checkOut } from '../db/carts.ts'
 import type { Database } from '../db/database.ts'
 import { beginPayment } from '../db/payments.ts'
-import { reserveBatch } from '../db/reservations.ts'
+import { reserveBatch } from '../db/reserve/reserve-batch.ts'
 import { createMetrics } from '../metrics.ts'
 import {
   loseAnswer,
@@ -14,9 +14,9 @@ import {
   orderOf,
   silentLogger,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
-import type { Offer } from '../testing/sale-fixture.ts'
-import { createRandom, pick, takeTurns, type Step } from '../testing/turns.ts'
+} from '../../test/support/payment-fixture.ts'
+import type { Offer } from '../../test/support/sale-fixture.ts'
+import { createRandom, pick, takeTurns, type Step } from '../../test/support/turns.ts'
 import { createPaymentSettlement } from './pay.ts'
 import type { PaymentProvider } from './provider.ts'
 

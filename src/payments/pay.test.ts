@@ -10,8 +10,8 @@ import {
   openPaymentFixture,
   orderOf,
   type PaymentFixture,
-} from '../testing/payment-fixture.ts'
-import type { Offer } from '../testing/sale-fixture.ts'
+} from '../../test/support/payment-fixture.ts'
+import type { Offer } from '../../test/support/sale-fixture.ts'
 import { ProviderUnavailableError } from './provider.ts'
 
 let fixture: PaymentFixture

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { operationsOf } from '../../testing/open-api.ts'
-import { bodyFor, plausibleIds, urlFor } from '../../testing/requests.ts'
-import { createSale } from '../../testing/sale.ts'
-import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
+import { operationsOf } from '../../../test/support/open-api.ts'
+import { bodyFor, plausibleIds, urlFor } from '../../../test/support/requests.ts'
+import { createSale } from '../../../test/support/sale.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
 
 let app: TestApp
 const token = testAdminToken

@@ -1,8 +1,8 @@
 import { listAdminActions } from '../../db/admin-actions.ts'
 import type { Database } from '../../db/database.ts'
-import { defineRoute, json } from '../route.ts'
-import * as schemas from '../schemas.ts'
-import { adminActionView } from '../views.ts'
+import { defineRoute, json } from '../http/route.ts'
+import * as schemas from './schemas.ts'
+import { adminActionView } from './views.ts'
 
 export function adminActionRoutes({ database }: { readonly database: Database }) {
   const list = defineRoute({

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { addToCart } from '../../testing/buyers.ts'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import { expectAuditClean, readStock } from '../../testing/expectations.ts'
-import type { Answer } from '../../testing/http.ts'
-import { createSale, createShopper } from '../../testing/sale.ts'
-import { invoiced, pay } from '../../testing/shopping.ts'
-import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
-import { until } from '../../testing/until.ts'
-import * as schemas from '../schemas.ts'
+import { addToCart } from '../../../test/support/buyers.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import { expectAuditClean, readStock } from '../../../test/support/expectations.ts'
+import type { Answer } from '../../../test/support/http.ts'
+import { createSale, createShopper } from '../../../test/support/sale.ts'
+import { invoiced, pay } from '../../../test/support/shopping.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
+import { until } from '../../../test/support/until.ts'
+import * as schemas from './schemas.ts'
 
 let app: TestApp
 

@@ -5,13 +5,13 @@ import { addProductToSale, changeFlashSaleState, createFlashSale } from '../../d
 import { listInvoices } from '../../db/invoices.ts'
 import type { FlashSaleState } from '../../domain/flash-sale.ts'
 import { limits } from '../../domain/limits.ts'
-import type { AnnounceStockReleased } from '../../stock-released.ts'
-import { ProblemError, type ProblemCode } from '../problem.ts'
-import { defineRoute, json } from '../route.ts'
-import { done, type AdminDesk, type Outcome } from '../admin-desk.ts'
-import type { SaleCatalog } from '../sale-catalog.ts'
-import * as schemas from '../schemas.ts'
-import { flashSaleView, invoiceView } from '../views.ts'
+import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'
+import { ProblemError, type ProblemCode } from '../http/problem.ts'
+import { defineRoute, json } from '../http/route.ts'
+import { done, type AdminDesk, type Outcome } from './operator-actions.ts'
+import type { SaleCatalog } from '../add-to-cart/sale-catalog.ts'
+import * as schemas from './schemas.ts'
+import { flashSaleView, invoiceView } from './views.ts'
 
 export interface AdminRoutesOptions {
   readonly database: Database

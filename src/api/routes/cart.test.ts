@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { addToCart } from '../../testing/buyers.ts'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import { expectAuditClean, readStock } from '../../testing/expectations.ts'
-import { createSale, createShopper, type TestSale, type TestShopper } from '../../testing/sale.ts'
-import { checkOut, hold, invoiceIdOf, pay } from '../../testing/shopping.ts'
-import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
-import { until } from '../../testing/until.ts'
+import { addToCart } from '../../../test/support/buyers.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import { expectAuditClean, readStock } from '../../../test/support/expectations.ts'
+import {
+  createSale,
+  createShopper,
+  type TestSale,
+  type TestShopper,
+} from '../../../test/support/sale.ts'
+import { checkOut, hold, invoiceIdOf, pay } from '../../../test/support/shopping.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
+import { until } from '../../../test/support/until.ts'
 
 const unknownId = '0197a1b2-0000-7000-8000-000000000001'
 

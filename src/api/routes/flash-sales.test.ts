@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import { createSale, createShopper } from '../../testing/sale.ts'
-import { hold } from '../../testing/shopping.ts'
-import { startApp, type TestApp } from '../../testing/start-app.ts'
-import * as schemas from '../schemas.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import { createSale, createShopper } from '../../../test/support/sale.ts'
+import { hold } from '../../../test/support/shopping.ts'
+import { startApp, type TestApp } from '../../../test/support/start-app.ts'
+import * as schemas from './schemas.ts'
 
 let app: TestApp
 

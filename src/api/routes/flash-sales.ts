@@ -1,10 +1,10 @@
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { findFlashSale, listFlashSales } from '../../db/flash-sales.ts'
-import { ProblemError } from '../problem.ts'
-import { defineRoute, json } from '../route.ts'
-import * as schemas from '../schemas.ts'
-import { flashSaleView } from '../views.ts'
+import { ProblemError } from '../http/problem.ts'
+import { defineRoute, json } from '../http/route.ts'
+import * as schemas from './schemas.ts'
+import { flashSaleView } from './views.ts'
 
 export interface FlashSaleRoutesOptions {
   readonly database: Database

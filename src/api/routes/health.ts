@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Metrics } from '../../metrics.ts'
-import type { Readiness } from '../readiness.ts'
-import { defineRoute, json } from '../route.ts'
+import type { Readiness } from '../http/readiness.ts'
+import { defineRoute, json } from '../http/route.ts'
 
 export function healthRoutes({ readiness }: { readonly readiness: Readiness }) {
   const live = defineRoute({

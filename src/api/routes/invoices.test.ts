@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import { expectAuditClean, readStock } from '../../testing/expectations.ts'
-import { createSale, createShopper, type TestSale, type TestShopper } from '../../testing/sale.ts'
-import { checkOut, hold, invoiced, invoiceIdOf, pay } from '../../testing/shopping.ts'
-import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import { expectAuditClean, readStock } from '../../../test/support/expectations.ts'
+import {
+  createSale,
+  createShopper,
+  type TestSale,
+  type TestShopper,
+} from '../../../test/support/sale.ts'
+import { checkOut, hold, invoiced, invoiceIdOf, pay } from '../../../test/support/shopping.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
 
 let app: TestApp
 let sale: TestSale

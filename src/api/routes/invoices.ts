@@ -3,12 +3,12 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { cancelInvoice, listInvoicesOfUser, readInvoice } from '../../db/invoices.ts'
 import type { InvoiceStatus } from '../../domain/invoice.ts'
-import type { AnnounceStockReleased } from '../../stock-released.ts'
-import type { PayHandler } from '../pay.ts'
-import { ProblemError, type ProblemCode } from '../problem.ts'
-import { defineRoute, json } from '../route.ts'
-import * as schemas from '../schemas.ts'
-import { invoiceView } from '../views.ts'
+import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'
+import type { PayHandler } from '../pay-handler.ts'
+import { ProblemError, type ProblemCode } from '../http/problem.ts'
+import { defineRoute, json } from '../http/route.ts'
+import * as schemas from './schemas.ts'
+import { invoiceView } from './views.ts'
 
 export interface InvoiceRoutesOptions {
   readonly database: Database

@@ -1,16 +1,19 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../clock.ts'
-import { createSimulatedProvider, type SimulatedProvider } from '../../payments/simulated.ts'
+import {
+  createSimulatedProvider,
+  type SimulatedProvider,
+} from '../../payments/simulator/simulated-provider.ts'
 import { signatureHeader, signWebhook } from '../../payments/webhook.ts'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import { expectAuditClean, readStock } from '../../testing/expectations.ts'
-import { createFakeClock, type FakeClock } from '../../testing/fake-clock.ts'
-import type { Answer } from '../../testing/http.ts'
-import { createSale, type TestSale, type TestShopper } from '../../testing/sale.ts'
-import { invoiced, pay } from '../../testing/shopping.ts'
-import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
-import { until } from '../../testing/until.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import { expectAuditClean, readStock } from '../../../test/support/expectations.ts'
+import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
+import type { Answer } from '../../../test/support/http.ts'
+import { createSale, type TestSale, type TestShopper } from '../../../test/support/sale.ts'
+import { invoiced, pay } from '../../../test/support/shopping.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
+import { until } from '../../../test/support/until.ts'
 
 const secret = 'webhook-secret-of-the-tests'
 const holdMs = 300_000

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RunAudit } from '../../audit.ts'
+import type { RunAudit } from '../../audit/audit.ts'
 import type { Clock } from '../../clock.ts'
 import {
   closeStranded,
@@ -13,11 +13,11 @@ import type { Metrics } from '../../metrics.ts'
 import type { PaymentSettlement } from '../../payments/pay.ts'
 import { ProviderUnavailableError } from '../../payments/provider.ts'
 import { isWebhookGenuine, webhookEvent } from '../../payments/webhook.ts'
-import type { AdminDesk, Outcome } from '../admin-desk.ts'
-import { ProblemError } from '../problem.ts'
-import { defineRoute, json } from '../route.ts'
-import * as schemas from '../schemas.ts'
-import { strandedPaymentView } from '../views.ts'
+import type { AdminDesk, Outcome } from './operator-actions.ts'
+import { ProblemError } from '../http/problem.ts'
+import { defineRoute, json } from '../http/route.ts'
+import * as schemas from './schemas.ts'
+import { strandedPaymentView } from './views.ts'
 
 export interface MoneyRoutesOptions {
   readonly database: Database

@@ -1,8 +1,8 @@
 import { readStock } from '../../db/catalogue.ts'
 import type { Database } from '../../db/database.ts'
-import { ProblemError } from '../problem.ts'
-import { defineRoute, json } from '../route.ts'
-import * as schemas from '../schemas.ts'
+import { ProblemError } from '../http/problem.ts'
+import { defineRoute, json } from '../http/route.ts'
+import * as schemas from './schemas.ts'
 
 export function productRoutes({ database }: { readonly database: Database }) {
   const showStock = defineRoute({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import type { TestShopper } from '../../testing/sale.ts'
-import { startApp, testAdminToken, type TestApp } from '../../testing/start-app.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import type { TestShopper } from '../../../test/support/sale.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
 
 let app: TestApp
 

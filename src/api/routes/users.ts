@@ -4,11 +4,11 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { createUser, type User } from '../../db/users.ts'
 import type { NewId } from '../../ids.ts'
-import { done, type AdminDesk } from '../admin-desk.ts'
-import type { LocalIssuer } from '../local-issuer.ts'
-import { ProblemError } from '../problem.ts'
-import { defineRoute, json } from '../route.ts'
-import * as schemas from '../schemas.ts'
+import { done, type AdminDesk } from './operator-actions.ts'
+import type { LocalIssuer } from '../identity/local-issuer.ts'
+import { ProblemError } from '../http/problem.ts'
+import { defineRoute, json } from '../http/route.ts'
+import * as schemas from './schemas.ts'
 
 export interface UserRoutesOptions {
   readonly database: Database

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { signatureHeader, signWebhook } from '../../payments/webhook.ts'
-import { expectProblem } from '../../testing/expect-problem.ts'
-import { findFreePort } from '../../testing/payment-simulator.ts'
-import { createSale } from '../../testing/sale.ts'
-import { invoiced, pay } from '../../testing/shopping.ts'
-import { startApp, type TestApp } from '../../testing/start-app.ts'
+import { expectProblem } from '../../../test/support/expect-problem.ts'
+import { findFreePort } from '../../../test/support/payment-simulator.ts'
+import { createSale } from '../../../test/support/sale.ts'
+import { invoiced, pay } from '../../../test/support/shopping.ts'
+import { startApp, type TestApp } from '../../../test/support/start-app.ts'
 
 /** The provider tells, and cannot be asked. */
 const secret = 'webhook-secret-of-the-tests'

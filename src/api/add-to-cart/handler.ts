@@ -1,0 +1,278 @@
+import { z } from 'zod'
+import { BrokerUnavailableError } from '../../broker/broker.ts'
+import type { Clock } from '../../clock.ts'
+import { DatabaseUnavailableError, type Database } from '../../db/database.ts'
+import { findFlashSale } from '../../db/flash-sales.ts'
+import { findRecordedHolds } from '../../db/reserve/recorded-outcomes.ts'
+import { limits } from '../../domain/limits.ts'
+import { flashSaleStatus } from '../../domain/flash-sale.ts'
+import type { Refusal } from '../../domain/refusal.ts'
+import type { AddToCartOutcome, KeyedWish } from '../../domain/reservation.ts'
+import type { NewId } from '../../ids.ts'
+import type { MessageCodec } from '../../messaging/messages.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { LateReplies } from './late-replies.ts'
+import { createLookup, type Lookup } from '../lookup.ts'
+import type { LocalGate } from './local-gate.ts'
+import type { PendingReplies } from './pending-replies.ts'
+import { problem, type ProblemCode, type Reply } from '../http/problem.ts'
+import type { Publisher } from './publisher.ts'
+import type { SaleCatalog } from './sale-catalog.ts'
+import { reservationView } from '../routes/views.ts'
+
+/**
+ * Add-to-cart as the API node sees it, free of any framework: receives an authenticated, parsed
+ * request, publishes it to the product's queue, holds the shopper until the outcome arrives, answers
+ * 202 when it does not. It never touches stock itself.
+ */
+export interface AddToCartHandler {
+  handle(request: AddToCartRequest): Promise<Reply>
+}
+
+export interface AddToCartRequest extends AddToCartBody {
+  readonly userId: number
+  /** The shopper's own; undefined when none was sent. */
+  readonly idempotencyKey: string | undefined
+}
+
+export const addToCartBody = z.strictObject({
+  flashSaleId: z.int().positive(),
+  productId: z.int().positive(),
+  quantity: z.int().min(1).max(limits.quantityMax).default(1),
+})
+export type AddToCartBody = z.infer<typeof addToCartBody>
+
+const isRowId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+
+/**
+ * The body as the schema would give it, when it is plainly right: that takes a twentieth of the schema's
+ * time. Undefined: ask the schema, it has the last word and says what is wrong.
+ */
+export function readPlainBody(body: object): AddToCartBody | undefined {
+  for (const name in body) {
+    if (name !== 'flashSaleId' && name !== 'productId' && name !== 'quantity') return undefined
+  }
+  const { flashSaleId, productId, quantity = 1 } = body as Partial<Record<string, unknown>>
+  if (!isRowId(flashSaleId) || !isRowId(productId) || !isRowId(quantity)) return undefined
+  return quantity > limits.quantityMax ? undefined : { flashSaleId, productId, quantity }
+}
+
+export interface AddToCartHandlerOptions {
+  readonly catalog: SaleCatalog
+  readonly gate: LocalGate
+  readonly pendingReplies: PendingReplies
+  readonly lateReplies: LateReplies
+  readonly publisher: Publisher
+  readonly codec: MessageCodec
+  readonly database: Database
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly metrics: Metrics
+  readonly nodeId: string
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
+}
+
+/** What deciding needs beside the request. */
+interface Desk extends AddToCartHandlerOptions {
+  readonly recall: Lookup<KeyedWish, AddToCartOutcome | undefined>
+}
+
+interface Try extends AddToCartRequest {
+  readonly requestId: string
+}
+
+interface InFlight {
+  readonly wish: string
+  readonly reply: Promise<Reply>
+  /** Who wait for the same reply. */
+  waiting: number
+}
+
+/** One shopper must not take the places of all. */
+const sameRequestMax = 100
+
+export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
+  const { clock, newId, metrics, database, defer, pendingReplies } = options
+  const desk = { ...options, recall: createLookup({ database, defer, read: findRecordedHolds }) }
+  metrics.onCollect(() => {
+    metrics.pendingReplies.set(pendingReplies.size())
+  })
+  /** Requests under way by shopper and key: two at once with one key are one request. */
+  const inFlight = new Map<string, InFlight>()
+
+  async function handle(request: AddToCartRequest): Promise<Reply> {
+    const startedAt = clock.monotonic()
+    const reply = await (join(request) ?? begin(request))
+    metrics.addToCartSeconds.observe((clock.monotonic() - startedAt) / 1000)
+    metrics.addToCartOutcomes.inc({ outcome: outcomeLabel(reply) })
+    return reply
+  }
+
+  /** The reply of the same request under way; undefined when there is none. */
+  function join(request: AddToCartRequest): Promise<Reply> | undefined {
+    const { userId, idempotencyKey } = request
+    if (idempotencyKey === undefined) return undefined
+    const other = inFlight.get(keyOf(userId, idempotencyKey))
+    if (other === undefined) return undefined
+    const refuse = (code: ProblemCode) => Promise.resolve(withKey(problem(code), idempotencyKey))
+    if (other.wish !== wishOf(request)) return refuse('idempotency_key_reused')
+    if (other.waiting >= sameRequestMax) return refuse('rate_limited')
+    const shared = pendingReplies.share(other.reply)
+    if (shared === undefined) return refuse('overloaded')
+    other.waiting += 1
+    return shared.then(replayed)
+  }
+
+  function begin(request: AddToCartRequest): Promise<Reply> {
+    const { userId, idempotencyKey } = request
+    const reply = answer({ ...request, requestId: newId() })
+    if (idempotencyKey !== undefined) {
+      const wish = wishOf(request)
+      inFlight.set(keyOf(userId, idempotencyKey), { wish, reply, waiting: 1 })
+    }
+    return reply
+  }
+
+  async function answer(request: Try): Promise<Reply> {
+    const { userId, requestId, idempotencyKey } = request
+    try {
+      return withKey(await decide(request, desk), idempotencyKey ?? requestId)
+    } catch (error) {
+      return withKey(unavailable(error), idempotencyKey ?? requestId)
+    } finally {
+      if (idempotencyKey !== undefined) inFlight.delete(keyOf(userId, idempotencyKey))
+    }
+  }
+
+  return { handle }
+}
+
+const keyOf = (userId: number, idempotencyKey: string): string => `${userId}/${idempotencyKey}`
+const wishOf = ({ flashSaleId, productId, quantity }: AddToCartRequest): string =>
+  `${flashSaleId}/${productId}/${quantity}`
+
+function withKey(reply: Reply, idempotencyKey: string): Reply {
+  return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
+}
+
+/** @throws whatever is no lack of a broker or database. */
+function unavailable(error: unknown): Reply {
+  if (error instanceof BrokerUnavailableError) return problem('broker_unavailable')
+  if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
+  throw error
+}
+
+async function decide(request: Try, desk: Desk): Promise<Reply> {
+  const { flashSaleId, productId } = request
+  const route = desk.catalog.route(flashSaleId, productId)
+  if (route.kind === 'no_channel') return problem('broker_unavailable')
+  if (route.kind === 'open') return sell(request, route.topic, desk)
+  if (route.kind === 'sale_not_open') return refuseHere(request, route.kind, desk)
+  return lookAgain(request, desk)
+}
+
+function sell(request: Try, topic: string, desk: Desk): Promise<Reply> {
+  const { productId, quantity } = request
+  if (desk.gate.refuses(productId, quantity)) return refuseHere(request, 'sold_out', desk)
+  return askQueue(request, topic, desk)
+}
+
+/** A shopper who repeats a key may have a hold already: that is looked up before any refusal. */
+async function refuseHere(request: Try, refusal: Refusal, { recall }: Desk): Promise<Reply> {
+  const { idempotencyKey } = request
+  if (idempotencyKey === undefined) return refusalReply(refusal)
+  return present((await recall({ ...request, idempotencyKey })) ?? { kind: 'refused', refusal })
+}
+
+/** A sale or product that this node does not know may have been made on another a moment ago. */
+async function lookAgain(request: Try, desk: Desk): Promise<Reply> {
+  const { flashSaleId, productId } = request
+  const { database, catalog, clock } = desk
+  const sale = await database.read(() => findFlashSale(flashSaleId))
+  const offered = sale?.products.some((product) => product.productId === productId) ?? false
+  if (sale === undefined || !offered) return refuseHere(request, 'product_not_in_sale', desk)
+  if (flashSaleStatus(sale, clock.now()) !== 'active') {
+    return refuseHere(request, 'sale_not_open', desk)
+  }
+  await catalog.refresh()
+  const route = catalog.route(flashSaleId, productId)
+  return route.kind === 'open' ? sell(request, route.topic, desk) : problem('broker_unavailable')
+}
+
+async function askQueue(request: Try, topic: string, desk: Desk): Promise<Reply> {
+  const { pendingReplies, publisher, codec, clock, nodeId, lateReplies } = desk
+  const { requestId, userId, flashSaleId, productId, quantity } = request
+  const { idempotencyKey = requestId } = request
+  const sentAt = clock.now()
+  const pending = pendingReplies.expect(requestId)
+  if (pending === undefined) return problem('overloaded')
+  const body = codec.seal('add_to_cart', topic, {
+    requestId,
+    userId,
+    idempotencyKey,
+    flashSaleId,
+    productId,
+    quantity,
+    nodeId,
+    sentAt,
+  })
+  publisher.publish(topic, body, (error) => {
+    pendingReplies.fail(requestId, error)
+  })
+  const outcome = await pending
+  if (outcome === 'no_answer') {
+    await lateReplies.unanswered({ requestId, userId, idempotencyKey, sentAt })
+    return pendingReply(requestId)
+  }
+  learn(request, outcome, desk.gate)
+  return present(outcome)
+}
+
+/** The consumer looks at the shopper before the stock, but at its own gate before either. */
+const shoppersOwn: readonly Refusal[] = ['purchase_limit_reached', 'cart_full', 'currency_mismatch']
+
+function learn({ productId, quantity }: Try, outcome: AddToCartOutcome, gate: LocalGate): void {
+  if (outcome.kind === 'held') {
+    // A repeated hold says nothing about what is left now.
+    if (!outcome.replayed) gate.notSoldOut(productId, quantity)
+  } else if (outcome.refusal === 'sold_out') gate.close(productId, quantity)
+  else if (shoppersOwn.includes(outcome.refusal)) gate.notSoldOut(productId, quantity)
+}
+
+function pendingReply(requestId: string): Reply {
+  const statusUrl = `/v1/cart/requests/${requestId}`
+  return {
+    status: 202,
+    headers: { location: statusUrl, 'retry-after': '1' },
+    body: { status: 'pending', statusUrl },
+  }
+}
+
+function present(outcome: AddToCartOutcome): Reply {
+  if (outcome.kind === 'held') {
+    const reply = {
+      status: 201,
+      headers: {},
+      body: { reservation: reservationView(outcome.reservation) },
+    }
+    return outcome.replayed ? replayed(reply) : reply
+  }
+  return refusalReply(outcome.refusal)
+}
+
+function refusalReply(refusal: Refusal): Reply {
+  return problem(refusal === 'unknown_user' ? 'unauthenticated' : refusal)
+}
+
+function replayed(reply: Reply): Reply {
+  if (reply.status !== 201) return reply
+  return { ...reply, headers: { ...reply.headers, 'idempotency-replayed': 'true' } }
+}
+
+function outcomeLabel(reply: Reply): string {
+  if (reply.status === 201) return 'held'
+  if (reply.status === 202) return 'pending'
+  return (reply.body as { readonly code: string }).code
+}

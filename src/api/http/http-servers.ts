@@ -1,0 +1,74 @@
+import type { Clock } from '../../clock.ts'
+import { together, type Service } from '../../lifecycle.ts'
+import type { Logger } from '../../logger.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { NewId } from '../../ids.ts'
+import { createApp } from './app.ts'
+import type { Authentication } from '../identity/authentication.ts'
+import { limitCallers } from './caller-limit.ts'
+import type { FastLane } from '../add-to-cart/fast-path.ts'
+import type { Readiness } from './readiness.ts'
+import type { AnyRoute } from './route.ts'
+import { healthRoutes, metricsRoutes } from '../routes/health.ts'
+import { createHttpServer } from './server.ts'
+
+/**
+ * Where the program is reached. With an admin port, operators' routes and the metrics are there and
+ * nowhere else, shoppers' routes are not, and each port answers whether this process is healthy.
+ */
+export interface Doors extends Service {
+  /** Where shoppers come in; only while started. */
+  url(): string
+  /** Where operators come in; the same unless they have a port of their own. */
+  adminUrl(): string
+}
+
+export interface DoorsOptions {
+  readonly config: DoorsConfig
+  readonly routes: readonly AnyRoute[]
+  /** Absent where no add-to-cart is served. */
+  readonly fastLane: FastLane | undefined
+  readonly authentication: Authentication
+  readonly readiness: Readiness
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly newId: NewId
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
+  readonly version: string
+}
+
+export interface DoorsConfig {
+  readonly host: string
+  readonly port: number
+  readonly adminPort: number | undefined
+  readonly trustedProxies: number
+  readonly shopperRate: number
+  readonly addressRate: number
+}
+
+export function createDoors(options: DoorsOptions): Doors {
+  const { config, routes, fastLane, metrics } = options
+  const { host, port, adminPort, trustedProxies } = config
+  const callerLimit = limitCallers({ ...options, ...config })
+  const health = healthRoutes(options)
+  const internal = metricsRoutes({ metrics })
+
+  function open(at: number, some: readonly AnyRoute[], lane: FastLane | undefined) {
+    const app = createApp({ ...options, routes: some, callerLimit, trustedProxies })
+    return createHttpServer({ ...options, app, fastLane: lane, host, port: at })
+  }
+
+  if (adminPort === undefined) {
+    const server = open(port, [...routes, ...health, ...internal], fastLane)
+    return { ...server, adminUrl: server.url }
+  }
+  const isForOperators = ({ access }: AnyRoute): boolean => access === 'admin'
+  const forShoppers = routes.filter((route) => !isForOperators(route))
+  const server = open(port, [...forShoppers, ...health], fastLane)
+  const forOperators = [...routes.filter(isForOperators), ...health, ...internal]
+  const adminServer = open(adminPort, forOperators, undefined)
+  const both = together('http servers', [server, adminServer])
+  return { ...both, url: server.url, adminUrl: adminServer.url }
+}

@@ -1,0 +1,39 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../clock.ts'
+
+export interface RateLimit<Caller extends number | string = number> {
+  /** Takes one token of the caller's bucket; false when it is empty. */
+  take(caller: Caller): boolean
+}
+
+const callersMaxDefault = 100_000
+const burstFactor = 2
+
+interface Bucket {
+  tokens: number
+  at: number
+}
+
+/** A token bucket per caller, refilled with `perSecond`, twice that deep. 0 is no limit. */
+export function createRateLimit<Caller extends number | string = number>(
+  perSecond: number,
+  clock: Clock,
+  callersMax = callersMaxDefault,
+): RateLimit<Caller> {
+  const buckets = new LRUCache<Caller, Bucket>({ max: callersMax })
+  const depth = Math.max(1, perSecond * burstFactor)
+
+  return {
+    take(caller) {
+      if (perSecond === 0) return true
+      const now = clock.monotonic()
+      const bucket = buckets.get(caller) ?? { tokens: depth, at: now }
+      bucket.tokens = Math.min(depth, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)
+      bucket.at = now
+      buckets.set(caller, bucket)
+      if (bucket.tokens < 1) return false
+      bucket.tokens -= 1
+      return true
+    },
+  }
+}

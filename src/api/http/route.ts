@@ -1,0 +1,184 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { z, type ZodType } from 'zod'
+import { limits } from '../../domain/limits.ts'
+import { signatureHeader } from '../../payments/webhook.ts'
+import type { Authentication } from '../identity/authentication.ts'
+import { ProblemError, type ProblemCode, type Reply } from './problem.ts'
+import { rawBodyOf } from './raw-body.ts'
+import { spreadRetryAfter } from './retry-after.ts'
+
+/**
+ * A route says everything about itself once: the router is built from it, the input is checked by it
+ * and the OpenAPI document is generated from it.
+ */
+export interface RouteDefinition<Params, Query, Body> {
+  readonly method: 'get' | 'post' | 'patch' | 'delete'
+  /** As OpenAPI writes it: `/v1/invoices/{id}`. */
+  readonly path: string
+  readonly access: 'anyone' | 'shopper' | 'admin'
+  readonly tag: string
+  readonly summary: string
+  readonly params?: ZodType<Params>
+  readonly query?: ZodType<Query>
+  readonly body?: ZodType<Body>
+  /** Takes an Idempotency-Key, makes one when absent and answers with it. */
+  readonly idempotent?: true
+  /** The body is signed: the handler checks the bytes as they came. */
+  readonly signed?: true
+  readonly responses: Readonly<Record<number, ResponseDefinition>>
+  /** Beside those every route of this access has. */
+  readonly problems?: readonly ProblemCode[]
+  readonly handle: (input: RouteInput<Params, Query, Body>) => Promise<RouteReply>
+}
+
+export interface ResponseDefinition {
+  readonly description: string
+  readonly schema?: ZodType
+}
+
+export interface RouteInput<Params, Query, Body> {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  /** The authenticated shopper; 0 on routes for others. */
+  readonly userId: number
+  /** What the client sent, if anything. */
+  readonly idempotencyKey: string | undefined
+  readonly signed: SignedBody
+  readonly origin: Origin
+}
+
+export interface SignedBody {
+  readonly bytes: Buffer
+  readonly signature: string | undefined
+}
+
+/** Which request it is, for what is written down about it. */
+export interface Origin {
+  /** Method and path as OpenAPI writes them. */
+  readonly route: string
+  readonly requestId: string
+  /** The address it came from, a trusted proxy's word for it included. */
+  readonly address: string
+}
+
+export interface RouteReply {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Sent as it is, with the content type of `headers`. */
+  readonly text?: string
+}
+
+export type AnyRoute = RouteDefinition<unknown, unknown, unknown>
+
+/** Keeps the types of params, query and body together with their handler. */
+export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
+  route: RouteDefinition<Params, Query, Body>,
+): AnyRoute {
+  return route as AnyRoute
+}
+
+/** Sends a reply; every JSON answer of the API leaves through here. */
+export function sendReply(response: Response, reply: RouteReply): void {
+  response.statusCode = reply.status
+  // Not `response.set`, which adds a charset JSON has no use for: both doors answer the same.
+  const headers = { 'cache-control': 'no-store', ...spreadRetryAfter(reply.headers ?? {}) }
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (reply.body === undefined) {
+    response.end(reply.text)
+    return
+  }
+  if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify(reply.body))
+}
+
+/** The Express handler of a route: who are you, is the input right, then the route's own code. */
+export function routeHandler(route: AnyRoute, authentication: Authentication): RequestHandler {
+  return async (request, response) => {
+    const userId = await authorize(route, request, authentication)
+    const idempotencyKey =
+      route.idempotent === true ? readIdempotencyKey(request.get('idempotency-key')) : undefined
+    // Also on problems: the client sees which request the answer belongs to.
+    if (idempotencyKey !== undefined) response.set('idempotency-key', idempotencyKey)
+    const reply = await route.handle({
+      params: parse(route.params, request.params, 'path'),
+      query: parse(route.query, request.query, 'query'),
+      body: parse(route.body, bodyOf(request), 'body'),
+      userId,
+      idempotencyKey,
+      signed: { bytes: rawBodyOf(request), signature: request.get(signatureHeader) },
+      origin: originOf(route, request),
+    })
+    sendReply(response, reply)
+  }
+}
+
+function originOf({ method, path }: AnyRoute, { id, ip }: Request): Origin {
+  const requestId = typeof id === 'string' ? id : ''
+  return { route: `${method.toUpperCase()} ${path}`, requestId, address: ip ?? '' }
+}
+
+async function authorize(
+  route: AnyRoute,
+  request: Request,
+  authentication: Authentication,
+): Promise<number> {
+  const { authorization } = request.headers
+  switch (route.access) {
+    case 'anyone':
+      return 0
+    case 'shopper': {
+      const userId = await authentication.shopper(authorization)
+      if (userId === undefined) throw new ProblemError('unauthenticated')
+      return userId
+    }
+    case 'admin':
+      if (authentication.isAdmin(authorization)) return 0
+      if ((await authentication.shopper(authorization)) === undefined) {
+        throw new ProblemError('unauthenticated')
+      }
+      throw new ProblemError('forbidden')
+  }
+}
+
+function bodyOf(request: Request): unknown {
+  // A route without a body may be called with none at all, or with {}.
+  return request.body === undefined ? {} : (request.body as unknown)
+}
+
+const nothing = z.strictObject({})
+
+function parse(schema: ZodType | undefined, value: unknown, place: string): unknown {
+  const parsed = (schema ?? nothing).safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new ProblemError('validation_failed', describeIssues(parsed.error, place))
+}
+
+const issuesMax = 5
+
+/** Which field is wrong and why, without repeating what was sent. */
+export function describeIssues(error: z.ZodError, place: string): string {
+  return error.issues
+    .slice(0, issuesMax)
+    .map(({ path, message }) => `${[place, ...path.map(String)].join('.')}: ${message}`)
+    .join('; ')
+    .slice(0, 500)
+}
+
+const keyPattern = new RegExp(`^[\\x21-\\x7e]{1,${limits.idempotencyKeyLengthMax}}$`)
+
+/** @throws ProblemError when it is not 1 to 255 visible ASCII characters. */
+export function readIdempotencyKey(value: string | undefined): string | undefined {
+  if (value === undefined || keyPattern.test(value)) return value
+  throw new ProblemError(
+    'validation_failed',
+    `Idempotency-Key: 1 to ${limits.idempotencyKeyLengthMax} visible ASCII characters`,
+  )
+}
+
+/** A reply of this status with a JSON body. */
+export function json(status: number, body: unknown, headers: Record<string, string> = {}): Reply {
+  return { status, headers, body }
+}

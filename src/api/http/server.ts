@@ -1,0 +1,152 @@
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Express } from 'express'
+import type { Cancel, Clock } from '../../clock.ts'
+import type { Service } from '../../lifecycle.ts'
+import { trackConnections } from './connections.ts'
+import { drain } from './drain.ts'
+import type { FastLane } from '../add-to-cart/fast-path.ts'
+import { problem, type ProblemCode, type Reply } from './problem.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface HttpServer extends Service {
+  /** Where it listens, e.g. `http://127.0.0.1:3000`; only while started. */
+  url(): string
+}
+
+export interface HttpServerOptions {
+  readonly app: Express
+  /** Absent where no add-to-cart is served. */
+  readonly fastLane: FastLane | undefined
+  readonly readiness: Readiness
+  readonly clock: Clock
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
+  readonly host: string
+  readonly port: number
+  /** For the headers of one request to arrive. 5000 unless given. */
+  readonly headersTimeoutMs?: number
+  /** For all of one request to arrive. 15000 unless given. */
+  readonly requestTimeoutMs?: number
+  /** Open at the same time; more are closed at once. 20000 unless given. */
+  readonly connectionsMax?: number
+}
+
+const timeoutsCheckedEveryMs = 500
+/** Longer than what proxies and clients keep: whoever closes first must not be us. */
+const keepAliveTimeoutMs = 65_000
+/** Whoever reads nothing is closed after once to twice that. */
+const closeStuckEveryMs = 30_000
+
+/** Listens; a stop says not ready first, then answers what has come. It cannot be started again. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { app, fastLane, readiness, clock, defer, host, port } = options
+  const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000, connectionsMax = 20_000 } = options
+  const serverOptions = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.min(timeoutsCheckedEveryMs, headersTimeoutMs),
+    // Node would refuse it with an empty answer; `serve` does it with a problem.
+    requireHostHeader: false,
+  }
+  const server = createServer(serverOptions, serve)
+  // Else Node throws the answers away of whoever sends its requests and then its end, as `nc -N` does.
+  Object.assign(server, { httpAllowHalfOpen: true })
+  const connections = trackConnections(server)
+  server.maxConnections = connectionsMax
+  // The code alone: the error has the bytes that could not be read, and may be kept for a while.
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
+    connections.endAfterAnswers(socket, () => {
+      refuseUnreadable(code, socket)
+    })
+  })
+  // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
+  server.on('checkExpectation', serve)
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    if (!connections.serves(request, response)) return
+    if (!hasOneHost(request)) refuse(response)
+    else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
+  }
+
+  let cancelStuck: Cancel = () => undefined
+  let drained: Promise<void> | undefined
+  return {
+    name: 'http server',
+    url: () => urlOf(server),
+    start: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ host, port, backlog: 4_096 }, () => {
+          server.off('error', reject)
+          cancelStuck = clock.every(closeStuckEveryMs, () => {
+            connections.closeStuck()
+          })
+          resolve()
+        })
+      }),
+    stop() {
+      readiness.drain()
+      cancelStuck()
+      return (drained ??= drain({ server, connections, clock, defer }))
+    },
+  }
+}
+
+/** RFC 9112: none is wrong in HTTP/1.1, and two are wrong always; whoever is in front took the other. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
+}
+
+function refuse(response: ServerResponse): void {
+  const { status, headers, body } = problem('bad_request', 'one Host header is needed')
+  const text = JSON.stringify(body)
+  // Nothing behind it is served either.
+  response.shouldKeepAlive = false
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+}
+
+function serveWithExpress(app: Express, request: IncomingMessage, response: ServerResponse): void {
+  // Express's own type wants its extended request; it extends this very object.
+  const listener: (request: IncomingMessage, response: ServerResponse) => void = app
+  listener(request, response)
+}
+
+function urlOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+const unreadable: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+/** What is no HTTP at all, or comes too slowly, never reaches the app. */
+function refuseUnreadable(code: string | undefined, socket: Socket): void {
+  if (!socket.writable || code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  socket.end(rawResponse(problem(unreadable[code ?? ''] ?? 'bad_request')))
+}
+
+function rawResponse({ status, headers, body }: Reply): string {
+  const text = JSON.stringify(body)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const length = Buffer.byteLength(text)
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nconnection: close\r\ncontent-length: ${length}\r\n`
+  return `${head}${lines.join('')}\r\n${text}`
+}

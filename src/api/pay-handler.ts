@@ -1,0 +1,153 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import { beginPayment, type BeginPayment } from '../db/payments.ts'
+import type { Invoice } from '../domain/invoice.ts'
+import type { Payment } from '../domain/payment.ts'
+import type { NewId } from '../ids.ts'
+import type { Service } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+import type { PaymentSettlement, Settled } from '../payments/pay.ts'
+import { problem, ProblemError } from './http/problem.ts'
+import { json, type RouteReply } from './http/route.ts'
+import { invoiceView, paymentView } from './routes/views.ts'
+
+/**
+ * Pay as the API node sees it: begins the attempt in one guarded transaction, lets the settlement take
+ * it to its end, and answers 202 when the provider takes its time. The settlement goes on then.
+ */
+export interface PayHandler extends Service {
+  pay(wish: PayWish): Promise<RouteReply>
+}
+
+export interface PayWish {
+  readonly userId: number
+  readonly invoiceId: string
+  readonly method: string
+  readonly idempotencyKey: string | undefined
+}
+
+export interface PayHandlerOptions {
+  readonly database: Database
+  readonly settlement: PaymentSettlement
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly logger: Logger
+}
+
+/** How long a shopper's request waits for the provider. */
+const replyTimeoutMs = 2_000
+const settlementsMax = 10_000
+
+export function createPayHandler(options: PayHandlerOptions): PayHandler {
+  const { database, settlement, clock, newId, logger } = options
+  const underWay = new Map<string, Promise<Settled | undefined>>()
+
+  async function pay(wish: PayWish): Promise<RouteReply> {
+    if (underWay.size >= settlementsMax) return problem('overloaded')
+    const idempotencyKey = wish.idempotencyKey ?? newId()
+    const reply = await payOnce({ ...wish, idempotencyKey, paymentId: newId(), now: clock.now() })
+    return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
+  }
+
+  async function payOnce(attempt: BeginPayment): Promise<RouteReply> {
+    const begun = await database.transaction(() => beginPayment(attempt))
+    switch (begun.kind) {
+      case 'begun':
+        underWay.set(begun.payment.id, settle(begun.invoice, begun.payment))
+        return answer(begun)
+      case 'repeated':
+        return replayed(await answer(begun))
+      case 'already_paid':
+        return paidReply(begun.invoice, begun.payment)
+      case 'not_found':
+        throw new ProblemError('not_found')
+      case 'key_reused':
+        return problem('idempotency_key_reused')
+      case 'payment_in_progress':
+        return problem('payment_in_progress')
+      case 'expired':
+        return problem('invoice_expired')
+      case 'cancelled':
+        return problem('invoice_cancelled')
+      case 'needs_attention':
+        return problem('invoice_needs_attention')
+    }
+  }
+
+  async function settle(invoice: Invoice, payment: Payment): Promise<Settled | undefined> {
+    const { id: paymentId, amountMinor, currency, method } = payment
+    try {
+      const order = { paymentId, invoiceId: invoice.id, amountMinor, currency, method }
+      return await settlement.settle(order)
+    } catch (error) {
+      // What happened is unknown: the resolver asks the provider.
+      logger.warn({ err: error, paymentId }, 'payment has no answer yet')
+      return undefined
+    } finally {
+      underWay.delete(paymentId)
+    }
+  }
+
+  /** Waits for a settlement under way here, and answers with how the attempt stands. */
+  async function answer({ invoice, payment }: Settled): Promise<RouteReply> {
+    const settling = underWay.get(payment.id)
+    if (settling === undefined) return present(invoice, payment)
+    let cancel: Cancel = () => undefined
+    const timeout = new Promise<undefined>((resolve) => {
+      cancel = clock.after(replyTimeoutMs, () => {
+        resolve(undefined)
+      })
+    })
+    const settled = await Promise.race([settling, timeout])
+    cancel()
+    return settled === undefined
+      ? present(invoice, payment)
+      : present(settled.invoice, settled.payment)
+  }
+
+  return {
+    name: 'payments under way',
+    pay,
+    start: () => Promise.resolve(),
+    async stop() {
+      await Promise.all(underWay.values())
+    },
+  }
+}
+
+function present(invoice: Invoice, payment: Payment): RouteReply {
+  switch (payment.status) {
+    case 'declined':
+      return problem('payment_declined', payment.declineCode ?? undefined)
+    case 'voided':
+      // Given up because the money of an earlier attempt had come.
+      return invoice.status === 'paid'
+        ? paidReply(invoice, undefined)
+        : problem('payment_declined', 'given_up')
+    case 'captured':
+      return paidReply(invoice, payment)
+    case 'authorized':
+      return invoice.status === 'paid'
+        ? paidReply(invoice, payment)
+        : pendingReply(invoice, payment)
+    case 'authorizing':
+    case 'late':
+      return pendingReply(invoice, payment)
+    case 'stranded':
+      return problem('invoice_needs_attention')
+  }
+}
+
+function paidReply(invoice: Invoice, payment: Payment | undefined): RouteReply {
+  const paid = payment === undefined ? null : paymentView(payment)
+  return json(200, { invoice: invoiceView(invoice), payment: paid })
+}
+
+function pendingReply(invoice: Invoice, payment: Payment): RouteReply {
+  const body = { invoice: invoiceView(invoice), payment: paymentView(payment) }
+  return json(202, body, { location: `/v1/invoices/${invoice.id}`, 'retry-after': '1' })
+}
+
+function replayed(reply: RouteReply): RouteReply {
+  return { ...reply, headers: { ...reply.headers, 'idempotency-replayed': 'true' } }
+}

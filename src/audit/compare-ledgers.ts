@@ -1,0 +1,212 @@
+import type { Clock } from '../clock.ts'
+import { readMoneyBetween, readOverdue, type OurPayment } from './our-payments.ts'
+import type { Database } from '../db/database.ts'
+import type { CapturedPayment, LedgerPage, PaymentLedger } from '../payments/ledger.ts'
+import {
+  isOtherMoney,
+  ProviderUnavailableError,
+  type PaymentProvider,
+} from '../payments/provider.ts'
+
+/**
+ * Our books against the provider's, payment by payment, in pages: each capture belongs to one paid
+ * invoice or waits for a person, none is missing, and amounts are the same.
+ */
+export interface LedgerComparison {
+  readonly disagreements: readonly Disagreement[]
+  /** Counted, beyond those listed. */
+  readonly total: number
+  /** Undefined when not even one page of theirs was read. */
+  readonly voidsOfCaptured: number | undefined
+  /** Why; what was found until then counts. Undefined: everything was compared. */
+  readonly endedEarly: string | undefined
+}
+
+export interface Disagreement {
+  readonly problem:
+    | 'captured_there_not_paid_here'
+    | 'captured_here_not_there'
+    | 'other_amount_or_invoice'
+    | 'paid_here_not_to_be_captured_there'
+    | 'stranded_here_unknown_there'
+  readonly paymentId: string
+  readonly invoiceId: string
+  readonly amountMinor: number
+  readonly currency: string
+}
+
+export interface CompareLedgersOptions {
+  readonly database: Pick<Database, 'read'>
+  readonly provider: ProviderBooks
+  readonly clock: Clock
+  /** Asked before each question to the provider; false ends the comparison early. */
+  readonly goesOn?: () => boolean
+}
+
+export type ProviderBooks = PaymentLedger & Pick<PaymentProvider, 'find'>
+
+/** Between the bank's moving a push payment and our hearing of it. */
+const graceMs = 60_000
+/** Late money waits while another attempt is under way, and then for the resolver. */
+const lateGraceMs = 3_600_000
+const overdueMax = 50
+const listedMax = 100
+const afterAllIds = '\u{10ffff}'
+
+export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
+  const found = createFindings()
+  const inTime = { ...options, provider: askInTime(options) }
+  try {
+    await comparePages(inTime, found)
+    await compareOverdue(inTime, found)
+    return { ...found.read(), endedEarly: undefined }
+  } catch (error) {
+    if (!endsEarly(error)) throw error
+    return { ...found.read(), endedEarly: error.message }
+  }
+}
+
+class EndedEarlyError extends Error {
+  override readonly name = 'EndedEarlyError'
+}
+
+const endsEarly = (error: unknown): error is Error =>
+  error instanceof EndedEarlyError || error instanceof ProviderUnavailableError
+
+/** Each answer may take as long as the provider likes: when the time is over it is not asked. */
+function askInTime({ provider, goesOn = () => true }: CompareLedgersOptions): ProviderBooks {
+  function checkTime(): void {
+    if (!goesOn()) throw new EndedEarlyError('out of time')
+  }
+  return {
+    async readLedger(after) {
+      checkTime()
+      return provider.readLedger(after)
+    },
+    async find(paymentId) {
+      checkTime()
+      return provider.find(paymentId)
+    },
+  }
+}
+
+interface Findings {
+  add(problem: Disagreement['problem'], payment: OurPayment | CapturedPayment): void
+  voidsOfCaptured(count: number): void
+  read(): Omit<LedgerComparison, 'endedEarly'>
+}
+
+function createFindings(): Findings {
+  const disagreements: Disagreement[] = []
+  let total = 0
+  let voidsOfCaptured: number | undefined
+  return {
+    add(problem, { paymentId, invoiceId, amountMinor, currency }) {
+      total += 1
+      if (disagreements.length >= listedMax) return
+      disagreements.push({ problem, paymentId, invoiceId, amountMinor, currency })
+    },
+    voidsOfCaptured(count) {
+      voidsOfCaptured = count
+    },
+    read: () => ({ disagreements, total, voidsOfCaptured }),
+  }
+}
+
+async function comparePages(options: CompareLedgersOptions, found: Findings): Promise<void> {
+  const { database, provider } = options
+  let after: string | undefined = ''
+  while (after !== undefined) {
+    // Theirs first: what is captured there was paid here before.
+    const page: LedgerPage = await provider.readLedger(after)
+    found.voidsOfCaptured(page.voidsOfCaptured)
+    if (page.next !== undefined && !isAfter(page.next, after)) {
+      throw new EndedEarlyError('its ledger repeats itself')
+    }
+    const [from, last] = [after, page.next ?? afterAllIds]
+    const ours = await database.read(() => readMoneyBetween(from, last))
+    await comparePage(options, { theirs: page.captured, ours }, found)
+    after = page.next
+  }
+}
+
+/** In the order of their bytes, as SQLite has them. */
+const isAfter = (id: string, other: string): boolean =>
+  Buffer.compare(Buffer.from(id), Buffer.from(other)) > 0
+
+interface Pages {
+  readonly theirs: readonly CapturedPayment[]
+  readonly ours: readonly OurPayment[]
+}
+
+async function comparePage(
+  { provider, clock }: CompareLedgersOptions,
+  { theirs, ours }: Pages,
+  found: Findings,
+): Promise<void> {
+  const oursById = new Map(ours.map((payment) => [payment.paymentId, payment]))
+  for (const captured of theirs) {
+    const our = oursById.get(captured.paymentId)
+    oursById.delete(captured.paymentId)
+    if (our !== undefined && !isSameMoney(our, captured)) {
+      found.add('other_amount_or_invoice', captured)
+    } else if (!isAccountedFor(our, clock.now()) && captured.capturedAt <= clock.now() - graceMs) {
+      found.add('captured_there_not_paid_here', captured)
+    }
+  }
+  for (const our of oursById.values()) {
+    if (our.status !== 'captured' && our.status !== 'stranded') continue
+    // It may have been captured since their page was read; stranded money need not have moved.
+    const known = await provider.find(our.paymentId)
+    if (our.status === 'captured' && known?.status !== 'captured') {
+      found.add('captured_here_not_there', our)
+    }
+    if (our.status === 'stranded' && known === undefined) {
+      found.add('stranded_here_unknown_there', our)
+    }
+  }
+}
+
+function isSameMoney(our: OurPayment, captured: CapturedPayment): boolean {
+  return (
+    our.invoiceId === captured.invoiceId &&
+    our.amountMinor === captured.amountMinor &&
+    our.currency === captured.currency
+  )
+}
+
+function isAccountedFor(our: OurPayment | undefined, now: number): boolean {
+  switch (our?.status) {
+    case 'authorized':
+    case 'captured':
+      return our.invoiceStatus === 'paid'
+    case 'late':
+      return our.invoiceEndedAt === null || our.invoiceEndedAt > now - lateGraceMs
+    case 'stranded':
+      return true
+    case 'authorizing':
+    case 'declined':
+    case 'voided':
+    case undefined:
+      return false
+  }
+}
+
+/** An open attempt is tried until it is settled; one that never can be is found here. */
+async function compareOverdue(
+  { database, provider, clock }: CompareLedgersOptions,
+  found: Findings,
+): Promise<void> {
+  const before = clock.now() - graceMs
+  const overdue = await database.read(() => readOverdue(before, overdueMax + 1))
+  for (const our of overdue.slice(0, overdueMax)) {
+    const known = await provider.find(our.paymentId)
+    const hasMoney = known?.status === 'authorized' || known?.status === 'captured'
+    if (known !== undefined && isOtherMoney(known, our)) found.add('other_amount_or_invoice', our)
+    else if (our.status === 'authorized' && !hasMoney) {
+      found.add('paid_here_not_to_be_captured_there', our)
+    }
+  }
+  if (overdue.length <= overdueMax) return
+  throw new EndedEarlyError(`only ${overdueMax} of the payments not captured yet were asked for`)
+}

@@ -1,0 +1,45 @@
+import type { InvoiceStatus } from '../domain/invoice.ts'
+import type { PaymentStatus } from '../domain/payment.ts'
+import { all, type Script } from '../db/database.ts'
+
+/** Our side of a comparison with the provider's books. */
+export interface OurPayment {
+  readonly paymentId: string
+  readonly invoiceId: string
+  readonly status: PaymentStatus
+  readonly invoiceStatus: InvoiceStatus
+  /** When its invoice was paid or ended otherwise, epoch ms. */
+  readonly invoiceEndedAt: number | null
+  /** Minor units of `currency`. */
+  readonly amountMinor: number
+  readonly currency: string
+}
+
+const columns = `
+  p.id as "paymentId", p.invoice_id as "invoiceId", p.status, i.status as "invoiceStatus",
+  coalesce(i.paid_at, i.ended_at) as "invoiceEndedAt", p.amount_minor as "amountMinor", p.currency`
+const selectRange = `
+  select ${columns}
+  from payments p join invoices i on i.id = p.invoice_id
+  where p.id > ? and p.id <= ? and p.status in ('authorized', 'captured', 'late', 'stranded')
+  order by p.id`
+
+/** Attempts with money in the range of ids `after < id <= last`. */
+export function* readMoneyBetween(after: string, last: string): Script<readonly OurPayment[]> {
+  return yield* all<OurPayment>(selectRange, after, last)
+}
+
+const selectOverdue = `
+  select ${columns}
+  from payments p join invoices i on i.id = p.invoice_id
+  where p.status in ('authorizing', 'authorized', 'late')
+    and case p.status when 'authorized' then i.paid_at else i.due_at end <= ?
+  order by p.updated_at limit ?`
+
+/**
+ * Attempts that were still open then (epoch ms) and should not have been: paid and the provider has not
+ * confirmed the capture, or not decided though their invoice was due.
+ */
+export function* readOverdue(before: number, limit: number): Script<readonly OurPayment[]> {
+  return yield* all<OurPayment>(selectOverdue, before, limit)
+}

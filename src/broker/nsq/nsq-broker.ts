@@ -1,0 +1,177 @@
+import type { Clock } from '../../clock.ts'
+import type { Logger } from '../../logger.ts'
+import {
+  assertBody,
+  assertName,
+  BrokerUnavailableError,
+  type Broker,
+  type SubscribeOptions,
+  type Subscription,
+} from '../broker.ts'
+import { parseAddress } from './address.ts'
+import { createNsqChannels } from './channels.ts'
+import { createNsqdHttp, type NsqdHttp, type TopicStats } from './http.ts'
+import { createTopicLookup } from './lookup.ts'
+import type { NsqReaderOptions } from './reader.ts'
+import { openNsqSubscription } from './subscription.ts'
+import { createNsqWriter } from './writer.ts'
+
+/**
+ * The broker port over nsqd, through nsqjs. Publishing is nsq-writer.ts (which nsqd), nsq-link.ts (one
+ * connection) and nsq-outbox.ts (what is unanswered); receiving is nsq-subscription.ts (which nsqds)
+ * and nsq-reader.ts (one connection); topics and channels are nsq-channels.ts over nsq-http.ts.
+ */
+
+export interface NsqBrokerOptions {
+  /** host:port. Publishing sticks to the first that can be reached. */
+  readonly tcpAddresses: readonly string[]
+  /** host:port of the same nsqds in the same order. */
+  readonly httpAddresses: readonly string[]
+  /** When given, subscriptions find nsqds through these instead of `tcpAddresses`. */
+  readonly lookupdHttpAddresses: readonly string[]
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: () => number
+  /** Not finished in this time is delivered again. At most nsqd's --max-msg-timeout. */
+  readonly messageTimeoutMs?: number
+  readonly publishTimeoutMs?: number
+  readonly drainTimeoutMs?: number
+  /** Published and not answered, at most. */
+  readonly openMessagesMax?: number
+  /** FINs of one tick in one write. `off` is for measuring. */
+  readonly corkFinishes?: NsqReaderOptions['corkFinishes']
+}
+
+const defaults = {
+  messageTimeoutMs: 10_000,
+  publishTimeoutMs: 1_000,
+  drainTimeoutMs: 5_000,
+  openMessagesMax: 9_999,
+  corkFinishes: 'per-tick',
+} as const
+
+const locateEveryMs = 1_000
+const statsCachedMs = 200
+
+/**
+ * `start` succeeds without nsqd, after a first try: from then on it goes on trying to reach one, and
+ * `status` says how it goes.
+ */
+export function createNsqBroker(given: NsqBrokerOptions): Broker {
+  const options = { ...defaults, ...given }
+  assertAddresses(options)
+  const { clock, logger, tcpAddresses } = options
+  const nsqds = options.httpAddresses.map(createNsqdHttp)
+  const channels = createNsqChannels(nsqds, () => writer.position())
+  const readStats = createStatsReader(nsqds, clock)
+  const subscriptions = new Set<Subscription>()
+  const usesLookup = options.lookupdHttpAddresses.length > 0
+  const locate = createLocate(options)
+  let stopping: Promise<void> | undefined
+  const writer = createNsqWriter({
+    ...options,
+    addresses: tcpAddresses,
+    prepare: (position) => channels.ensure(position),
+  })
+
+  function subscribe(wanted: SubscribeOptions): Subscription {
+    assertName(wanted.topic)
+    assertName(wanted.channel)
+    if (stopping !== undefined) throw new BrokerUnavailableError('stopped')
+    const subscription = openNsqSubscription({
+      ...options,
+      ...wanted,
+      locate,
+      locateEveryMs: usesLookup ? locateEveryMs : undefined,
+    })
+    subscriptions.add(subscription)
+    return {
+      connected: () => subscription.connected(),
+      async close() {
+        await subscription.close()
+        subscriptions.delete(subscription)
+      },
+    }
+  }
+
+  async function stop(): Promise<void> {
+    await Promise.all([...subscriptions].map((subscription) => subscription.close()))
+    await writer.stop()
+    logger.debug('nsq broker stopped')
+  }
+
+  return {
+    name: 'nsq broker',
+    start: () => writer.start(),
+    stop() {
+      stopping ??= stop()
+      return stopping
+    },
+    async publish(topic, bodies) {
+      assertName(topic)
+      bodies.forEach(assertBody)
+      if (bodies.length > 0) await writer.publish(topic, bodies)
+    },
+    async createChannel(topic, channel) {
+      assertName(topic)
+      assertName(channel)
+      await channels.create(topic, channel)
+    },
+    forgetTopic: channels.forgetTopic,
+    async deleteTopic(topic) {
+      assertName(topic)
+      await channels.deleteTopic(topic)
+    },
+    subscribe,
+    depth: (topic, channel) => readDepth(readStats(), topic, channel),
+    status: () => writer.status(),
+  }
+}
+
+function assertAddresses(options: NsqBrokerOptions): void {
+  const { tcpAddresses, httpAddresses, lookupdHttpAddresses } = options
+  if (tcpAddresses.length === 0 || tcpAddresses.length !== httpAddresses.length) {
+    throw new RangeError('each nsqd needs a TCP and an HTTP address, in the same order')
+  }
+  for (const address of [...tcpAddresses, ...httpAddresses, ...lookupdHttpAddresses]) {
+    parseAddress(address)
+  }
+}
+
+type StatsResults = readonly PromiseSettledResult<readonly TopicStats[]>[]
+
+/** A scrape asks for the depth of a hundred channels: they share one answer per nsqd. */
+function createStatsReader(nsqds: readonly NsqdHttp[], clock: Clock): () => Promise<StatsResults> {
+  let askedAt = -Infinity
+  let answer: Promise<StatsResults> = Promise.resolve([])
+  return () => {
+    if (clock.monotonic() - askedAt >= statsCachedMs) {
+      askedAt = clock.monotonic()
+      answer = Promise.allSettled(nsqds.map((nsqd) => nsqd.stats()))
+    }
+    return answer
+  }
+}
+
+async function readDepth(
+  stats: Promise<StatsResults>,
+  topic: string,
+  channel: string,
+): Promise<number | undefined> {
+  let depth: number | undefined
+  for (const result of await stats) {
+    if (result.status === 'rejected') continue
+    const found = result.value.find((candidate) => candidate.topic === topic)
+    const own = found?.channels.find((candidate) => candidate.channel === channel)
+    depth = (depth ?? 0) + (found?.depth ?? 0) + (own?.depth ?? 0)
+  }
+  return depth
+}
+
+/** The nsqds given are always asked: nobody else makes a topic that only its consumer knows of. */
+function createLocate({ tcpAddresses, lookupdHttpAddresses, clock }: NsqBrokerOptions) {
+  const lookUp = createTopicLookup(lookupdHttpAddresses, clock)
+  return async (topic: string): Promise<readonly string[]> => [
+    ...new Set([...tcpAddresses, ...((await lookUp(topic)) ?? [])]),
+  ]
+}

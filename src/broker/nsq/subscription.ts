@@ -1,0 +1,97 @@
+import type { Clock } from '../../clock.ts'
+import type { Logger } from '../../logger.ts'
+import type { SubscribeOptions, Subscription } from '../broker.ts'
+import { openNsqReader, type NsqReader, type NsqReaderOptions } from './reader.ts'
+
+/** One reader per nsqd that has the topic; together they hold no more than `inFlightMax`. */
+
+export interface NsqSubscriptionOptions extends SubscribeOptions {
+  /** Where the topic is now; undefined when nobody can say. */
+  readonly locate: (topic: string) => Promise<readonly string[] | undefined>
+  /** How often to ask; undefined when it never changes. */
+  readonly locateEveryMs: number | undefined
+  readonly messageTimeoutMs: number
+  readonly drainTimeoutMs: number
+  readonly corkFinishes: NsqReaderOptions['corkFinishes']
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: () => number
+}
+
+export function openNsqSubscription(options: NsqSubscriptionOptions): Subscription {
+  const readers = new Map<string, NsqReader>()
+  /** Readers on their way out. */
+  const leaving = new Set<Promise<void>>()
+  let closing: Promise<void> | undefined
+  let locating = Promise.resolve()
+  let isLocating = false
+
+  async function locate(): Promise<void> {
+    const addresses = await options.locate(options.topic)
+    // Nobody knows, or the topic is not registered yet: what is connected stays.
+    if (addresses === undefined || addresses.length === 0 || closing !== undefined) return
+    follow(addresses)
+  }
+
+  function follow(addresses: readonly string[]): void {
+    const wanted = new Set(addresses)
+    for (const [address, reader] of readers) {
+      // A working reader outlives the answer of a forgetful nsqlookupd.
+      if (reader.connected()) wanted.add(address)
+    }
+    const isSameCount = wanted.size === readers.size
+    for (const [address, reader] of readers) {
+      if (wanted.has(address) && isSameCount) continue
+      // Its share of what may be in flight has changed, or the nsqd is gone.
+      readers.delete(address)
+      leave(reader)
+    }
+    for (const address of wanted) if (!readers.has(address)) open(address, wanted.size)
+  }
+
+  function open(address: string, count: number): void {
+    const inFlightMax = Math.max(1, Math.floor(options.inFlightMax / count))
+    readers.set(address, openNsqReader({ ...options, address, inFlightMax }))
+  }
+
+  function leave(reader: NsqReader): void {
+    const left = reader.close().finally(() => leaving.delete(left))
+    leaving.add(left)
+  }
+
+  async function close(): Promise<void> {
+    cancelLocating()
+    await locating
+    for (const reader of readers.values()) leave(reader)
+    await Promise.all(leaving)
+  }
+
+  function locateNext(): void {
+    if (isLocating) return
+    isLocating = true
+    locating = locate()
+      .catch((error: unknown) => {
+        options.logger.warn({ err: error, topic: options.topic }, 'nsqds of a topic not found')
+      })
+      .finally(() => {
+        isLocating = false
+      })
+  }
+
+  const cancelLocating =
+    options.locateEveryMs === undefined
+      ? () => undefined
+      : options.clock.every(options.locateEveryMs, locateNext)
+  locateNext()
+
+  return {
+    connected() {
+      for (const reader of readers.values()) if (reader.connected()) return true
+      return false
+    },
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}

@@ -1,0 +1,138 @@
+import type { Refusal } from '../../domain/refusal.ts'
+import {
+  refused,
+  type AddToCartOutcome,
+  type KeyedWish,
+  type Reservation,
+  type ReserveRequest,
+  type Wish,
+} from '../../domain/reservation.ts'
+import { all, padded, placeholders, run, type Script } from '../database.ts'
+
+/**
+ * What shoppers were told before: a hold by its key, a refusal by its request. Whoever has an outcome gets
+ * it again; nothing here takes stock.
+ */
+interface RecordedHold {
+  readonly reservation: Reservation
+  readonly userId: number
+  readonly idempotencyKey: string
+  readonly flashSaleId: number
+}
+
+export interface Recorded {
+  readonly holds: Map<string, RecordedHold>
+  readonly refusals: Map<string, Refusal>
+}
+
+const keyOf = (shopper: { readonly userId: number; readonly idempotencyKey: string }): string =>
+  `${shopper.userId}/${shopper.idempotencyKey}`
+
+export function* readRecorded(requests: readonly ReserveRequest[]): Script<Recorded> {
+  const holds = yield* findHolds(requests)
+  const refusals = yield* all<{ requestId: string; refusal: Refusal }>(
+    selectRefusals(requests.length),
+    ...padded(requests.map(({ requestId }) => requestId)),
+  )
+  return {
+    holds: new Map(holds.map((hold) => [keyOf(hold), hold])),
+    refusals: new Map(refusals.map(({ requestId, refusal }) => [requestId, refusal])),
+  }
+}
+
+const selectRefusals = (count: number) => `
+  select request_id as "requestId", refusal
+  from add_to_cart_requests
+  where refusal is not null and request_id in (${placeholders(count)})`
+
+const reservationColumns = `
+  id, user_id as "userId", idempotency_key as "idempotencyKey", flash_sale_id as "flashSaleId",
+  product_id as "productId", quantity, unit_price_minor as "unitPriceMinor", currency,
+  expires_at as "expiresAt"`
+
+const selectHolds = (count: number) => `
+  select ${reservationColumns}
+  from reservations
+  where (user_id, idempotency_key) in (values ${placeholders(count, '(?, ?)')})`
+
+type HoldRow = Omit<Reservation, 'status'> & Omit<RecordedHold, 'reservation'>
+
+function* findHolds(
+  keys: readonly { readonly userId: number; readonly idempotencyKey: string }[],
+): Script<readonly RecordedHold[]> {
+  const values = keys.flatMap(({ userId, idempotencyKey }) => [userId, idempotencyKey])
+  const rows = yield* all<HoldRow>(selectHolds(keys.length), ...padded(values, 2))
+  return rows.map(({ userId, idempotencyKey, flashSaleId, ...reservation }) => ({
+    userId,
+    idempotencyKey,
+    flashSaleId,
+    // As it was first told: the same key gets the same answer, whatever became of the hold since.
+    reservation: { ...reservation, status: 'held' },
+  }))
+}
+
+/** The recorded outcome, or the refusal of a request that may not take stock. */
+export function* settledBefore(
+  request: ReserveRequest,
+  recorded: Recorded,
+  now: number,
+): Script<AddToCartOutcome | undefined> {
+  const hold = recallHold(request, recorded)
+  if (hold !== undefined) return hold
+  const refusal = recorded.refusals.get(request.requestId) ?? request.refuseUnlessRecorded
+  if (refusal === undefined) return undefined
+  if (refusal === 'too_late') {
+    yield* recordRefusal(request, refusal, now)
+    recorded.refusals.set(request.requestId, refusal)
+  }
+  return refused(refusal)
+}
+
+function recallHold(request: ReserveRequest, recorded: Recorded): AddToCartOutcome | undefined {
+  const hold = recorded.holds.get(keyOf(request))
+  return hold === undefined ? undefined : repeatHold(hold, request)
+}
+
+function repeatHold(hold: RecordedHold, request: Wish): AddToCartOutcome {
+  const same =
+    hold.flashSaleId === request.flashSaleId &&
+    hold.reservation.productId === request.productId &&
+    hold.reservation.quantity === request.quantity
+  if (!same) return refused('idempotency_key_reused')
+  return { kind: 'held', reservation: hold.reservation, replayed: true }
+}
+
+export function remember(
+  request: ReserveRequest,
+  reservation: Reservation,
+  recorded: Recorded,
+): void {
+  const { userId, idempotencyKey, flashSaleId } = request
+  recorded.holds.set(keyOf(request), { reservation, userId, idempotencyKey, flashSaleId })
+}
+
+const upsertRefusal = `
+  insert into add_to_cart_requests (request_id, user_id, idempotency_key, refusal, created_at)
+  values (?, ?, ?, ?, ?)
+  on conflict (request_id) do update
+  set refusal = coalesce(add_to_cart_requests.refusal, excluded.refusal)`
+
+/**
+ * Makes a refusal final. Another consumer may still have the first delivery of a redelivered message
+ * in its hands (stopped, then continued); it must not give what was refused here.
+ */
+function* recordRefusal(request: ReserveRequest, refusal: Refusal, now: number): Script<void> {
+  const { requestId, userId, idempotencyKey } = request
+  yield* run(upsertRefusal, requestId, userId, idempotencyKey, refusal, now)
+}
+
+/** What each was told for the same key before; undefined where nothing is recorded. */
+export function* findRecordedHolds(
+  wishes: readonly KeyedWish[],
+): Script<readonly (AddToCartOutcome | undefined)[]> {
+  const holds = new Map((yield* findHolds(wishes)).map((hold) => [keyOf(hold), hold]))
+  return wishes.map((wish) => {
+    const hold = holds.get(keyOf(wish))
+    return hold && repeatHold(hold, wish)
+  })
+}

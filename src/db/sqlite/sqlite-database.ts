@@ -1,0 +1,169 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { wait, type Clock } from '../../clock.ts'
+import { Sqlite, type SqliteDatabase, type SqliteStatement } from './driver.ts'
+import { classified, createGroupCommit } from './group-commit.ts'
+import { explain, openTransactions } from './transactions.ts'
+import {
+  DatabaseUnavailableError,
+  type Database,
+  type Row,
+  type Script,
+  type Statement,
+} from '../database.ts'
+
+export interface SqliteOptions {
+  readonly path: string
+  readonly clock: Clock
+  /** Spreads the retries of several processes; 0 ≤ random() < 1. */
+  readonly random: () => number
+  /** Runs a task after the arrivals of the current tick; setImmediate unless a simulation decides. */
+  readonly defer?: (task: () => void) => void
+  /** How long a transaction may wait for its turn, ms. */
+  readonly lockTimeoutMs?: number
+  /** Called with the number of statements run, transaction control aside. */
+  readonly onStatements?: (count: number) => void
+}
+
+const defaults = {
+  defer: (task: () => void): void => {
+    setImmediate(task)
+  },
+  lockTimeoutMs: 5_000,
+  onStatements: (): void => undefined,
+} as const
+
+/** SQLite's own wait blocks the event loop, so it is short; the rest of the waiting is asynchronous. */
+const busyTimeoutMs = 5
+const readRetryMs = 10
+
+/**
+ * Opens a SQLite file as the database. One connection, one process; several processes may share the
+ * file. `synchronous=FULL` is set and read back, because better-sqlite3 defaults to NORMAL in WAL
+ * mode and a power cut would lose acknowledged commits.
+ * @throws DatabaseUnavailableError when the file cannot be opened or fails its quick check.
+ */
+export function openSqlite(given: SqliteOptions): Database {
+  const options = { ...defaults, ...given }
+  const { clock, lockTimeoutMs } = options
+  const connection = createConnection(connect(options.path), options.onStatements)
+  const { transactions } = connection
+  const writes = createGroupCommit({ ...options, connection: transactions })
+  let closed: Promise<void> | undefined
+
+  function assertOpen(): void {
+    if (closed !== undefined) throw new DatabaseUnavailableError('the database is closed')
+  }
+
+  /** In WAL mode only the recovery after a crash keeps readers out, for a moment. */
+  async function read<T>(script: () => Script<T>): Promise<T> {
+    const deadline = clock.monotonic() + lockTimeoutMs
+    for (;;) {
+      assertOpen()
+      try {
+        return connection.read(script)
+      } catch (error) {
+        if (!transactions.isBusy(error) || clock.monotonic() >= deadline) {
+          throw classified(transactions, error)
+        }
+      }
+      await wait(clock, readRetryMs)
+    }
+  }
+
+  return {
+    async transaction(script) {
+      assertOpen()
+      return writes.transaction(() => connection.drive(script()))
+    },
+    read,
+    close() {
+      closed ??= writes.idle().then(() => {
+        connection.close()
+      })
+      return closed
+    },
+  }
+}
+
+/** Drives scripts over one connection, statements prepared once and cached by text. */
+function createConnection(connection: SqliteDatabase, onStatements: (count: number) => void) {
+  const statements = new Map<string, SqliteStatement>()
+
+  function prepare(text: string): SqliteStatement {
+    const known = statements.get(text)
+    if (known !== undefined) return known
+    const statement = connection.prepare(text)
+    statements.set(text, statement)
+    return statement
+  }
+
+  function execute({ text, values }: Statement): readonly Row[] {
+    const statement = prepare(text)
+    if (statement.reader) return statement.all(...values) as Row[]
+    statement.run(...values)
+    return []
+  }
+
+  function drive<T>(script: Script<T>): T {
+    let count = 0
+    try {
+      let step = script.next()
+      for (; step.done !== true; count += 1) step = script.next(execute(step.value))
+      return step.value
+    } finally {
+      onStatements(count)
+    }
+  }
+
+  const transactions = openTransactions(connection, (cause) => {
+    return new DatabaseUnavailableError(explain(cause), { cause })
+  })
+
+  return {
+    drive,
+    transactions,
+    read<T>(script: () => Script<T>): T {
+      prepare('begin').run()
+      try {
+        return drive(script())
+      } finally {
+        if (connection.inTransaction) transactions.commit()
+      }
+    },
+    close() {
+      connection.close()
+    },
+  }
+}
+
+function connect(path: string): SqliteDatabase {
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    const connection = new Sqlite(path, { timeout: busyTimeoutMs })
+    configure(connection)
+    return connection
+  } catch (error) {
+    throw new DatabaseUnavailableError(`cannot open the database ${path}: ${explain(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+const synchronousFull = 2
+
+function configure(connection: SqliteDatabase): void {
+  // Switching to WAL and reading a fresh WAL need the lock for a moment; starters may collide.
+  connection.pragma('busy_timeout = 5000')
+  connection.pragma('journal_mode = WAL')
+  connection.pragma('synchronous = FULL')
+  connection.pragma('foreign_keys = ON')
+  connection.pragma('journal_size_limit = 67108864')
+  connection.pragma('cache_size = -32768')
+  connection.prepare('select count(*) from sqlite_schema').get()
+  const synchronous: unknown = connection.pragma('synchronous', { simple: true })
+  if (synchronous !== synchronousFull) throw new Error(`synchronous is ${String(synchronous)}`)
+  const check: unknown = connection.pragma('quick_check(1)', { simple: true })
+  if (check !== 'ok') throw new Error(`quick_check says ${String(check)}`)
+  connection.pragma(`busy_timeout = ${busyTimeoutMs}`)
+}

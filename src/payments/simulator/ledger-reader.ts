@@ -1,0 +1,27 @@
+import type { Clock } from '../../clock.ts'
+import type { ProviderBooks } from '../../audit/compare-ledgers.ts'
+import { findPayment } from './books.ts'
+import { openLedgerReader, readPage } from './ledger.ts'
+
+export interface SimulatedReader extends ProviderBooks {
+  close(): Promise<void>
+}
+
+export interface SimulatedReaderOptions {
+  /** The ledger's file, which a payment simulator has made. */
+  readonly path: string
+  readonly clock: Clock
+}
+
+/** The simulated provider's books for an audit: they are read, never made, changed or brought along. */
+export async function openSimulatedReader(
+  options: SimulatedReaderOptions,
+): Promise<SimulatedReader> {
+  const ledger = await openLedgerReader(options)
+  return {
+    find: (paymentId) => ledger.read((connection) => findPayment(connection, paymentId)),
+    readLedger: (afterPaymentId = '') =>
+      ledger.read((connection) => readPage(connection, afterPaymentId)),
+    close: () => ledger.close(),
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The simulated provider's books: one SQLite file of its own, shared by every process that talks
+ * to "the provider". It knows nothing of our database, so that an audit can compare the two.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { wait, type Clock } from '../../clock.ts'
+import { Sqlite, type SqliteDatabase, type SqliteStatement } from '../../db/sqlite/driver.ts'
+import { classified, createGroupCommit } from '../../db/sqlite/group-commit.ts'
+import { explain, isBusy, isUnavailable, openTransactions } from '../../db/sqlite/transactions.ts'
+import { capturedPageMax, type CapturedPayment, type LedgerPage } from '../ledger.ts'
+import { ProviderUnavailableError } from '../provider.ts'
+import { schemaVersion, stepsFrom } from './schema.ts'
+
+/** SQLite's own wait blocks the event loop, so it only bridges the length of one commit. */
+const busyTimeoutMs = 20
+/** Between two tries to read the event loop is free; nobody keeps readers out for long. */
+const busyPauseMs = 10
+/** Longer than this is not a queue, it is a stuck process: then there is no answer. */
+const busyRetryMs = 2_000
+
+export interface LedgerFileOptions {
+  readonly path: string
+  readonly clock: Clock
+  /** Spreads the retries of several processes; 0 ≤ random() < 1. */
+  readonly random: () => number
+  /** Runs a task after the arrivals of the current tick; setImmediate unless given. */
+  readonly defer?: (task: () => void) => void
+}
+
+/** An open ledger. Tasks are synchronous: nothing is ever awaited inside a transaction. */
+export interface LedgerFile {
+  /**
+   * Runs the task in one write transaction, durable when it resolves. Those asked for in one tick
+   * share a commit: a sync of the disk for each would cost more than all they write.
+   */
+  write<T>(task: (connection: LedgerConnection) => T): Promise<T>
+  /** Runs the task on one consistent snapshot. */
+  read<T>(task: (connection: LedgerConnection) => T): Promise<T>
+  /** Once nothing is written any more. */
+  close(): Promise<void>
+}
+
+/** A connection on which every statement is prepared once, cached by its text. */
+export interface LedgerConnection {
+  /** Runs a statement and says how many rows it changed. */
+  readonly run: (text: string, ...values: readonly LedgerValue[]) => number
+  /** The caller names the shape of the rows beside the SQL. */
+  readonly all: (text: string, ...values: readonly LedgerValue[]) => readonly unknown[]
+}
+
+type LedgerValue = string | number | null
+
+/**
+ * Opens the file, making it and its folder when they are missing.
+ * @throws ProviderUnavailableError when it stays locked or cannot be used, Error when it is not ours.
+ */
+export async function openLedgerFile(options: LedgerFileOptions): Promise<LedgerFile> {
+  const { path, clock, random, defer = setImmediate } = options
+  mkdirSync(dirname(path), { recursive: true })
+  const database = await retryWhileBusy(clock, () => openConnection(path))
+  const ledger = prepareOnce(database)
+  const connection = openTransactions(database, unavailable)
+  const lockTimeoutMs = busyRetryMs
+  const writes = createGroupCommit({ connection, clock, random, defer, lockTimeoutMs })
+
+  return {
+    write: (task) => writes.transaction(() => task(ledger)),
+    read: (task) =>
+      retryWhileBusy(clock, () => database.transaction(() => task(ledger)).deferred()),
+    async close() {
+      await writes.idle()
+      database.close()
+    },
+  }
+}
+
+/**
+ * Opens a file that is there and writes nothing into it, whatever it is.
+ * @throws ProviderUnavailableError when it cannot be read, Error when it is no ledger or an older one.
+ */
+export async function openLedgerReader({
+  path,
+  clock,
+}: Pick<LedgerFileOptions, 'path' | 'clock'>): Promise<Pick<LedgerFile, 'read' | 'close'>> {
+  const database = await retryWhileBusy(clock, () => openReadonly(path))
+  const ledger = prepareOnce(database)
+  return {
+    read: (task) =>
+      retryWhileBusy(clock, () => database.transaction(() => task(ledger)).deferred()),
+    close() {
+      database.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+function openReadonly(path: string): SqliteDatabase {
+  const database = new Sqlite(path, { timeout: busyTimeoutMs, readonly: true })
+  return checkedOrClosed(database, () => {
+    if (readApplicationId(database) !== applicationId) throw notOurs(database)
+    const version = database.pragma('user_version', { simple: true })
+    if (version !== schemaVersion) throw otherVersion(version)
+  })
+}
+
+function checkedOrClosed(database: SqliteDatabase, check: () => void): SqliteDatabase {
+  try {
+    check()
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openConnection(path: string): SqliteDatabase {
+  const database = new Sqlite(path, { timeout: busyTimeoutMs })
+  return checkedOrClosed(database, () => {
+    assertOursOrEmpty(database)
+    database.pragma('journal_mode = wal')
+    database.pragma('synchronous = full')
+    migrate(database)
+    assertDurable(database)
+  })
+}
+
+/**
+ * better-sqlite3 is built to fall back to NORMAL at the first read of a WAL file, where a power
+ * cut loses answers that were given. So it is asked again after `migrate` has read.
+ */
+function assertDurable(database: SqliteDatabase): void {
+  const journalMode = database.pragma('journal_mode', { simple: true })
+  const synchronous = database.pragma('synchronous', { simple: true })
+  if (journalMode !== 'wal' || synchronous !== 2) {
+    throw new Error(`ledger is not durable: ${String(journalMode)}, ${String(synchronous)}`)
+  }
+}
+
+/** "HFPS" marks the file as a payment simulator's, so that no other database is taken for one. */
+const applicationId = 0x48465053
+
+const readApplicationId = (database: SqliteDatabase): unknown =>
+  database.pragma('application_id', { simple: true })
+
+const notOurs = ({ name }: SqliteDatabase): Error =>
+  new Error(`${name} is not the ledger of a payment simulator`)
+
+const otherVersion = (version: unknown): Error =>
+  new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
+
+/** Asked before anything is written: a wrong path must not cost somebody their file. */
+function assertOursOrEmpty(database: SqliteDatabase): void {
+  const isOursOrEmpty = database.transaction(() => {
+    const id = readApplicationId(database)
+    const count = database.prepare('select count(*) from sqlite_schema').pluck().get()
+    return id === applicationId || (id === 0 && count === 0)
+  })
+  if (!isOursOrEmpty.deferred()) throw notOurs(database)
+}
+
+/** Safe against several starters: whoever is second finds the schema there. */
+function migrate(database: SqliteDatabase): void {
+  const upgrade = database.transaction(() => {
+    const version = database.pragma('user_version', { simple: true })
+    if (version === schemaVersion) return
+    const step = typeof version === 'number' ? stepsFrom[version] : undefined
+    if (step === undefined) throw otherVersion(version)
+    database.exec(step)
+    if (version === 0) database.pragma(`application_id = ${applicationId}`)
+    database.pragma(`user_version = ${schemaVersion}`)
+  })
+  upgrade.immediate()
+}
+
+function prepareOnce(database: SqliteDatabase): LedgerConnection {
+  const statements = new Map<string, SqliteStatement>()
+  function prepared(text: string): SqliteStatement {
+    const known = statements.get(text)
+    if (known !== undefined) return known
+    const statement = database.prepare(text)
+    statements.set(text, statement)
+    return statement
+  }
+  return {
+    run: (text, ...values) => prepared(text).run(...values).changes,
+    all: (text, ...values) => prepared(text).all(...values),
+  }
+}
+
+/** Tries at once, then every `busyPauseMs` until `busyRetryMs` are over. */
+async function retryWhileBusy<T>(clock: Clock, task: () => T): Promise<T> {
+  const deadline = clock.monotonic() + busyRetryMs
+  for (;;) {
+    try {
+      return task()
+    } catch (error) {
+      const isOver = !isBusy(error) || clock.monotonic() >= deadline
+      if (isOver) throw classified({ isUnavailable, unavailable }, error)
+    }
+    await wait(clock, busyPauseMs)
+  }
+}
+
+function unavailable(cause: unknown): ProviderUnavailableError {
+  return new ProviderUnavailableError(`no answer: ${explain(cause)}`, { cause })
+}
+
+const capturedPage = `
+  select payment_id as "paymentId", invoice_id as "invoiceId", amount_minor as "amountMinor",
+    currency, updated_at as "capturedAt"
+  from payments
+  where status = 'captured' and payment_id > ?
+  order by payment_id
+  limit ?`
+
+const countVoidsOfCaptured = `
+  select count(*) as count from operations where result = 'already_captured'`
+
+/** Reads for an audit; `ledger.ts` says what. */
+export function readPage({ all }: LedgerConnection, afterPaymentId: string): LedgerPage {
+  const captured = all(capturedPage, afterPaymentId, capturedPageMax) as readonly CapturedPayment[]
+  const [voids] = all(countVoidsOfCaptured) as readonly { readonly count: number }[]
+  return {
+    captured,
+    next: captured.length === capturedPageMax ? captured.at(-1)?.paymentId : undefined,
+    voidsOfCaptured: voids?.count ?? 0,
+  }
+}

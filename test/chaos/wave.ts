@@ -1,0 +1,105 @@
+import { createBots } from '../../functional_test/bots.ts'
+import { createClient, type Client } from '../../functional_test/client.ts'
+import { Crowd } from '../../functional_test/crowd.ts'
+import { askTheShop, type Evidence } from '../../functional_test/evidence.ts'
+import { emptyHistory, type StockSample } from '../../functional_test/history.ts'
+import { lookAgain, waitForStock, waitForUnpaidHolds } from '../../functional_test/quiesce.ts'
+import { raceAndReturn } from '../../functional_test/race.ts'
+import type { Bot, Run } from '../../functional_test/run.ts'
+import { createSale, type Sale } from '../../functional_test/sale.ts'
+import { SetupError } from '../../functional_test/setup-error.ts'
+import { readStock, watchStock, type StockWatch } from '../../functional_test/stock-watch.ts'
+import { now, pause } from '../../functional_test/time.ts'
+import type { Shop } from './shop.ts'
+
+/** One sale with bots of its own. */
+export interface Wave {
+  /** Resolves when every bot is done, whatever happens meanwhile. */
+  play(): Promise<void>
+  /** When all is healed: waits for the rest, asks the shop. */
+  settle(): Promise<Evidence>
+  close(): Promise<void>
+}
+
+export interface WaveOptions {
+  readonly index: number
+  readonly bots: number
+  readonly seed: number
+  /** No request is sent after this, ms of `now()`. */
+  readonly deadlineAt: number
+}
+
+const botsPerUnit = 3
+const struggleMs = 10_000
+const settledWithinMs = 90_000
+/** A payment the provider was silent about is taken up after 15 s, in rounds of 5 s. */
+const resolvedWithinMs = 60_000
+
+interface Stage {
+  readonly shop: Shop
+  readonly run: Run
+  readonly bots: readonly Bot[]
+  readonly sale: Sale
+  readonly observer: Client
+  readonly start: StockSample
+}
+
+/** Makes the sale and its bots while nothing goes wrong yet. @throws SetupError */
+export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wave> {
+  const { index, deadlineAt } = options
+  const history = emptyHistory()
+  const origins = shop.apis.map(({ origin }) => origin)
+  const about = { origins, history, faults: 'expected' } as const
+  const shoppers = createClient({ ...about, deadlineAt })
+  const observer = createClient({ ...about, deadlineAt: deadlineAt + settledWithinMs })
+  const sale = await createSale(observer, shop.adminToken, Math.ceil(options.bots / botsPerUnit))
+  const made = { count: options.bots, seed: options.seed + index }
+  const bots = await createBots(observer, shop.adminToken, made)
+  const start = await readStock(observer, sale.productId)
+  if (start === null) throw new SetupError(`API A shows no stock of product ${sale.productId}`)
+  const run: Run = {
+    ...{ shoppers, history, flashSaleId: sale.flashSaleId, productId: sale.productId },
+    crowd: new Crowd(bots.length),
+    id: `wave${index}`,
+  }
+  const stage: Stage = { shop, run, bots, sale, observer, start }
+  const watch = watchStock(observer, history, sale.productId)
+  return {
+    async play() {
+      await raceAndReturn(run, bots, { watch, onRaceSettled: () => undefined, struggleMs })
+    },
+    settle: () => settle(stage, watch),
+    async close() {
+      await watch.stop()
+      await Promise.all([shoppers.close(), observer.close()])
+    },
+  }
+}
+
+async function settle(stage: Stage, watch: StockWatch): Promise<Evidence> {
+  const { shop, run, bots, sale, observer, start } = stage
+  await untilNobodyPays(stage)
+  await waitForStock(run, watch)
+  await waitForUnpaidHolds(run, bots, sale.clock.offsetMs)
+  await waitForStock(run, watch)
+  await lookAgain(run, bots)
+  return {
+    bots: bots.length,
+    botOf: new Map(bots.map((bot) => [bot.userId, bot.index])),
+    productId: run.productId,
+    buyers: 'bots only',
+    start,
+    history: run.history,
+    clock: sale.clock,
+    answers: await askTheShop(observer, shop.adminToken, run.productId),
+  }
+}
+
+async function untilNobodyPays({ shop, run, observer }: Stage): Promise<void> {
+  const until = now() + resolvedWithinMs
+  while (now() < until) {
+    const { invoices } = await askTheShop(observer, shop.adminToken, run.productId)
+    if (invoices?.every(({ status }) => status !== 'paying') === true) return
+    await pause(500)
+  }
+}

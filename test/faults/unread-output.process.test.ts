@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../scripts/nsqd-process.ts'
+import { createCall } from '../support/http.ts'
+import { program, startProcess } from '../support/start-process.ts'
+import { createTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
+import { until } from '../support/until.ts'
+
+/** Prints more than any pipe takes, or crashes, when told to. */
+const obedient = [
+  `process.on('SIGHUP', () => process.stdout.write('x'.repeat(4e6)))`,
+  `process.on('SIGUSR2', () => { throw new Error('a bug') })`,
+]
+const stopWithinMs = 10_000
+
+const ends: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+function pathsIn({ path, remove }: TemporaryFolder): Readonly<Record<string, string>> {
+  ends.push(remove)
+  return { DATABASE_PATH: `${path}/holdfast.db`, PAYMENT_SIMULATOR_PATH: `${path}/provider.db` }
+}
+
+describe('a process whose output nobody reads', () => {
+  it.each([
+    ['told to stop', 'SIGTERM', 0, 'closed'],
+    ['told to stop', 'SIGTERM', 0, 'stalled'],
+    ['crashing', 'SIGUSR2', 1, 'closed'],
+    ['crashing', 'SIGUSR2', 1, 'stalled'],
+  ] as const)('%s by %s exits with %i in time when its pipes are %s', async (...story) => {
+    const [, signal, code, pipes] = story
+    const shop = await startProcess({
+      ...pathsIn(createTemporaryFolder()),
+      LOG_LEVEL: 'info',
+      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(obedient.join('\n'))}`,
+    })
+    ends.push(shop.kill)
+    shop.stopReading(pipes)
+    shop.signal('SIGHUP')
+    expect((await shop.call('GET', '/livez')).status).toBe(200)
+    const startedAt = performance.now()
+    shop.signal(signal)
+    expect(await shop.gone).toBe(code)
+    expect(performance.now() - startedAt).toBeLessThan(stopWithinMs)
+  })
+
+  it('from its start on sells nevertheless, and stops with 0', async () => {
+    const port = await freePort()
+    const paths = pathsIn(createTemporaryFolder())
+    const child = spawn(process.execPath, [program], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'] ?? '', PORT: `${port}`, ...paths },
+    })
+    child.stdout.destroy()
+    child.stderr.destroy()
+    const gone = once(child, 'exit')
+    ends.push(() => child.kill('SIGKILL'))
+    const call = createCall(`http://127.0.0.1:${port}`)
+    const answers = () => call('GET', '/readyz').then(({ status }) => status === 200, no)
+    await until(answers, 10_000, 'the process serving', 25)
+    child.kill('SIGTERM')
+    expect(await gone).toEqual([0, null])
+  })
+})
+
+const no = (): boolean => false

@@ -1,0 +1,48 @@
+import { DatabaseUnavailableError, type Database, type Script } from '../../src/db/database.ts'
+import type { Life } from './life.ts'
+import { never } from './world.ts'
+
+/** The database as a process sees it that may die around any commit; now and then it cannot be used. */
+export function linkDatabase(inner: Database, life: Life): Database {
+  const { world } = life
+
+  async function transaction<T>(script: () => Script<T>): Promise<T> {
+    if (!life.isAlive()) return never()
+    if (world.hits('databaseUnavailable')) throw new DatabaseUnavailableError('simulated')
+    const isDue = life.isDueAt('before commit')
+    try {
+      const result = await inner.transaction(() => (isDue ? dying : living)(script, life))
+      world.witness.checkStock(`after a commit of ${life.name}`)
+      return life.diesAt('after commit') ? await never() : result
+    } catch (error) {
+      if (!life.isAlive()) return never()
+      throw error
+    }
+  }
+
+  return {
+    transaction,
+    async read(script) {
+      if (!life.isAlive()) return never()
+      if (world.hits('databaseUnavailable')) throw new DatabaseUnavailableError('simulated')
+      const result = await inner.read(script)
+      return life.isAlive() ? result : never()
+    },
+    close: () => inner.close(),
+  }
+}
+
+const dead = (): Error => new Error('killed before its commit')
+
+/** What waited for its turn when its process died is never run. */
+function* living<T>(script: () => Script<T>, life: Life): Script<T> {
+  if (!life.isAlive()) throw dead()
+  return yield* script()
+}
+
+/** All of its statements run, and then there is nobody to commit them. */
+function* dying<T>(script: () => Script<T>, life: Life): Script<T> {
+  if (life.isAlive()) yield* script()
+  life.die('before commit')
+  throw dead()
+}

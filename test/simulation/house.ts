@@ -1,0 +1,121 @@
+import { loadConfig, type Config } from '../../src/config.ts'
+import { auditInvariants } from '../../src/audit/invariants.ts'
+import { DatabaseUnavailableError } from '../../src/db/database.ts'
+import type { Door, HttpAnswer, HttpCall } from './door.ts'
+import { beginLife, type Life } from './life.ts'
+import { send, type Serving } from './network.ts'
+import type { NodePlan } from './plan.ts'
+import { startProcess, type Outside } from './process.ts'
+import type { World } from './world.ts'
+
+/** All processes of ours: whoever dies is started again on what is on disk. */
+export interface House {
+  start(): Promise<void>
+  /** To one of those that serve; status 0 when no answer came. */
+  call(call: HttpCall): Promise<HttpAnswer>
+  /** Stops one of them for a while, as SIGSTOP and SIGCONT do. */
+  pauseOne(): void
+  /** Everybody runs, from now on. */
+  resumeAll(): void
+  /** The end: nobody is started again. */
+  close(): void
+  isComplete(): boolean
+}
+
+export const adminToken = 'admin-token-of-the-simulation'
+export const webhookSecret = 'webhook-secret-of-the-simulation-0123456789'
+
+const restartMsMax = 3_000
+const pauseMsMax = 12_000
+export const waitMs = 2_000
+export const maxAgeMs = 8_000
+
+interface Slot {
+  readonly node: NodePlan
+  life: Life | undefined
+  door: Door | undefined
+  isReady: boolean
+}
+
+const servingOf = ({ life, door }: Slot): readonly Serving[] =>
+  life === undefined || door === undefined ? [] : [{ life, door }]
+
+export function openHouse(world: World, outside: Outside): House {
+  const slots: Slot[] = world.plan.nodes.map((node) => ({
+    ...{ node, life: undefined, door: undefined, isReady: false },
+  }))
+  let lives = 0
+  let isClosed = false
+
+  async function begin(slot: Slot): Promise<void> {
+    lives += 1
+    const life = beginLife(world, slot.node.name)
+    slot.life = life
+    life.onDeath(() => {
+      slot.door = undefined
+      slot.isReady = false
+      if (isClosed) return
+      world.outside.clock.after(50 + world.random() * restartMsMax, () => void begin(slot))
+    })
+    world.trace.note(`${slot.node.name} starts`)
+    try {
+      await checkDisk(world)
+      slot.door = await startProcess(configOf(world, slot.node, lives), life, outside)
+      slot.isReady = true
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError)) {
+        world.violate({ invariant: 'start', what: String(error) })
+      }
+      life.die('could not start')
+    }
+  }
+
+  return {
+    call: (request) => send(world, slots.flatMap(servingOf), request),
+    async start() {
+      await Promise.all(slots.map(begin))
+    },
+    pauseOne() {
+      const life = slots[Math.floor(world.random() * slots.length)]?.life
+      if (life === undefined || life.lane.isPaused() || !life.isAlive()) return
+      world.trace.note(`${life.name} is stopped`)
+      life.lane.pause()
+      world.outside.clock.after(world.random() * pauseMsMax, () => {
+        world.trace.note(`${life.name} goes on`)
+        life.lane.resume()
+      })
+    },
+    resumeAll() {
+      for (const { life } of slots) life?.lane.resume()
+    },
+    close() {
+      isClosed = true
+      for (const { life } of slots) life?.die('the end')
+    },
+    isComplete: () => slots.every(({ isReady }) => isReady),
+  }
+}
+
+/** I22: what is on disk holds, before anybody is let in. */
+async function checkDisk({ witness, violate }: World): Promise<void> {
+  for (const { id, violations, examples } of await auditInvariants(witness.database)) {
+    if (violations > 0) violate({ invariant: id, what: `at a start: ${JSON.stringify(examples)}` })
+  }
+}
+
+function configOf({ plan, random }: World, { name, role }: NodePlan, life: number): Config {
+  const environment = {
+    // Whatever stands in for it: several processes, signed messages.
+    BROKER: 'nsq',
+    ...{ NODE_ENV: 'test', ROLE: role, ADMIN_TOKEN: adminToken, LOG_LEVEL: 'silent' },
+    // A node that names itself has another name after each start.
+    NODE_ID: random() < 0.5 ? name : `${name}-${life}`,
+    JWT_SECRET: 'jwt-secret-of-the-simulation-0123456789',
+    PAYMENT_WEBHOOK_SECRET: webhookSecret,
+    HOLD_SECONDS: String(plan.holdSeconds),
+    ADD_TO_CART_ROUTING: plan.routing,
+    ADD_TO_CART_WAIT_MS: String(waitMs),
+    ADD_TO_CART_MAX_AGE_MS: String(maxAgeMs),
+  }
+  return loadConfig(environment, () => 'made-for-the-simulation-0123456789')
+}

@@ -1,0 +1,52 @@
+import { wait } from '../../src/clock.ts'
+import {
+  addToCartTopic,
+  addToCartResultTopic,
+  stockReleasedTopic,
+} from '../../src/messaging/messages.ts'
+import { pick } from '../support/turns.ts'
+import type { Bank } from './bank.ts'
+import type { BrokerHost } from './broker-host.ts'
+import type { House } from './house.ts'
+import type { Sale } from './operator.ts'
+import type { World } from './world.ts'
+
+export interface Stage {
+  readonly world: World
+  readonly house: House
+  readonly broker: BrokerHost
+  readonly bank: Bank
+  readonly sale: Sale
+}
+
+/** What goes wrong by itself, once a second. */
+export async function makeMischief(stage: Stage, goesOn: () => boolean): Promise<void> {
+  const { world, house, broker, bank } = stage
+  const { random } = world
+  while (goesOn()) {
+    await wait(world.outside.clock, 1_000)
+    if (world.hits('brokerKilledPerSecond')) broker.kill(Math.floor(300 + random() * 2_500))
+    if (world.hits('providerDownPerSecond')) bank.goDown(Math.floor(500 + random() * 4_000))
+    if (world.hits('pausePerSecond')) house.pauseOne()
+    if (world.hits('garbagePerSecond')) publishGarbage(stage)
+  }
+}
+
+const garbage: readonly [string, ...string[]] = ['', '{', 'null', '{"requestId":1}', '\u0000ÿ']
+
+/** Whatever it is, it changes nothing (I19). */
+function publishGarbage({ world, broker, sale }: Stage): void {
+  const { random, plan } = world
+  const [productId = 0] = sale.productIds
+  const topic = pick(random, [
+    addToCartTopic(plan.routing, sale.flashSaleId, productId),
+    addToCartResultTopic(plan.nodes[0]?.name ?? ''),
+    stockReleasedTopic,
+  ])
+  world.trace.note(`garbage for ${topic}`)
+  const body = Buffer.from(`${pick(random, garbage)} `)
+  broker
+    .current()
+    ?.publish(topic, [body])
+    .catch(() => undefined)
+}

@@ -1,0 +1,98 @@
+import { pick } from '../support/turns.ts'
+import type { HttpAnswer, HttpCall } from './door.ts'
+import { adminToken, type House } from './house.ts'
+import type { ProductPlan } from './plan.ts'
+import type { World } from './world.ts'
+
+/** Who runs the shop: sets it up, and meddles with it while it is open. */
+export interface Operator {
+  readonly sale: Sale
+  /** When the sale was first asked to be cancelled, simulated epoch ms. */
+  cancelledAt(): number | undefined
+  work(goesOn: () => boolean): Promise<void>
+  adjust(productId: number, adjustBy: number): Promise<HttpAnswer>
+  resume(): Promise<HttpAnswer>
+}
+
+export interface Sale {
+  readonly flashSaleId: number
+  readonly productIds: readonly number[]
+  readonly shoppers: readonly { readonly id: number; readonly token: string }[]
+}
+
+/** Beside the shoppers of the plan: for a last try when all is quiet. */
+const sparesMax = 2
+/** Long enough for the longest of runs. */
+const saleMs = 3_600_000
+
+export async function openShop(world: World, house: House): Promise<Operator> {
+  const { plan, clock, random } = world
+  let cancelledAt: number | undefined
+
+  async function ask(method: HttpCall['method'], path: string, body?: unknown) {
+    const headers = {
+      authorization: `Bearer ${adminToken}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    }
+    world.trace.note(`operator ${method} ${path} ${JSON.stringify(body ?? {})}`)
+    const answer = await house.call({ method, path, body, headers })
+    world.trace.note(`operator ${method} ${path}: ${answer.status}`)
+    return answer
+  }
+
+  async function make<T>(path: string, body: unknown): Promise<T> {
+    const answer = await ask('POST', path, body)
+    if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer)}`)
+    return answer.body as T
+  }
+
+  async function offer(flashSaleId: number, product: ProductPlan): Promise<number> {
+    const { priceMinor, stock, purchaseLimit } = product
+    const made = { name: 'Lamp', priceMinor, stock, currency: 'EUR' }
+    const { id: productId } = await make<{ id: number }>('/v1/admin/products', made)
+    const limit = purchaseLimit === undefined ? {} : { purchaseLimit }
+    await make(`/v1/admin/flash-sales/${flashSaleId}/products`, { productId, ...limit })
+    return productId
+  }
+
+  const startsAt = new Date(clock.now()).toISOString()
+  const endsAt = new Date(clock.now() + saleMs).toISOString()
+  const sale = { name: 'Simulation', startsAt, endsAt }
+  const { id: flashSaleId } = await make<{ id: number }>('/v1/admin/flash-sales', sale)
+  const productIds: number[] = []
+  for (const product of plan.products) productIds.push(await offer(flashSaleId, product))
+  const wanted = { count: plan.shoppers + sparesMax }
+  const { users } = await make<{ users: Sale['shoppers'] }>('/v1/admin/users/batch', wanted)
+
+  const adjust = (productId: number, adjustBy: number): Promise<HttpAnswer> =>
+    ask('PATCH', `/v1/admin/products/${productId}/stock`, { adjustBy, reason: 'simulation' })
+  const change = (verb: string): Promise<HttpAnswer> =>
+    ask('POST', `/v1/admin/flash-sales/${flashSaleId}/${verb}`)
+
+  async function workOnce(): Promise<void> {
+    const drawn = random()
+    const productId = productIds[Math.floor(random() * productIds.length)] ?? 0
+    if (drawn < 0.6) await adjust(productId, pick(random, [-2, -1, 1, 2, 3]))
+    else if (drawn < 0.75) await change('pause')
+    else if (drawn < 0.95) await change('resume')
+    else if (random() < 0.6) {
+      cancelledAt ??= clock.now()
+      await change('cancel')
+    }
+  }
+
+  return {
+    sale: { flashSaleId, productIds, shoppers: users },
+    cancelledAt: () => cancelledAt,
+    async work(goesOn) {
+      while (goesOn()) {
+        await new Promise<void>((resolve) => {
+          world.outside.clock.after(500 + random() * 4_000, resolve)
+        })
+        if (goesOn()) await workOnce()
+      }
+    },
+    adjust,
+    resume: () => change('resume'),
+  }
+}

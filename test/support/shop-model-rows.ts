@@ -1,0 +1,84 @@
+import type { FlashSaleState } from '../../src/domain/flash-sale.ts'
+import type { InvoiceStatus } from '../../src/domain/invoice.ts'
+import type { PaymentStatus } from '../../src/domain/payment.ts'
+
+/** What there is in the shop of the model. */
+export interface ModelSale {
+  state: FlashSaleState
+  readonly startsAt: number
+  readonly endsAt: number
+  readonly holdMs: number
+}
+
+export interface ModelProduct {
+  readonly id: number
+  readonly priceMinor: number
+  readonly purchaseLimit: number | undefined
+  allotment: number
+}
+
+export interface ModelHold {
+  readonly id: string
+  readonly userId: number
+  readonly key: string
+  readonly productId: number
+  readonly quantity: number
+  readonly expiresAt: number
+  /** Which of its owner's carts it was put into. */
+  readonly cart: number
+  invoiceId: string | undefined
+  status: 'held' | 'sold' | 'released' | 'expired'
+}
+
+export interface ModelInvoice {
+  readonly id: string
+  readonly userId: number
+  readonly key: string
+  readonly totalMinor: number
+  /** Ids of the holds its lines point at. */
+  lines: string[]
+  status: InvoiceStatus
+  dueAt: number
+  isExtended: boolean
+}
+
+export interface ModelWish {
+  readonly requestId: string
+  readonly userId: number
+  readonly key: string
+  readonly productId: number
+  readonly quantity: number
+  readonly refuseUnlessRecorded: 'too_late' | 'sold_out' | undefined
+}
+
+export interface ModelPayment {
+  readonly id: string
+  readonly userId: number
+  readonly invoiceId: string
+  readonly key: string
+  readonly method: string
+  status: PaymentStatus
+  isGivenUp: boolean
+}
+
+export interface ModelAttempt {
+  readonly id: string
+  readonly userId: number
+  readonly invoiceId: string
+  readonly key: string
+  readonly method: string
+}
+
+/** What the money part sees of the shop. */
+export interface ModelShop {
+  readonly now: number
+  readonly sale: ModelSale
+  readonly holds: ModelHold[]
+  readonly invoices: readonly ModelInvoice[]
+  readonly payments: ModelPayment[]
+  available(productId: number): number
+  taken(productId: number, userId?: number): number
+  product(productId: number): ModelProduct
+  /** Those its lines point at now. */
+  holdsOf(invoice: ModelInvoice): readonly ModelHold[]
+}

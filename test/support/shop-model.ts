@@ -1,0 +1,173 @@
+import { flashSaleStatus, type FlashSaleState } from '../../src/domain/flash-sale.ts'
+import { ModelMoney } from './shop-model-money.ts'
+import type {
+  ModelHold,
+  ModelInvoice,
+  ModelPayment,
+  ModelProduct,
+  ModelSale,
+  ModelShop,
+  ModelWish,
+} from './shop-model-rows.ts'
+
+/**
+ * What the scripts of `src/db` do, once more and without a database: plain objects, no batch, no SQL. The
+ * model tests compare the two step by step.
+ */
+export class ShopModel implements ModelShop {
+  now: number
+  readonly sale: ModelSale
+  readonly products: readonly ModelProduct[]
+  readonly holds: ModelHold[] = []
+  readonly invoices: ModelInvoice[] = []
+  readonly payments: ModelPayment[] = []
+  readonly money: ModelMoney
+  /** Requests refused for good. */
+  readonly #refused = new Map<string, string>()
+  /** How many carts each shopper has checked out. */
+  readonly #carts = new Map<number, number>()
+
+  constructor(now: number, sale: ModelSale, products: readonly ModelProduct[]) {
+    this.now = now
+    this.sale = sale
+    this.products = products
+    this.money = new ModelMoney(this)
+  }
+
+  available(productId: number): number {
+    return this.product(productId).allotment - this.taken(productId)
+  }
+
+  /** Units held or sold, of one shopper or of all. */
+  taken(productId: number, userId?: number): number {
+    return this.holds
+      .filter((hold) => hold.productId === productId && (userId ?? hold.userId) === hold.userId)
+      .filter(({ status }) => status === 'held' || status === 'sold')
+      .reduce((sum, { quantity }) => sum + quantity, 0)
+  }
+
+  product(productId: number): ModelProduct {
+    const found = this.products.find(({ id }) => id === productId)
+    if (found === undefined) throw new Error(`no product ${productId}`)
+    return found
+  }
+
+  /** `held <id>`, `replayed <id>`, or the refusal. */
+  reserve(wish: ModelWish): string {
+    const { requestId, userId, key, productId, quantity } = wish
+    const recorded = this.holds.find((hold) => hold.userId === userId && hold.key === key)
+    if (recorded !== undefined) {
+      const same = recorded.productId === productId && recorded.quantity === quantity
+      return same ? `replayed ${recorded.id}` : 'idempotency_key_reused'
+    }
+    const refusal = this.#refused.get(requestId) ?? wish.refuseUnlessRecorded
+    if (refusal === 'too_late') this.#refused.set(requestId, refusal)
+    if (refusal !== undefined) return refusal
+    if (flashSaleStatus(this.sale, this.now) !== 'active') return 'sale_not_open'
+    const { purchaseLimit = Infinity } = this.product(productId)
+    if (this.taken(productId, userId) + quantity > purchaseLimit) return 'purchase_limit_reached'
+    if (this.available(productId) < quantity) return 'sold_out'
+    this.holds.push({
+      ...{ id: requestId, userId, key, productId, quantity, status: 'held', invoiceId: undefined },
+      expiresAt: this.now + this.sale.holdMs,
+      cart: this.#carts.get(userId) ?? 0,
+    })
+    return `held ${requestId}`
+  }
+
+  #inCart(userId: number): ModelHold[] {
+    const cart = this.#carts.get(userId) ?? 0
+    return this.holds.filter(
+      (hold) => hold.userId === userId && hold.cart === cart && isInACart(hold),
+    )
+  }
+
+  remove(userId: number, holdId: string): 'removed' | 'not_found' {
+    const hold = this.holds.find(({ id }) => id === holdId)
+    if (hold?.userId !== userId || !isInACart(hold)) return 'not_found'
+    hold.status = 'released'
+    return 'removed'
+  }
+
+  clear(userId: number): void {
+    for (const hold of this.#inCart(userId)) hold.status = 'released'
+  }
+
+  /** `created <id>`, `replayed <id>` or `cart_empty`. */
+  checkOut(userId: number, key: string, invoiceId: string): string {
+    const known = this.invoices.find((each) => each.userId === userId && each.key === key)
+    if (known !== undefined) return `replayed ${known.id}`
+    const live = this.#inCart(userId).filter(({ expiresAt }) => expiresAt > this.now)
+    if (live.length === 0) return 'cart_empty'
+    for (const hold of live) hold.invoiceId = invoiceId
+    const totalMinor = live.reduce(
+      (sum, { productId, quantity }) => sum + quantity * this.product(productId).priceMinor,
+      0,
+    )
+    this.invoices.push({
+      ...{ id: invoiceId, userId, key, totalMinor, lines: live.map(({ id }) => id) },
+      ...{ status: 'unpaid', dueAt: this.now + this.sale.holdMs, isExtended: false },
+    })
+    this.#carts.set(userId, (this.#carts.get(userId) ?? 0) + 1)
+    return `created ${invoiceId}`
+  }
+
+  cancelInvoice(userId: number, invoiceId: string): 'cancelled' | 'not_unpaid' | 'not_found' {
+    const invoice = this.invoices.find(({ id }) => id === invoiceId)
+    if (invoice?.userId !== userId) return 'not_found'
+    if (invoice.status !== 'unpaid') return 'not_unpaid'
+    this.#end(invoice, 'cancelled', 'released')
+    return 'cancelled'
+  }
+
+  #end(
+    invoice: ModelInvoice,
+    status: 'cancelled' | 'expired',
+    holdStatus: 'released' | 'expired',
+  ): void {
+    invoice.status = status
+    for (const hold of this.holdsOf(invoice)) hold.status = holdStatus
+  }
+
+  /** Those its lines point at now. */
+  holdsOf({ lines }: ModelInvoice): readonly ModelHold[] {
+    return this.holds.filter(({ id }) => lines.includes(id))
+  }
+
+  /** Both numbers are of what was ended: holds in carts, invoices. */
+  expire(): readonly [number, number] {
+    const holds = this.holds.filter((hold) => isInACart(hold) && hold.expiresAt <= this.now)
+    for (const hold of holds) hold.status = 'expired'
+    const invoices = this.invoices.filter(
+      ({ status, dueAt }) => status === 'unpaid' && dueAt <= this.now,
+    )
+    for (const invoice of invoices) this.#end(invoice, 'expired', 'expired')
+    return [holds.length, invoices.length]
+  }
+
+  /** The same for a sale that was cancelled. */
+  sweepCancelled(): readonly [number, number] {
+    if (this.sale.state !== 'cancelled') return [0, 0]
+    const holds = this.holds.filter(isInACart)
+    for (const hold of holds) hold.status = 'released'
+    const invoices = this.invoices.filter(({ status }) => status === 'unpaid')
+    for (const invoice of invoices) this.#end(invoice, 'cancelled', 'released')
+    return [holds.length, invoices.length]
+  }
+
+  adjust(productId: number, adjustBy: number): 'adjusted' | 'out_of_bounds' {
+    if (this.available(productId) + adjustBy < 0) return 'out_of_bounds'
+    this.product(productId).allotment += adjustBy
+    return 'adjusted'
+  }
+
+  changeState(state: FlashSaleState): 'changed' | 'over' {
+    if (this.now >= this.sale.endsAt) return 'over'
+    if (this.sale.state === 'cancelled' && state !== 'cancelled') return 'over'
+    this.sale.state = state
+    return 'changed'
+  }
+}
+
+const isInACart = ({ status, invoiceId }: ModelHold): boolean =>
+  status === 'held' && invoiceId === undefined
