@@ -41,6 +41,11 @@ const clock = {
   message: 'only clock.ts reads the time',
 }
 
+const spreadLiteral = {
+  selector: 'SpreadElement > ObjectExpression.argument, SpreadElement > ArrayExpression.argument',
+  message: 'write the members of the literal in place',
+}
+
 export default defineConfig(
   globalIgnores(['dist', 'data', 'out', 'coverage', 'node_modules']),
   {
@@ -63,18 +68,25 @@ export default defineConfig(
       'max-params': ['error', 4],
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
       eqeqeq: 'error',
+      'no-restricted-syntax': ['error', spreadLiteral],
     },
   },
   {
     files: ['src/**/*.ts'],
-    rules: { 'no-restricted-syntax': ['error', environment, clock], 'no-console': 'error' },
+    rules: {
+      'no-restricted-syntax': ['error', environment, clock, spreadLiteral],
+      'no-console': 'error',
+    },
   },
-  { files: ['src/config.ts', 'src/clock.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  {
+    files: ['src/config.ts', 'src/clock.ts'],
+    rules: { 'no-restricted-syntax': ['error', spreadLiteral] },
+  },
   {
     files: ['**/*.test.ts', '**/*.contract.ts', 'test/**', 'functional_test/**', 'scripts/**'],
     rules: {
       'max-lines-per-function': 'off',
-      'no-restricted-syntax': 'off',
+      'no-restricted-syntax': ['error', spreadLiteral],
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },

@@ -64,10 +64,7 @@ export function startContender(cell: Cell, surroundings: Surroundings): Promise<
 async function startRival(cell: Cell, surroundings: Surroundings): Promise<Contender> {
   const server = await startServer({
     name: cell.contender,
-    arguments: [
-      ...['--import', 'tsx'],
-      join(import.meta.dirname, 'contenders', `${cell.contender}.ts`),
-    ],
+    arguments: ['--import', 'tsx', join(import.meta.dirname, 'contenders', `${cell.contender}.ts`)],
     environment: {
       ANSWER: cell.workload === 'sold-out' ? 'sold_out' : 'held',
       DATABASE_PATH: surroundings.databasePath,

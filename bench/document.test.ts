@@ -7,17 +7,25 @@ import { canonicalScale } from './scale.ts'
 import { summarize } from './statistics.ts'
 
 const machine = {
-  ...{ processor: '2 × Some CPU', memoryGb: 8, system: 'linux 6 x64', node: 'v20', sqlite: '3' },
-  ...{ nsqd: 'nsqd v1.3.0', commit: 'abc123', loadBefore: 0.1 },
+  processor: '2 × Some CPU',
+  memoryGb: 8,
+  system: 'linux 6 x64',
+  node: 'v20',
+  sqlite: '3',
+  nsqd: 'nsqd v1.3.0',
+  commit: 'abc123',
+  loadBefore: 0.1,
 }
 
 /** A canonical run in which every cell gave the same. */
 function document(loadBefore = machine.loadBefore): Promise<string> {
   const latency = { p50: 1, p99: 2, max: 3 }
   const given = {
-    ...{ answers: { 201: 1_000, '409 sold_out': 9_000 }, latency },
-    ...{ paying: { seconds: 2, paid: 1_000, latency }, peakMemoryMb: { api: 300 } },
-    ...{ cpuSeconds: { api: 1, worker: 0.5, generator: 0.3 } },
+    answers: { 201: 1_000, '409 sold_out': 9_000 },
+    latency,
+    paying: { seconds: 2, paid: 1_000, latency },
+    peakMemoryMb: { api: 300 },
+    cpuSeconds: { api: 1, worker: 0.5, generator: 0.3 },
     databaseWork: { unit: 'statements', count: 0 } as const,
   }
   const results = planCells(canonicalScale).map((cell) => resultOf(cell, given))

@@ -15,11 +15,20 @@ const request = {
   requestId: '0197a1b2-0000-7000-8000-000000000001',
   userId: 4_711,
   idempotencyKey: '0197a1b2-0000-7000-8000-000000000001',
-  ...{ flashSaleId: 1, productId: 55, quantity: 1, nodeId: 'api-1', sentAt: 1_797_000_000_000 },
+  flashSaleId: 1,
+  productId: 55,
+  quantity: 1,
+  nodeId: 'api-1',
+  sentAt: 1_797_000_000_000,
 }
 const reservation = {
-  ...{ id: request.requestId, productId: 55, quantity: 1, unitPriceMinor: 1_999, currency: 'EUR' },
-  ...{ status: 'held' as const, expiresAt: 1_797_000_300_000 },
+  id: request.requestId,
+  productId: 55,
+  quantity: 1,
+  unitPriceMinor: 1_999,
+  currency: 'EUR',
+  status: 'held' as const,
+  expiresAt: 1_797_000_300_000,
 }
 const outcome = { kind: 'held' as const, reservation, replayed: false }
 const result = {

@@ -60,8 +60,11 @@ function rowFailures({ databasePath, load }: Evidence): string[] {
   const holds = load.answersInAll['201'] ?? 0
   const paidInvoices = load.paying?.paid ?? 0
   const told = {
-    ...{ reservations: holds, cartDetails: holds, heldMovements: holds },
-    ...{ unitsTaken: holds, paidInvoices },
+    reservations: holds,
+    cartDetails: holds,
+    heldMovements: holds,
+    unitsTaken: holds,
+    paidInvoices,
   }
   return differences('rows', { ...countRows(databasePath) }, told)
 }

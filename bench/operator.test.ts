@@ -9,8 +9,10 @@ const gated = 'holdfast_reserve_requests_total{outcome="sold_out",asked="gate"} 
 
 test('statements of all processes and kinds are added up', () => {
   const text = [
-    ...['holdfast_database_statements_total{kind="read"} 40', asked],
-    ...['holdfast_database_statements_total{kind="write"} 2', gated],
+    'holdfast_database_statements_total{kind="read"} 40',
+    asked,
+    'holdfast_database_statements_total{kind="write"} 2',
+    gated,
     'holdfast_database_statements_total 100',
   ].join('\n')
   expect(databaseWorkIn(text)).toEqual({ unit: 'statements', count: 142 })

@@ -49,7 +49,9 @@ function ratios(summaries: Summaries, scale: Scale): Wanted[] {
     { what: 'refusals/s when sold out, nsq ÷ bare', bound, limit: 0.45, measured: refusals },
     {
       what: `topic-per-product, ${many} products ÷ ${few}`,
-      ...{ bound, limit: 0.7, measured: ratioOf(topics(many), topics(few)) },
+      bound,
+      limit: 0.7,
+      measured: ratioOf(topics(many), topics(few)),
     },
   ]
 }
@@ -65,7 +67,10 @@ function latencies(summaries: Summaries): Wanted[] {
     { what: 'nsq, all connections, plenty, p99 ÷ p50', bound, limit: 3, measured: tail },
     {
       what: 'nsq, race, p99 of add-to-cart',
-      ...{ bound, limit: 2_000, unit, measured: summaries.get('race/nsq')?.p99 },
+      bound,
+      limit: 2_000,
+      unit,
+      measured: summaries.get('race/nsq')?.p99,
     },
   ]
 }
@@ -75,17 +80,23 @@ function limits(summaries: Summaries): Wanted[] {
   return [
     {
       what: 'nsq, race, bots with no answer, a 5xx or a reset',
-      ...{ bound, limit: 0, measured: spread(summaries, 'race/nsq', badlyAnswered) },
+      bound,
+      limit: 0,
+      measured: spread(summaries, 'race/nsq', badlyAnswered),
     },
     {
       what: 'API process memory, all requests waiting at once',
-      ...{ bound, limit: 400, unit: ' MB' },
+      bound,
+      limit: 400,
+      unit: ' MB',
       measured: spread(summaries, 'waiting/nsq', ({ peakMemoryMb }) => peakMemoryMb['api'] ?? 0),
     },
     {
       what: `database ${workUnit(summaries)} per refused request when sold out, nsq`,
       // Amortised: the probe, the sweep and the like go on once a second whatever is asked.
-      ...{ bound, limit: 0.01, measured: spread(summaries, 'sold-out/nsq', workPerRefusal) },
+      bound,
+      limit: 0.01,
+      measured: spread(summaries, 'sold-out/nsq', workPerRefusal),
     },
   ]
 }

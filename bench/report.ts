@@ -98,9 +98,17 @@ function raceTable(summaries: Summaries, workload: string): string {
     spreadText(spreadOf(summary.rounds.map(read)))
   return table(
     [
-      ...['', 'holds', 'refusals', 'told 202 first', 'all told after s'],
-      ...['p50 ms', 'p99 ms', 'paid', 'all paid after s'],
-      ...['server CPU s', 'generator CPU s'],
+      '',
+      'holds',
+      'refusals',
+      'told 202 first',
+      'all told after s',
+      'p50 ms',
+      'p99 ms',
+      'paid',
+      'all paid after s',
+      'server CPU s',
+      'generator CPU s',
     ],
     found.map((summary) => [
       summary.cell.contender,

@@ -17,8 +17,13 @@ export function resultOf(cell: Cell, given: Given): CellResult {
   return {
     cell,
     load: {
-      ...{ seconds, answers, answersInAll: answers, latency },
-      ...{ faults: [], toldLater: 0, paying: given.paying },
+      seconds,
+      answers,
+      answersInAll: answers,
+      latency,
+      faults: [],
+      toldLater: 0,
+      paying: given.paying,
     },
     cpuSeconds: given.cpuSeconds ?? {},
     peakMemoryMb: given.peakMemoryMb ?? {},

@@ -3,8 +3,14 @@ import { judgeSoak } from './soak-judgement.ts'
 import { vitalsIn, type Vitals } from './vitals.ts'
 
 const calm: Vitals = {
-  ...{ process: 'api', keptHeapMb: 40, usedHeapMb: 55, residentMb: 150 },
-  ...{ descriptors: 30, timers: 3, resources: 12, loopLagMs: 11 },
+  process: 'api',
+  keptHeapMb: 40,
+  usedHeapMb: 55,
+  residentMb: 150,
+  descriptors: 30,
+  timers: 3,
+  resources: 12,
+  loopLagMs: 11,
 }
 const stormy: Vitals = { ...calm, usedHeapMb: 300, descriptors: 10_030, loopLagMs: 900 }
 
@@ -44,15 +50,11 @@ test('what cannot be told of a process is not judged', () => {
 
 test('vitals are read from Prometheus text', () => {
   const text = [
-    ...[
-      '# HELP x y',
-      'nodejs_heap_size_used_bytes 1048576',
-      'nodejs_eventloop_lag_p99_seconds 0.012',
-    ],
-    ...[
-      'nodejs_active_resources{type="TCPSocketWrap"} 7',
-      'nodejs_active_resources{type="Timeout"} 2',
-    ],
+    '# HELP x y',
+    'nodejs_heap_size_used_bytes 1048576',
+    'nodejs_eventloop_lag_p99_seconds 0.012',
+    'nodejs_active_resources{type="TCPSocketWrap"} 7',
+    'nodejs_active_resources{type="Timeout"} 2',
     'nodejs_active_resources_total 9',
   ].join('\n')
   expect(vitalsIn(text)).toEqual({ usedHeapMb: 1, resources: 9, timers: 2, loopLagMs: 12 })

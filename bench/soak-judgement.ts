@@ -37,22 +37,30 @@ interface Bound {
  */
 const bounds: readonly Bound[] = [
   {
-    ...{ what: 'heap after collection', unit: 'MB', allowance: 16 },
+    what: 'heap after collection',
+    unit: 'MB',
+    allowance: 16,
     read: ({ keptHeapMb }) => keptHeapMb,
     readDuring: ({ usedHeapMb }) => usedHeapMb,
   },
   {
-    ...{ what: 'resident memory', unit: 'MB', allowance: 128 },
+    what: 'resident memory',
+    unit: 'MB',
+    allowance: 128,
     read: ({ residentMb }) => residentMb,
   },
   {
-    ...{ what: 'open descriptors', unit: '', allowance: 16 },
+    what: 'open descriptors',
+    unit: '',
+    allowance: 16,
     read: ({ descriptors }) => descriptors,
   },
-  { ...{ what: 'timers', unit: '', allowance: 16 }, read: ({ timers }) => timers },
-  { ...{ what: 'active resources', unit: '', allowance: 16 }, read: ({ resources }) => resources },
+  { what: 'timers', unit: '', allowance: 16, read: ({ timers }) => timers },
+  { what: 'active resources', unit: '', allowance: 16, read: ({ resources }) => resources },
   {
-    ...{ what: 'event loop lag p99', unit: 'ms', allowance: 250 },
+    what: 'event loop lag p99',
+    unit: 'ms',
+    allowance: 250,
     read: ({ loopLagMs }) => loopLagMs,
   },
 ]

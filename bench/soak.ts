@@ -66,9 +66,13 @@ function jobsOf({ scale, shoppers }: Run, { contender, sale }: Stage) {
   const { connections, seconds, calmConnections, calmSeconds, crowds, thinkMs } = scale.soak
   const { tokensPath } = shoppers
   const job = {
-    ...{ kind: 'soak' as const, thinkMs },
-    ...{ origins: contender.origins, tokensPath, ...sale },
-    ...{ shoppers: scale.shoppers, visitors: scale.returning },
+    kind: 'soak' as const,
+    thinkMs,
+    origins: contender.origins,
+    tokensPath,
+    ...sale,
+    shoppers: scale.shoppers,
+    visitors: scale.returning,
   }
   const storm: SoakJob = { ...job, connections, seconds, crowds }
   const calm: SoakJob = { ...job, connections: calmConnections, seconds: calmSeconds, crowds: [] }

@@ -125,7 +125,9 @@ function scaleOf({ x, y, height }: Chart): Scale {
   return {
     x: (value) => margin.left + (value / xMax) * (width - margin.left - margin.right),
     y: (value) => bottom - (value / yMax) * (bottom - margin.top),
-    ...{ bottom, xMax, yMax },
+    bottom,
+    xMax,
+    yMax,
   }
 }
 

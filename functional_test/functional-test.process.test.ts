@@ -74,15 +74,34 @@ async function raceAtStub(
 ): Promise<Outcome> {
   shop = await startStubShop({ stock: 10, holdMs: 2_000, honesty })
   return functionalTest(
-    ...[`-flashsale=${shop.flashSaleId}`, `-productID=${shop.productId}`, '-h', shop.origin],
-    ...['--admin-token', shop.adminToken, '--bots', '60', '--seed', '5', '--timeout', '60'],
+    `-flashsale=${shop.flashSaleId}`,
+    `-productID=${shop.productId}`,
+    '-h',
+    shop.origin,
+    '--admin-token',
+    shop.adminToken,
+    '--bots',
+    '60',
+    '--seed',
+    '5',
+    '--timeout',
+    '60',
     ...flags,
   )
 }
 
 test('the program sells out to a hundred bots and every invariant holds', async () => {
   const { code, stdout } = await functionalTest(
-    ...['--bots', '100', '--stock', '20', '--hold-seconds', '3', '--seed', '1', '--timeout', '60'],
+    '--bots',
+    '100',
+    '--stock',
+    '20',
+    '--hold-seconds',
+    '3',
+    '--seed',
+    '1',
+    '--timeout',
+    '60',
   )
   expect(stdout).toContain('seed 1 ')
   expect(stdout).toMatch(/holds +B3 +sold units \(API A\) = units of paid invoices \(API B\)/)
@@ -100,8 +119,20 @@ test.skipIf(nsqd === undefined)(
   'over nsqd, bots are dealt out over two API nodes and every invariant holds',
   async () => {
     const { code, stdout } = await functionalTest(
-      ...['--broker', 'nsq', '--api-nodes', '2', '--bots', '60', '--stock', '6'],
-      ...['--hold-seconds', '2', '--seed', '1', '--timeout', '60'],
+      '--broker',
+      'nsq',
+      '--api-nodes',
+      '2',
+      '--bots',
+      '60',
+      '--stock',
+      '6',
+      '--hold-seconds',
+      '2',
+      '--seed',
+      '1',
+      '--timeout',
+      '60',
     )
     for (const process of ['worker', 'api 1', 'api 2', 'nsqd']) {
       expect(stdout).toMatch(new RegExp(`\\n +${process} +\\d+\\n`))
@@ -152,7 +183,12 @@ test('a host that is not there is said plainly', async () => {
   await shop.close()
   shop = undefined
   const { code, stderr } = await functionalTest(
-    ...['-flashsale=1', '-productID=1', '-h', origin, '--admin-token', 'any'],
+    '-flashsale=1',
+    '-productID=1',
+    '-h',
+    origin,
+    '--admin-token',
+    'any',
   )
   expect(stderr).toContain(`cannot reach ${origin}`)
   expect(code).toBe(2)

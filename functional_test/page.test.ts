@@ -75,7 +75,10 @@ describe('the page of a run', () => {
 test('whatever a shop says stays text', () => {
   const hostile = `"'><script>alert(1)</script><img onerror=alert(1)>&amp;`
   const finding: Finding = {
-    ...{ id: hostile, title: hostile, violations: 1, measured: hostile },
+    id: hostile,
+    title: hostile,
+    violations: 1,
+    measured: hostile,
     examples: [hostile, `${hostile} again`],
   }
   const plain = summaryOfASmallRun()
@@ -98,7 +101,11 @@ test('whatever a shop says stays text', () => {
 test('a run in which nothing was told has a page as well', () => {
   const plain = summaryOfASmallRun()
   const page = pageOf({
-    ...{ ...plain, latencies: [], stock: [], perSecond: [], memory: [] },
+    ...plain,
+    latencies: [],
+    stock: [],
+    perSecond: [],
+    memory: [],
     raceLatencies: { held: [], refused: [] },
   })
   expect(parsed(page).errors).toEqual([])

@@ -122,7 +122,9 @@ function perSecond({ perSecond: rows, phases }: Summary, kind: 'holds' | 'refusa
     height: 220,
     colour: kind,
     bars: rows.map((row) => ({
-      ...{ from: row.second, to: row.second + 1, count: row[kind] },
+      from: row.second,
+      to: row.second + 1,
+      count: row[kind],
       tip: `${row.second} to ${row.second + 1} s: ${counted(row[kind])} ${kind}`,
     })),
   })

@@ -83,7 +83,11 @@ async function runAgainst(options: Options, shop: Shop, print: Print): Promise<S
     const bots = await createBots(observer, adminToken, { count: options.bots, seed: options.seed })
     const { flashSaleId, productId } = sale
     const run: Run = {
-      ...{ shoppers, history, crowd, flashSaleId, productId },
+      shoppers,
+      history,
+      crowd,
+      flashSaleId,
+      productId,
       id: randomUUID().slice(0, 8),
     }
     const buyers = options.target.kind === 'host' ? 'others too' : 'bots only'

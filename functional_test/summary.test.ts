@@ -5,8 +5,13 @@ const summary = summaryOfASmallRun()
 
 test('the rates begin with the first byte sent and end with the last such answer', () => {
   expect(summary.race).toEqual({
-    ...{ connectSeconds: 0.5, sentWithinMs: 5, answeredWithinMs: 20 },
-    ...{ holds: 1, holdsPerSecond: 100, refusals: 1, refusalsPerSecond: 50 },
+    connectSeconds: 0.5,
+    sentWithinMs: 5,
+    answeredWithinMs: 20,
+    holds: 1,
+    holdsPerSecond: 100,
+    refusals: 1,
+    refusalsPerSecond: 50,
   })
 })
 

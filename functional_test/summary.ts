@@ -100,7 +100,10 @@ export function summarize({ evidence, findings, moments, memory, about }: Facts)
   return {
     about: {
       ...about,
-      ...{ bots, productId, allotment: start.allotment, availableAtStart: start.available },
+      bots,
+      productId,
+      allotment: start.allotment,
+      availableAtStart: start.available,
     },
     race: raceNumbers(told, moments, sent),
     busiestSecond: {
@@ -112,7 +115,10 @@ export function summarize({ evidence, findings, moments, memory, about }: Facts)
     latencies: latenciesOf(history, moments),
     raceLatencies: raceHistograms(history, moments),
     stock: thinned(history.stock, stockPointsMax).map(({ answeredAt, available, held, sold }) => ({
-      ...{ second: seconds(answeredAt), available, held, sold },
+      second: seconds(answeredAt),
+      available,
+      held,
+      sold,
     })),
     perSecond,
     phases: { raceEnds: seconds(moments.raceSettledAt), ends: seconds(moments.endAt) },

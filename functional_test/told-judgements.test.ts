@@ -105,8 +105,13 @@ describe('when only bots buy, API A', () => {
     const evidence: Evidence = { ...honestRun(), buyers: 'bots only' }
     evidence.history.stock.push(stock(3, 0, 3, 0))
     evidence.history.tries.push({
-      ...{ bot: 3, phase: 'race', quantity: 1, startedAt: t(0), settledAt: t(1) },
-      ...{ outcome: 'unanswered', code: null },
+      bot: 3,
+      phase: 'race',
+      quantity: 1,
+      startedAt: t(0),
+      settledAt: t(1),
+      outcome: 'unanswered',
+      code: null,
     })
     expect(violated(evidence)).toEqual([])
   })

@@ -34,14 +34,20 @@ afterEach(async () => {
 
 const environment = { PATH: process.env['PATH'] }
 const commandOn = (provider: string): readonly string[] => [
-  ...['--import', 'tsx', script],
-  ...['--database', fixture.path, '--provider', provider],
+  '--import',
+  'tsx',
+  script,
+  '--database',
+  fixture.path,
+  '--provider',
+  provider,
 ]
 
 function audit(...options: readonly string[]) {
   const command = [...commandOn(fixture.ledgerPath), ...options]
   const { status, stdout, stderr } = spawnSync(process.execPath, command, {
-    ...{ encoding: 'utf8', env: environment },
+    encoding: 'utf8',
+    env: environment,
   })
   return { status, stdout, stderr }
 }
@@ -92,7 +98,8 @@ describe('npm run audit', () => {
         expect.stringContaining(`there is no ${what} at ${path}`) as string
       expect(audit('--database', path)).toMatchObject({ status: 2, stderr: says('database') })
       expect(audit('--provider', path)).toMatchObject({
-        ...{ status: 2, stderr: says("provider's ledger") },
+        status: 2,
+        stderr: says("provider's ledger"),
       })
     }
     const silent = audit('--provider', 'http://127.0.0.1:9')

@@ -253,8 +253,12 @@ it('the simulated provider has a file of its own, however it is spelled', () => 
 it('no refusal repeats a secret', () => {
   const planted = 'planted-canary'
   const lines = reasons({
-    ...{ MESSAGE_KEYS: planted, JWKS_URL: planted, NSQD_TCP_ADDRESSES: planted },
-    ...{ ADMIN_TOKEN: planted, JWT_SECRET: planted, NODE_ENV: 'production' },
+    MESSAGE_KEYS: planted,
+    JWKS_URL: planted,
+    NSQD_TCP_ADDRESSES: planted,
+    ADMIN_TOKEN: planted,
+    JWT_SECRET: planted,
+    NODE_ENV: 'production',
   })
   expect(lines.length).toBeGreaterThan(2)
   expect(lines.join()).not.toContain(planted)
@@ -262,12 +266,15 @@ it('no refusal repeats a secret', () => {
 
 describe('production', () => {
   const secrets = {
-    ...{ NODE_ENV: 'production', LOCAL_ISSUER: 'on' },
+    NODE_ENV: 'production',
+    LOCAL_ISSUER: 'on',
     ...productionSecrets,
   }
   const external = {
-    ...{ NODE_ENV: 'production', ADMIN_TOKEN: secret },
-    ...{ JWT_ISSUER: 'https://login.example.com/', JWT_AUDIENCE: 'flash-sales' },
+    NODE_ENV: 'production',
+    ADMIN_TOKEN: secret,
+    JWT_ISSUER: 'https://login.example.com/',
+    JWT_AUDIENCE: 'flash-sales',
   }
 
   it('runs with secrets of 32 characters, and makes none', () => {

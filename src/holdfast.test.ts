@@ -13,11 +13,14 @@ async function warnings(environment: Readonly<Record<string, string>>): Promise<
 
 describe('a start', () => {
   const production = {
-    ...{ NODE_ENV: 'production', LOCAL_ISSUER: 'on' },
-    ...{ ADMIN_TOKEN: 'a'.repeat(32), JWT_SECRET: 'j'.repeat(32) },
+    NODE_ENV: 'production',
+    LOCAL_ISSUER: 'on',
+    ADMIN_TOKEN: 'a'.repeat(32),
+    JWT_SECRET: 'j'.repeat(32),
   }
   const provider = {
-    ...{ PAYMENT_PROVIDER_URL: 'http://127.0.0.1:9', PAYMENT_WEBHOOK_SECRET: 'w'.repeat(32) },
+    PAYMENT_PROVIDER_URL: 'http://127.0.0.1:9',
+    PAYMENT_WEBHOOK_SECRET: 'w'.repeat(32),
   }
   const simulated = expect.stringContaining('payments are simulated') as string
 

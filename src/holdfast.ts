@@ -42,7 +42,10 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   const { clock, logger, random } = surroundings
   const metrics = createMetrics()
   const database = openSqlite({
-    ...{ path: config.databasePath, clock, random, defer: surroundings.defer },
+    path: config.databasePath,
+    clock,
+    random,
+    defer: surroundings.defer,
     onStatements: (count) => {
       metrics.databaseStatements.inc(count)
     },
@@ -51,7 +54,11 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   const reader = openSqliteReader(config.databasePath)
   const { provider, providerServices } = createProvider(config, surroundings)
   const foundation = layFoundation(config, surroundings, {
-    ...{ database, reader, broker, provider, metrics },
+    database,
+    reader,
+    broker,
+    provider,
+    metrics,
   })
   const roles = createRoles(foundation)
   const readiness = createReadiness({ ...baseChecks(foundation), ...roles.checks })
@@ -60,10 +67,18 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
     config.role !== 'api' && config.broker === 'nsq' ? [janitor(config, surroundings)] : []
   const services = [
     databaseService({ database, reader }, clock, logger),
-    ...[...providerServices, broker, ...janitors, ...roles.services, doors],
+    ...providerServices,
+    broker,
+    ...janitors,
+    ...roles.services,
+    doors,
   ]
   const lifecycle = createLifecycle({
-    ...{ services, clock, logger, stopTimeoutMs, totalStopTimeoutMs },
+    services,
+    clock,
+    logger,
+    stopTimeoutMs,
+    totalStopTimeoutMs,
   })
   return {
     ...lifecycle,
@@ -94,7 +109,9 @@ function createBroker(config: Config, { clock, logger, random, defer }: Surround
     tcpAddresses: config.nsqdTcpAddresses,
     httpAddresses: config.nsqdHttpAddresses,
     lookupdHttpAddresses: config.nsqlookupdHttpAddresses,
-    ...{ clock, logger, random },
+    clock,
+    logger,
+    random,
   })
 }
 
@@ -105,7 +122,8 @@ function janitor(config: Config, { clock, logger }: Surroundings): Service {
     httpAddresses: config.nsqdHttpAddresses,
     prefix: addToCartResultTopicPrefix,
     everyMs: janitorEveryMs,
-    ...{ clock, logger },
+    clock,
+    logger,
   })
 }
 

@@ -61,7 +61,8 @@ describe('a line of the log', () => {
     expect(line).not.toContain('attached')
     expect(JSON.parse(line)).toMatchObject({
       err: {
-        ...{ type: 'Error', message: 'of [address] with Bearer [token]' },
+        type: 'Error',
+        message: 'of [address] with Bearer [token]',
         stack: expect.stringContaining('logger.test.ts') as string,
         cause: { message: 'cause: [token]', code: 'E_CAUSE' },
       },

@@ -25,7 +25,9 @@ export function createLogger(
   { redact = createRedact([]), destination = standardOutput }: LoggerOptions = {},
 ) {
   const options = {
-    ...{ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime },
+    level,
+    base: bindings,
+    timestamp: pino.stdTimeFunctions.isoTime,
     redact: [...names, ...names.map((name) => `*.${name}`)],
     serializers: { err: describeError },
     // The last word on every line, whoever wrote what into which field.
@@ -80,7 +82,9 @@ function describe(error: unknown, depth: number): unknown {
   const { name, message, stack, cause } = error
   const { code } = error as NodeJS.ErrnoException
   return {
-    ...{ type: name, message, stack },
+    type: name,
+    message,
+    stack,
     ...(code !== undefined && { code }),
     ...(cause !== undefined && { cause: describe(cause, depth + 1) }),
   }

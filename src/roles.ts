@@ -87,7 +87,11 @@ export function layFoundation(
   const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
   return {
     ...surroundings,
-    ...{ config, database, broker, codec, metrics },
+    config,
+    database,
+    broker,
+    codec,
+    metrics,
     park: createParking({ broker, metrics, logger, now: () => clock.now() }),
     settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
     audit: createAudit({ database: reader, provider, clock }),

@@ -33,7 +33,9 @@ export async function openOrders(options: OrdersOptions): Promise<Orders> {
   const logger = createLogger('warn', {})
   const database = openSqlite({ path: options.databasePath, clock, random: Math.random })
   const provider = createSimulatedProvider({
-    ...{ path: options.paymentSimulatorPath, clock, random: Math.random },
+    path: options.paymentSimulatorPath,
+    clock,
+    random: Math.random,
   })
   await provider.start()
   const shared = { database, clock, newId: newUuid, logger }

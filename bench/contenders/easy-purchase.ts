@@ -155,8 +155,17 @@ export class Till {
     const expiresAt = now + terms.holdSeconds * 1000
     const cartId = this.cart.get(userId)?.id ?? this.openCart(userId, now)
     this.addReservation.run(
-      ...[id, userId, key, flashSaleId, productId, cartId],
-      ...[quantity, terms.priceMinor, terms.currency, now, expiresAt],
+      id,
+      userId,
+      key,
+      flashSaleId,
+      productId,
+      cartId,
+      quantity,
+      terms.priceMinor,
+      terms.currency,
+      now,
+      expiresAt,
     )
     this.addCartDetail.run(id, cartId, productId, quantity, now)
     this.addMovement.run(productId, id, quantity, now)

@@ -199,8 +199,13 @@ export class Soak implements Answerer {
     const answers = this.answers.read()
     const paying = { seconds, paid: this.paid, latency: this.payLatencies.read() }
     return {
-      ...{ seconds, answers, answersInAll: answers, latency: this.latencies.read() },
-      ...{ faults: this.faults.read(), toldLater: answers['add to cart: 202'] ?? 0, paying },
+      seconds,
+      answers,
+      answersInAll: answers,
+      latency: this.latencies.read(),
+      faults: this.faults.read(),
+      toldLater: answers['add to cart: 202'] ?? 0,
+      paying,
     }
   }
 }

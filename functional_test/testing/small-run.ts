@@ -23,8 +23,13 @@ export function summaryOfASmallRun(findings: readonly Finding[] = []): Summary {
   )
   history.holds.push(holdOf(0, 10), holdOf(1, 1510))
   history.keyedAnswers.push({
-    ...{ step: 'add to cart', scope: 'user 1', sentAt: zero + 5, answeredAt: zero + 20 },
-    ...{ outcome: 'refused', identity: 'sold_out', verbatim: null },
+    step: 'add to cart',
+    scope: 'user 1',
+    sentAt: zero + 5,
+    answeredAt: zero + 20,
+    outcome: 'refused',
+    identity: 'sold_out',
+    verbatim: null,
   })
   history.stock.push(stockAt(0, 1), stockAt(30, 0))
   return summarize({
@@ -54,31 +59,53 @@ const exchange = (
   bot: number,
   { at, forMs, code, status }: Timed & { readonly status: number },
 ): Exchange => ({
-  ...{ step: 'add to cart', bot, status, code, retryAfter: 'missing' },
-  ...{ sentAt: zero + at, answeredAt: zero + at + forMs },
+  step: 'add to cart',
+  bot,
+  status,
+  code,
+  retryAfter: 'missing',
+  sentAt: zero + at,
+  answeredAt: zero + at + forMs,
 })
 
 const tryOf = (
   bot: number,
   { at, forMs, code, phase }: Timed & { readonly phase: Try['phase'] },
 ): Try => ({
-  ...{ bot, phase, quantity: 1, code, outcome: code === null ? 'held' : 'refused' },
-  ...{ startedAt: zero + at, settledAt: zero + at + forMs },
+  bot,
+  phase,
+  quantity: 1,
+  code,
+  outcome: code === null ? 'held' : 'refused',
+  startedAt: zero + at,
+  settledAt: zero + at + forMs,
 })
 
 const holdOf = (bot: number, toldAt: number) => ({
-  ...{ bot, reservationId: `r${bot}`, quantity: 1 },
-  ...{ toldAt: zero + toldAt, expiresAt: zero + toldAt + 5_000 },
+  bot,
+  reservationId: `r${bot}`,
+  quantity: 1,
+  toldAt: zero + toldAt,
+  expiresAt: zero + toldAt + 5_000,
 })
 
 const stockAt = (at: number, available: number) => ({
-  ...{ productId: 11, allotment: 1, available, held: 1 - available, sold: 0 },
-  ...{ sentAt: zero + at, answeredAt: zero + at + 1 },
+  productId: 11,
+  allotment: 1,
+  available,
+  held: 1 - available,
+  sold: 0,
+  sentAt: zero + at,
+  answeredAt: zero + at + 1,
 })
 
 function evidenceOf(history: Evidence['history']): Evidence {
   return {
-    ...{ bots: 2, botOf: new Map(), productId: 11, buyers: 'bots only', history },
+    bots: 2,
+    botOf: new Map(),
+    productId: 11,
+    buyers: 'bots only',
+    history,
     start: stockAt(0, 1),
     clock: { offsetMs: 0, errorMs: 50 },
     answers: { stockBefore: null, stockAfter: null, invoices: null, audit: null },

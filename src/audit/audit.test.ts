@@ -238,8 +238,10 @@ describe('the audit of both books', () => {
     fixture.clock.advance(60_000)
     const report = await createAudit({ ...fixture, provider: silentAfterOnePage() })()
     expect(report).toMatchObject({
-      ...{ holds: false, strayPaymentIds: [payment.id] },
-      ...{ unchecked: ['I12 at the provider: nobody there'], uncheckedIds: ['I12'] },
+      holds: false,
+      strayPaymentIds: [payment.id],
+      unchecked: ['I12 at the provider: nobody there'],
+      uncheckedIds: ['I12'],
     })
     expect(problemsIn(report)).toContain('captured_there_not_paid_here')
   })
@@ -285,7 +287,8 @@ describe('the audit of both books', () => {
     await paidThereToo(large)
     fixture.clock.advance(60_000)
     expect(await audit()).toMatchObject({
-      ...{ holds: true, uncheckedIds: ['I12'] },
+      holds: true,
+      uncheckedIds: ['I12'],
       unchecked: ['I12 at the provider: only 50 of the payments not captured yet were asked for'],
     })
   })

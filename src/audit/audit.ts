@@ -48,7 +48,8 @@ async function audit(options: AuditOptions): Promise<AuditReport> {
   const gaps = [...skipped(ours), ...gapsOf(comparison)]
   return {
     holds: invariants.every(({ violations }) => violations === 0),
-    ...{ checkedAt, invariants },
+    checkedAt,
+    invariants,
     unchecked: gaps.map(({ ids, why }) => `${ids.join(' and ')}${why}`),
     uncheckedIds: gaps.flatMap(({ ids }) => ids),
     strayPaymentIds: straysOf(comparison),

@@ -29,7 +29,9 @@ describe('the outcomes for this node', () => {
     settled = []
     parked = []
     consumer = createAddToCartResultConsumer({
-      ...{ broker, codec, nodeId: 'api-1' },
+      broker,
+      codec,
+      nodeId: 'api-1',
       park: (type, reason) => void parked.push(`${type} ${reason}`),
       settle: (requestId, outcome) => void settled.push([requestId, outcome]),
     })

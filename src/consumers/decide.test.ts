@@ -26,7 +26,12 @@ function deciderOn(database: Database): Decider {
   const { clock, newId } = fixture
   const logger = createLogger('silent', {})
   return createDecider({
-    ...{ database, gate, clock, newId, logger, maxAgeMs },
+    database,
+    gate,
+    clock,
+    newId,
+    logger,
+    maxAgeMs,
     metrics: createMetrics(),
   })
 }

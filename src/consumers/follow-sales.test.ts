@@ -59,7 +59,13 @@ describe.each(['channel-per-product', 'topic-per-product'] as const)(
       }
       const { database, clock } = fixture
       sales = createFollowSales({
-        ...{ database, broker, consumer, gate, clock, routing, graceMs },
+        database,
+        broker,
+        consumer,
+        gate,
+        clock,
+        routing,
+        graceMs,
         logger: createLogger('silent', {}),
         metrics: createMetrics(),
       })

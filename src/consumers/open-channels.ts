@@ -78,7 +78,9 @@ export function createOpenChannels(options: OpenChannelsOptions): OpenChannels {
 
   return {
     has: (wanted) => opened.has(channelKey(wanted)),
-    ...{ open, close, deleteFinishedTopics },
+    open,
+    close,
+    deleteFinishedTopics,
     all: () => [...opened.values()],
     async stop() {
       for (const { subscription } of opened.values()) closings.add(subscription.close())

@@ -18,7 +18,9 @@ describe('the news of released stock', () => {
     released = []
     parked = []
     consumer = createStockReleasedConsumer({
-      ...{ broker, codec, nodeId: 'worker-1' },
+      broker,
+      codec,
+      nodeId: 'worker-1',
       park: (type, reason) => void parked.push(`${type} ${reason}`),
       onReleased: (productId) => void released.push(productId),
     })

@@ -52,7 +52,8 @@ function decided(idempotencyKey: string): Decided {
   const requestId = '0197a1b2-0000-7000-8000-000000000001'
   const wish = { userId: 1, flashSaleId: 1, productId: 1, quantity: 1, sentAt: 0 }
   return {
-    ...{ message, request: { ...wish, requestId, idempotencyKey, nodeId: 'api-1' } },
+    message,
+    request: { ...wish, requestId, idempotencyKey, nodeId: 'api-1' },
     outcome: { kind: 'refused', refusal: 'sold_out' },
   }
 }

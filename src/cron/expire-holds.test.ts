@@ -261,7 +261,10 @@ describe('requests that were answered with 202', () => {
   async function record(...requestIdsToRecord: readonly string[]): Promise<void> {
     const sentAt = fixture.clock.now()
     const requests = requestIdsToRecord.map((requestId) => ({
-      ...{ requestId, userId: user, idempotencyKey: requestId, sentAt },
+      requestId,
+      userId: user,
+      idempotencyKey: requestId,
+      sentAt,
     }))
     await fixture.run(recordUnanswered(requests))
   }

@@ -24,7 +24,10 @@ afterEach(async () => {
 const now = (): number => fixture.clock.now()
 const cart = (userId = user) => fixture.read(readCart(userId, now()))
 const order = (changes: Partial<CheckOut> = {}): CheckOut => ({
-  ...{ userId: user, idempotencyKey: 'k', invoiceId: fixture.newId(), now: now() },
+  userId: user,
+  idempotencyKey: 'k',
+  invoiceId: fixture.newId(),
+  now: now(),
   ...changes,
 })
 

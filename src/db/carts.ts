@@ -106,8 +106,15 @@ export function* checkOut(order: CheckOut): Script<CheckOutResult> {
   const holdSeconds = Math.min(...lines.map((each) => each.holdSeconds))
   yield* run(
     insertInvoice,
-    ...[invoiceId, userId, line.cartId, idempotencyKey, totalMinor, line.currency],
-    ...[holdSeconds, now + holdSeconds * 1000, now],
+    invoiceId,
+    userId,
+    line.cartId,
+    idempotencyKey,
+    totalMinor,
+    line.currency,
+    holdSeconds,
+    now + holdSeconds * 1000,
+    now,
   )
   for (const each of lines) yield* invoiceLine(each, invoiceId, now)
   const closed = yield* first(closeCart, line.cartId)
@@ -130,8 +137,13 @@ function* invoiceLine(line: Line, invoiceId: string, now: number): Script<void> 
   if (claimed === undefined) throw new Error(`hold ${reservationId} ended during checkout`)
   yield* run(
     insertInvoiceDetail,
-    ...[reservationId, invoiceId, productId, name, quantity],
-    ...[unitPriceMinor, quantity * unitPriceMinor],
+    reservationId,
+    invoiceId,
+    productId,
+    name,
+    quantity,
+    unitPriceMinor,
+    quantity * unitPriceMinor,
   )
 }
 

@@ -25,8 +25,11 @@ describe('a new product', () => {
   it('has all its stock available, and the ledger says where it came from', async () => {
     const product = await create(1)
     expect(product).toEqual({
-      ...{ id: product?.id, shopId: 1, name: 'Earbuds' },
-      ...{ priceMinor: 4_999, currency: 'EUR' },
+      id: product?.id,
+      shopId: 1,
+      name: 'Earbuds',
+      priceMinor: 4_999,
+      currency: 'EUR',
     })
     const productId = product?.id ?? 0
     const stock = { productId, allotment: 7, available: 7, held: 0, sold: 0 }

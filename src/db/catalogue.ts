@@ -71,7 +71,12 @@ export function* adjustStock(adjustment: StockAdjustment): Script<AdjustResult> 
   const { productId, adjustBy, reason, allotmentMax, now } = adjustment
   const adjusted = yield* first(
     adjust,
-    ...[adjustBy, adjustBy, productId, adjustBy, adjustBy, allotmentMax],
+    adjustBy,
+    adjustBy,
+    productId,
+    adjustBy,
+    adjustBy,
+    allotmentMax,
   )
   if (adjusted !== undefined) yield* run(insertAllotted, productId, adjustBy, reason, now)
   const stock = yield* readStock(productId)

@@ -42,8 +42,13 @@ describe('a new sale', () => {
   it('is open, with its schedule and no product', async () => {
     const id = await emptySale(5, 10)
     expect(await fixture.read(findFlashSale(id))).toEqual({
-      ...{ id, name: '12.12', state: 'open', holdSeconds: 60, products: [] },
-      ...{ startsAt: now() + 5, endsAt: now() + 10 },
+      id,
+      name: '12.12',
+      state: 'open',
+      holdSeconds: 60,
+      products: [],
+      startsAt: now() + 5,
+      endsAt: now() + 10,
     })
     expect(await fixture.read(findFlashSale(999))).toBeUndefined()
   })

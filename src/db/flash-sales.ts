@@ -177,7 +177,11 @@ export function* addProductToSale(add: AddProduct, productsMax: number): Script<
   const priceMinor = add.salePriceMinor ?? price.priceMinor
   yield* run(
     insertProductInSale,
-    ...[flashSaleId, productId, priceMinor, add.purchaseLimit ?? null, now],
+    flashSaleId,
+    productId,
+    priceMinor,
+    add.purchaseLimit ?? null,
+    now,
   )
   const changed = yield* findFlashSale(flashSaleId)
   const product = changed?.products.find((each) => each.productId === productId)

@@ -108,8 +108,15 @@ function* insertAttempt(order: BeginPayment, invoice: Invoice): Script<Payment> 
   const { totalMinor: amountMinor, currency } = invoice
   yield* run(
     insertPayment,
-    ...[id, invoice.id, userId, idempotencyKey, method, amountMinor, currency],
-    ...[now, now],
+    id,
+    invoice.id,
+    userId,
+    idempotencyKey,
+    method,
+    amountMinor,
+    currency,
+    now,
+    now,
   )
   const status = 'authorizing'
   const declineCode = null
@@ -257,7 +264,10 @@ export type AttemptEnd =
 export function* endPayment(paymentId: string, end: AttemptEnd, now: number): Script<boolean> {
   const ended = yield* first<{ invoiceId: string }>(
     endAttempt,
-    ...[end.status, end.code, now, paymentId],
+    end.status,
+    end.code,
+    now,
+    paymentId,
   )
   if (ended === undefined) return false
   const { invoiceId } = ended

@@ -172,7 +172,8 @@ describe('invoices', () => {
       attempt(
         `insert into invoices select ?, user_id, ${columns}, status, total_minor, currency,
            hold_seconds, due_at, extended_at, created_at, paid_at, ended_at from invoices where id = ?`,
-        ...['copy', invoice.id],
+        'copy',
+        invoice.id,
       )
     await expect(copy(`cart_id, 'another key'`)).rejects.toThrow(/UNIQUE.*cart_id/)
     await attempt(
@@ -197,7 +198,10 @@ describe('invoices', () => {
     const move = (status: string): Promise<void> =>
       attempt(
         `update invoices set status = ?, ended_at = ?, paid_at = ? where id = ?`,
-        ...[status, ended(status), status === 'paid' ? 1 : null, id],
+        status,
+        ended(status),
+        status === 'paid' ? 1 : null,
+        id,
       )
     if (from === 'needs_attention') await move('expired')
     if (from !== 'unpaid') await move(from)

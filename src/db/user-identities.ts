@@ -12,7 +12,8 @@ export function* findUsersOf(
 ): Script<readonly (number | undefined)[]> {
   const rows = yield* all<{ subject: string; userId: number }>(
     selectUserIds(subjects.length),
-    ...[issuer, ...padded(subjects)],
+    issuer,
+    ...padded(subjects),
   )
   const userIds = new Map(rows.map(({ subject, userId }) => [subject, userId]))
   return subjects.map((subject) => userIds.get(subject))

@@ -52,8 +52,13 @@ describe.each([
       kind: 'held' as const,
       replayed: false,
       reservation: {
-        ...{ id: testId(1), productId: 5, quantity: 1, unitPriceMinor: 0, currency: 'EUR' },
-        ...{ status: 'held' as const, expiresAt: 1 },
+        id: testId(1),
+        productId: 5,
+        quantity: 1,
+        unitPriceMinor: 0,
+        currency: 'EUR',
+        status: 'held' as const,
+        expiresAt: 1,
       },
     }
     const refused = { kind: 'refused' as const, refusal: 'sold_out' as const }

@@ -37,8 +37,11 @@ describe('parking', () => {
     expect(broker.published[0]?.topic).toBe('parked_messages')
     expect(parked()).toEqual([
       {
-        ...{ type: 'add_to_cart', reason: 'bad_signature', bytes: 3 },
-        ...{ parkedAt: clock.now(), base64: 'AP8K' },
+        type: 'add_to_cart',
+        reason: 'bad_signature',
+        bytes: 3,
+        parkedAt: clock.now(),
+        base64: 'AP8K',
       },
     ])
   })

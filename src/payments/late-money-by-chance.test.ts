@@ -163,7 +163,10 @@ describe(`money by chance (seed ${seed})`, () => {
       const offer = await fixture.sale({ stock: 3, holdSeconds: 60, purchaseLimit: 2 })
       const users = await fixture.users(4)
       const world: World = {
-        ...{ fixture, offer, random, users },
+        fixture,
+        offer,
+        random,
+        users,
         invoices: [],
         pushed: [],
         paymentIds: [],

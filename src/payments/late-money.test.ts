@@ -159,7 +159,9 @@ describe('money for an expired invoice', () => {
     expect(await standing()).toBe('needs_attention')
     const told = fixture.operations().filter((each) => each.startsWith(payment.id))
     expect(told.map((each) => each.slice(payment.id.length + 1))).toEqual([
-      ...['authorize pending', 'void voided', 'arrive captured'],
+      'authorize pending',
+      'void voided',
+      'arrive captured',
     ])
     await expect(fixture.pay(invoice)).rejects.toThrow('needs_attention')
   })

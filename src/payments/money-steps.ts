@@ -99,7 +99,9 @@ export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
   }
 
   return {
-    ...{ authorized, drop, giveUp },
+    authorized,
+    drop,
+    giveUp,
     decline: (paymentId, code) => end(paymentId, { status: 'declined', code }),
     authorizedLate: (paymentId) => place(paymentId, placeEnded),
     moved: (paymentId) => place(paymentId, placeMoved),

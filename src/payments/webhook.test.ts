@@ -39,7 +39,9 @@ describe('a signed webhook', () => {
 
 describe('an event', () => {
   const event = {
-    ...{ id: 'evt_1', type: 'payment.captured', paymentId: 'p1' },
+    id: 'evt_1',
+    type: 'payment.captured',
+    paymentId: 'p1',
     createdAt: '2026-12-12T12:12:00.000Z',
   }
 

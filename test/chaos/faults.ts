@@ -32,21 +32,30 @@ const kinds: readonly Kind[] = [
   ...ofPart('api 2', ({ apis }) => apis[1]!),
   ...ofPart('provider', ({ provider }) => provider),
   {
-    ...{ victim: 'nsqd', title: 'killed -9 and restarted', msMin: 0, msMax: 2_000 },
+    victim: 'nsqd',
+    title: 'killed -9 and restarted',
+    msMin: 0,
+    msMax: 2_000,
     async strike({ nsqd }) {
       await nsqd.kill()
       return () => nsqd.restart()
     },
   },
   {
-    ...{ victim: 'nsqd', title: 'stopped in order and restarted', msMin: 0, msMax: 1_000 },
+    victim: 'nsqd',
+    title: 'stopped in order and restarted',
+    msMin: 0,
+    msMax: 1_000,
     async strike({ nsqd }) {
       await nsqd.stop()
       return () => nsqd.restart()
     },
   },
   {
-    ...{ victim: 'nsqd', title: 'silent (SIGSTOP)', msMin: 500, msMax: 4_000 },
+    victim: 'nsqd',
+    title: 'silent (SIGSTOP)',
+    msMin: 500,
+    msMax: 4_000,
     async strike({ nsqd }) {
       await nsqd.pause()
       return () => {
@@ -56,11 +65,17 @@ const kinds: readonly Kind[] = [
     },
   },
   {
-    ...{ victim: 'database', title: 'locked', msMin: 500, msMax: 7_000 },
+    victim: 'database',
+    title: 'locked',
+    msMin: 500,
+    msMax: 7_000,
     strike: ({ databasePath }) => lock(databasePath),
   },
   {
-    ...{ victim: 'provider', title: 'down', msMin: 1_000, msMax: 6_000 },
+    victim: 'provider',
+    title: 'down',
+    msMin: 1_000,
+    msMax: 6_000,
     async strike({ provider }) {
       await turn(provider, { down: true })
       return () => turn(provider, { down: false })
@@ -71,14 +86,20 @@ const kinds: readonly Kind[] = [
 function ofPart(victim: Victim, find: (shop: Shop) => Part): readonly Kind[] {
   return [
     {
-      ...{ victim, title: 'killed -9 and restarted', msMin: 0, msMax: 2_000 },
+      victim,
+      title: 'killed -9 and restarted',
+      msMin: 0,
+      msMax: 2_000,
       async strike(shop) {
         await find(shop).kill()
         return () => find(shop).start()
       },
     },
     {
-      ...{ victim, title: 'silent (SIGSTOP)', msMin: 500, msMax: 5_000 },
+      victim,
+      title: 'silent (SIGSTOP)',
+      msMin: 500,
+      msMax: 5_000,
       async strike(shop) {
         await find(shop).pause()
         return () => {
@@ -88,7 +109,10 @@ function ofPart(victim: Victim, find: (shop: Shop) => Part): readonly Kind[] {
       },
     },
     {
-      ...{ victim, title: 'told to stop (SIGTERM) and restarted', msMin: 0, msMax: 500 },
+      victim,
+      title: 'told to stop (SIGTERM) and restarted',
+      msMin: 0,
+      msMax: 500,
       async strike(shop) {
         await find(shop).stop()
         return () => find(shop).start()

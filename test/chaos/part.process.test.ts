@@ -27,7 +27,11 @@ async function start({ end = '', stop = 'process.exit(0)' }: Ways): Promise<Part
     }).listen(${port}, '127.0.0.1')`
   const origin = `http://127.0.0.1:${port}`
   const made = createPart({
-    ...{ name: 'ours', command: ['-e', program], environment: {}, origin, health: '/livez' },
+    name: 'ours',
+    command: ['-e', program],
+    environment: {},
+    origin,
+    health: '/livez',
   })
   part = made
   await made.start()

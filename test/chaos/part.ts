@@ -101,7 +101,9 @@ export function createPart(options: PartOptions): Part {
   }
 
   return {
-    ...{ name, origin, start },
+    name,
+    origin,
+    start,
     kill: () => end('SIGKILL'),
     async pause() {
       if (child === undefined || hasEnded(child)) return

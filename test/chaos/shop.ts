@@ -52,23 +52,39 @@ async function lay(folder: string, nsqd: NsqProcess): Promise<Shop> {
   const provider = createPart({
     name: 'provider',
     command: [
-      ...[...simulator, '--port', String(providerPort), '--path', join(folder, 'provider.db')],
-      ...['--webhooks', `${originOf(apiPorts[0] ?? 0)}/v1/webhooks/payments`, '--slow-ms', '1000'],
+      ...simulator,
+      '--port',
+      String(providerPort),
+      '--path',
+      join(folder, 'provider.db'),
+      '--webhooks',
+      `${originOf(apiPorts[0] ?? 0)}/v1/webhooks/payments`,
+      '--slow-ms',
+      '1000',
     ],
     environment: { PAYMENT_WEBHOOK_SECRET: webhookSecret },
     origin: originOf(providerPort),
     health: '/simulator',
   })
   const environment = {
-    ...{ NODE_ENV: 'test', LOG_LEVEL: 'error', BROKER: 'nsq' },
-    ...{ NSQD_TCP_ADDRESSES: nsqd.tcpAddress, NSQD_HTTP_ADDRESSES: nsqd.httpAddress },
-    ...{ DATABASE_PATH: databasePath, PAYMENT_PROVIDER_URL: provider.origin },
-    ...{ PAYMENT_WEBHOOK_SECRET: webhookSecret, JWT_SECRET: secret(), ADMIN_TOKEN: adminToken },
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'error',
+    BROKER: 'nsq',
+    NSQD_TCP_ADDRESSES: nsqd.tcpAddress,
+    NSQD_HTTP_ADDRESSES: nsqd.httpAddress,
+    DATABASE_PATH: databasePath,
+    PAYMENT_PROVIDER_URL: provider.origin,
+    PAYMENT_WEBHOOK_SECRET: webhookSecret,
+    JWT_SECRET: secret(),
+    ADMIN_TOKEN: adminToken,
     HOLD_SECONDS: String(holdSeconds),
   }
   const part = (name: string, role: string, port: number): Part =>
     createPart({
-      ...{ name, command: program, origin: originOf(port), health: '/livez' },
+      name,
+      command: program,
+      origin: originOf(port),
+      health: '/livez',
       environment: { ...environment, ROLE: role, PORT: String(port) },
     })
   const worker = part('worker', 'worker', workerPort)
@@ -81,7 +97,13 @@ async function lay(folder: string, nsqd: NsqProcess): Promise<Shop> {
   }
   let stopping: Promise<void> | undefined
   return {
-    ...{ nsqd, provider, worker, apis, parts, adminToken, databasePath },
+    nsqd,
+    provider,
+    worker,
+    apis,
+    parts,
+    adminToken,
+    databasePath,
     stop: () => (stopping ??= stop()),
   }
 }

@@ -58,7 +58,10 @@ export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wav
   const start = await readStock(observer, sale.productId)
   if (start === null) throw new SetupError(`API A shows no stock of product ${sale.productId}`)
   const run: Run = {
-    ...{ shoppers, history, flashSaleId: sale.flashSaleId, productId: sale.productId },
+    shoppers,
+    history,
+    flashSaleId: sale.flashSaleId,
+    productId: sale.productId,
     crowd: new Crowd(bots.length),
     id: `wave${index}`,
   }

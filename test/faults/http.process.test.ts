@@ -89,8 +89,13 @@ describe('F19: malformed HTTP', () => {
     'a body that comes too slowly is 408: %s',
     async (path) => {
       const head = [
-        ...[`POST ${path} HTTP/1.1`, 'host: shop', `authorization: Bearer ${token}`],
-        ...['content-type: application/json', 'content-length: 100', '', '{"flashSaleId":'],
+        `POST ${path} HTTP/1.1`,
+        'host: shop',
+        `authorization: Bearer ${token}`,
+        'content-type: application/json',
+        'content-length: 100',
+        '',
+        '{"flashSaleId":',
       ]
       expect(await timeout(head.join('\r\n'))).toBeLessThan(bodyWithinMs)
     },

@@ -35,7 +35,8 @@ describe('a mutant', () => {
   it('dies by the test that misses the guard, and the tree is as before', async () => {
     const { verdict } = await tryMutant(tree, killable)
     expect(verdict).toEqual({
-      ...{ kind: 'red', suite: killable.suite },
+      kind: 'red',
+      suite: killable.suite,
       title: expect.stringContaining('stamped before the reopening') as string,
       failure: 'AssertionError: expected false to be true // Object.is equality',
     })

@@ -30,7 +30,8 @@ async function start(environment: Readonly<Record<string, string>>) {
   const folder = createTemporaryFolder()
   const databasePath = `${folder.path}/holdfast.db`
   const program = await startProcess({
-    ...{ LOG_LEVEL: 'trace', DATABASE_PATH: databasePath },
+    LOG_LEVEL: 'trace',
+    DATABASE_PATH: databasePath,
     PAYMENT_SIMULATOR_PATH: `${folder.path}/payment-simulator.db`,
     MESSAGE_KEYS: `k1:${planted.messageSecret}`,
     PAYMENT_WEBHOOK_SECRET: planted.webhookSecret,

@@ -40,7 +40,12 @@ export async function openBank(world: World, path: string): Promise<Bank> {
   const { random, trace, clock } = world
   const lane = world.schedule.lane('provider')
   const provider = createSimulatedProvider({
-    ...{ path, clock: lane.clock, random, defer: lane.defer, slowMs: 1_500, silentMs: 1_000 },
+    path,
+    clock: lane.clock,
+    random,
+    defer: lane.defer,
+    slowMs: 1_500,
+    silentMs: 1_000,
   })
   await provider.start()
   const books = new Sqlite(path, { readonly: true })

@@ -26,9 +26,13 @@ export async function startBrokerHost(world: World): Promise<BrokerHost> {
     generation += 1
     const lane = world.schedule.lane(`broker ${generation}`)
     const broker = createEmbeddedBroker({
-      ...{ clock: lane.clock, logger: quietLogger, random: world.random, defer: lane.defer },
+      clock: lane.clock,
+      logger: quietLogger,
+      random: world.random,
+      defer: lane.defer,
       faults: () => ({ reorderRate: world.faults().reorder, lostFinishRate: 0 }),
-      ...{ messageTimeoutMs, drainTimeoutMs: 1 },
+      messageTimeoutMs,
+      drainTimeoutMs: 1,
     })
     await broker.start()
     return { broker, lane }

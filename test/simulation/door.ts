@@ -88,7 +88,12 @@ interface Context {
 function expressRequest(call: HttpCall, { params, newId }: Context): Request {
   const { headers, body } = call
   const known = {
-    ...{ headers, params, body, query: {}, ip: '127.0.0.1', id: newId() },
+    headers,
+    params,
+    body,
+    query: {},
+    ip: '127.0.0.1',
+    id: newId(),
     get: (name: string) => headers[name.toLowerCase()],
   }
   const request = Object.assign(plainRequest(call), known) as unknown as Request

@@ -64,8 +64,13 @@ export const keyTold = ({ headers }: HttpAnswer): string | undefined => headers[
 
 /** Told for good that this very request takes nothing. */
 const refusals: readonly string[] = [
-  ...['sold_out', 'purchase_limit_reached', 'sale_not_open', 'product_not_in_sale', 'too_late'],
-  ...['cart_full', 'currency_mismatch'],
+  'sold_out',
+  'purchase_limit_reached',
+  'sale_not_open',
+  'product_not_in_sale',
+  'too_late',
+  'cart_full',
+  'currency_mismatch',
 ]
 
 export function isRefused({ answer }: Told): boolean {

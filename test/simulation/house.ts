@@ -42,7 +42,10 @@ const servingOf = ({ life, door }: Slot): readonly Serving[] =>
 
 export function openHouse(world: World, outside: Outside): House {
   const slots: Slot[] = world.plan.nodes.map((node) => ({
-    ...{ node, life: undefined, door: undefined, isReady: false },
+    node,
+    life: undefined,
+    door: undefined,
+    isReady: false,
   }))
   let lives = 0
   let isClosed = false
@@ -107,7 +110,10 @@ function configOf({ plan, random }: World, { name, role }: NodePlan, life: numbe
   const environment = {
     // Whatever stands in for it: several processes, signed messages.
     BROKER: 'nsq',
-    ...{ NODE_ENV: 'test', ROLE: role, ADMIN_TOKEN: adminToken, LOG_LEVEL: 'silent' },
+    NODE_ENV: 'test',
+    ROLE: role,
+    ADMIN_TOKEN: adminToken,
+    LOG_LEVEL: 'silent',
     // A node that names itself has another name after each start.
     NODE_ID: random() < 0.5 ? name : `${name}-${life}`,
     JWT_SECRET: 'jwt-secret-of-the-simulation-0123456789',

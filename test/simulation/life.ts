@@ -22,7 +22,9 @@ export function beginLife(world: World, name: string): Life {
   const mourners = new Set<() => void>()
 
   const life: Life = {
-    ...{ name, lane, world },
+    name,
+    lane,
+    world,
     isAlive: () => lane.isAlive(),
     isDueAt: (point) => lane.isAlive() && world.random() < (world.crashes()[point] ?? 0),
     die(point) {

@@ -58,21 +58,50 @@ export interface Faults {
 }
 
 export const noFaults: Faults = {
-  ...{ publishLost: 0, publishAnswerLost: 0, messageDropped: 0, messageDelayed: 0 },
-  ...{ messageTwice: 0, reorder: 0, finishLost: 0, brokerKilledPerSecond: 0 },
-  ...{ databaseUnavailable: 0, providerCallLost: 0, providerAnswerLost: 0, providerSlow: 0 },
-  ...{ providerDownPerSecond: 0, pausePerSecond: 0, replyLost: 0, webhookLost: 0 },
-  ...{ webhookTwice: 0, webhookForged: 0, garbagePerSecond: 0, lag: 0 },
+  publishLost: 0,
+  publishAnswerLost: 0,
+  messageDropped: 0,
+  messageDelayed: 0,
+  messageTwice: 0,
+  reorder: 0,
+  finishLost: 0,
+  brokerKilledPerSecond: 0,
+  databaseUnavailable: 0,
+  providerCallLost: 0,
+  providerAnswerLost: 0,
+  providerSlow: 0,
+  providerDownPerSecond: 0,
+  pausePerSecond: 0,
+  replyLost: 0,
+  webhookLost: 0,
+  webhookTwice: 0,
+  webhookForged: 0,
+  garbagePerSecond: 0,
+  lag: 0,
 }
 
 /** The most of each; a run has about half of them, each between a little and this. */
 const worst: Faults = {
-  ...{ publishLost: 0.1, publishAnswerLost: 0.1, messageDropped: 0.15 },
-  ...{ messageDelayed: 0.3, messageTwice: 0.3, reorder: 0.5, finishLost: 0.4 },
-  ...{ brokerKilledPerSecond: 0.15, databaseUnavailable: 0.05, providerCallLost: 0.2 },
-  ...{ providerAnswerLost: 0.2, providerSlow: 0.4, providerDownPerSecond: 0.15 },
-  ...{ pausePerSecond: 0.15, replyLost: 0.15, webhookLost: 0.5, webhookTwice: 0.5 },
-  ...{ webhookForged: 0.3, garbagePerSecond: 0.3, lag: 0.1 },
+  publishLost: 0.1,
+  publishAnswerLost: 0.1,
+  messageDropped: 0.15,
+  messageDelayed: 0.3,
+  messageTwice: 0.3,
+  reorder: 0.5,
+  finishLost: 0.4,
+  brokerKilledPerSecond: 0.15,
+  databaseUnavailable: 0.05,
+  providerCallLost: 0.2,
+  providerAnswerLost: 0.2,
+  providerSlow: 0.4,
+  providerDownPerSecond: 0.15,
+  pausePerSecond: 0.15,
+  replyLost: 0.15,
+  webhookLost: 0.5,
+  webhookTwice: 0.5,
+  webhookForged: 0.3,
+  garbagePerSecond: 0.3,
+  lag: 0.1,
 }
 
 const houses: readonly [readonly NodePlan[], ...(readonly NodePlan[])[]] = [
@@ -110,7 +139,8 @@ export function planOf(seed: number): Plan {
     shoppers: between(3, 9),
     // Some are long enough for attempts to be taken up that were left untouched for 15 s.
     stormMs: between(8, 26) * 1_000,
-    ...{ faults: drawFaults(random), crashes: drawCrashes(random) },
+    faults: drawFaults(random),
+    crashes: drawCrashes(random),
   }
 }
 

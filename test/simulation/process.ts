@@ -54,11 +54,19 @@ export async function startProcess(
   const foundation = layFoundation(
     config,
     {
-      ...{ clock, random, logger, newId: world.newId, defer: lane.defer },
-      ...{ timetable: timetableOf(life), shoppersMax: 100 },
+      clock,
+      random,
+      logger,
+      newId: world.newId,
+      defer: lane.defer,
+      timetable: timetableOf(life),
+      shoppersMax: 100,
     },
     {
-      ...{ database, reader: database, metrics, broker: linkBroker(outside.broker, life) },
+      database,
+      reader: database,
+      metrics,
+      broker: linkBroker(outside.broker, life),
       provider: linkProvider(outside.provider, life),
     },
   )

@@ -50,12 +50,16 @@ export function linkProvider(host: ProviderHost, life: Life): PaymentProvider & 
   return {
     authorize: (order) =>
       call({
-        ...{ what: `authorise ${order.paymentId}`, before: 'before authorise' },
-        ...{ after: 'after authorise', ask: () => provider.authorize(order) },
+        what: `authorise ${order.paymentId}`,
+        before: 'before authorise',
+        after: 'after authorise',
+        ask: () => provider.authorize(order),
       }),
     capture: (paymentId) =>
       call({
-        ...{ what: `capture ${paymentId}`, before: 'before capture', after: 'after capture' },
+        what: `capture ${paymentId}`,
+        before: 'before capture',
+        after: 'after capture',
         ask() {
           witness.checkCapture(paymentId)
           return provider.capture(paymentId)
@@ -63,7 +67,9 @@ export function linkProvider(host: ProviderHost, life: Life): PaymentProvider & 
       }),
     void: (paymentId) =>
       call({
-        ...{ what: `void ${paymentId}`, before: 'before void', after: 'after void' },
+        what: `void ${paymentId}`,
+        before: 'before void',
+        after: 'after void',
         ask() {
           witness.checkVoid(paymentId)
           return provider.void(paymentId)

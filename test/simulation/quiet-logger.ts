@@ -9,7 +9,12 @@ export function createSimulatedLogger(complain: Complain): Logger {
     complain(message ?? String(details), details)
   }
   const logger = {
-    ...{ trace: silent, debug: silent, info: silent, warn: silent, error, fatal: error },
+    trace: silent,
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error,
+    fatal: error,
     isLevelEnabled: () => false,
     child: () => logger,
   }

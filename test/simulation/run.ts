@@ -81,10 +81,16 @@ function createWorld({ seed, databasePath, violations, print }: Made) {
     violations.push(violation)
   }
   const world: World = {
-    ...{ plan, random, trace, violate, schedule, clock: schedule.clock },
+    plan,
+    random,
+    trace,
+    violate,
+    schedule,
+    clock: schedule.clock,
     witness: openWitness(databasePath, violate),
     newId: () => testId((ids += 1)),
-    ...{ outside: schedule.lane('outside'), happened: new Set() },
+    outside: schedule.lane('outside'),
+    happened: new Set(),
     faults: () => faults,
     hits(fault) {
       const isHit = faults[fault] > 0 && random() < faults[fault]
@@ -106,8 +112,14 @@ function resultOf(
   tally: Tally | undefined,
 ): RunResult {
   return {
-    ...{ seed: plan.seed, hash: trace.hash(), steps: trace.steps() },
-    ...{ simulatedMs: clock.monotonic(), violations, lastSteps: trace.last(), tally, happened },
+    seed: plan.seed,
+    hash: trace.hash(),
+    steps: trace.steps(),
+    simulatedMs: clock.monotonic(),
+    violations,
+    lastSteps: trace.last(),
+    tally,
+    happened,
   }
 }
 

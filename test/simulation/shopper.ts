@@ -68,37 +68,51 @@ export function createShopper(options: ShopperOptions): Shopper {
     userId,
     add: (productId, quantity, key) =>
       tell({
-        ...{ action: 'add', method: 'POST', path: '/v1/cart/items', key },
+        action: 'add',
+        method: 'POST',
+        path: '/v1/cart/items',
+        key,
         body: { flashSaleId, productId, quantity },
         wished: { productId, quantity },
       }),
     ask: (requestId) =>
       tell({
-        ...{ action: 'ask', method: 'GET', path: `/v1/cart/requests/${requestId}` },
+        action: 'ask',
+        method: 'GET',
+        path: `/v1/cart/requests/${requestId}`,
         wished: { requestId },
       }),
     look: () => tell({ action: 'look', method: 'GET', path: '/v1/cart' }),
     remove: (reservationId) =>
       tell({
-        ...{ action: 'remove', method: 'DELETE', path: `/v1/cart/items/${reservationId}` },
+        action: 'remove',
+        method: 'DELETE',
+        path: `/v1/cart/items/${reservationId}`,
         wished: { reservationId },
       }),
     clear: () => tell({ action: 'clear', method: 'DELETE', path: '/v1/cart' }),
     checkout: (key) => tell({ action: 'checkout', method: 'POST', path: '/v1/checkout', key }),
     pay: (invoiceId, method, key) =>
       tell({
-        ...{ action: 'pay', method: 'POST', path: `/v1/invoices/${invoiceId}/pay`, key },
+        action: 'pay',
+        method: 'POST',
+        path: `/v1/invoices/${invoiceId}/pay`,
+        key,
         body: { paymentMethod: method },
         wished: { invoiceId, method },
       }),
     cancel: (invoiceId) =>
       tell({
-        ...{ action: 'cancel', method: 'POST', path: `/v1/invoices/${invoiceId}/cancel` },
+        action: 'cancel',
+        method: 'POST',
+        path: `/v1/invoices/${invoiceId}/cancel`,
         wished: { invoiceId },
       }),
     invoice: (invoiceId) =>
       tell({
-        ...{ action: 'invoice', method: 'GET', path: `/v1/invoices/${invoiceId}` },
+        action: 'invoice',
+        method: 'GET',
+        path: `/v1/invoices/${invoiceId}`,
         wished: { invoiceId },
       }),
     newKey: () => `key-${userId}-${(keys += 1)}`,
@@ -109,8 +123,11 @@ export function createShopper(options: ShopperOptions): Shopper {
 function summary(answer: HttpAnswer): string {
   const { code, reservation, invoice, payment, status } = bodyOf(answer)
   const parts = [
-    ...[code, reservation?.id, invoice && `${invoice.id} ${invoice.status}`],
-    ...[payment && `${payment.id} ${payment.status}`, typeof status === 'string' && status],
+    code,
+    reservation?.id,
+    invoice && `${invoice.id} ${invoice.status}`,
+    payment && `${payment.id} ${payment.status}`,
+    typeof status === 'string' && status,
   ]
   return [answer.status, ...parts.filter(Boolean)].join(' ')
 }

@@ -29,10 +29,22 @@ describe(`the whole system in a storm (${runs} seeds from ${seed})`, () => {
       .filter((point) => !point.includes('void'))
       .map((point) => `killed ${point}`)
     const answers = [
-      ...['add 201', 'add 202', 'add 409 sold_out', 'add 409 purchase_limit_reached', 'add 0'],
-      ...['add 503 broker_unavailable', 'add 409 sale_not_open', 'add 422 idempotency_key_reused'],
-      ...['checkout 201', 'pay 200', 'pay 202', 'pay 402 payment_declined', 'cancel 200'],
-      ...['pay 409 payment_in_progress', 'pay 409 invoice_expired', 'invoice 404 not_found'],
+      'add 201',
+      'add 202',
+      'add 409 sold_out',
+      'add 409 purchase_limit_reached',
+      'add 0',
+      'add 503 broker_unavailable',
+      'add 409 sale_not_open',
+      'add 422 idempotency_key_reused',
+      'checkout 201',
+      'pay 200',
+      'pay 202',
+      'pay 402 payment_declined',
+      'cancel 200',
+      'pay 409 payment_in_progress',
+      'pay 409 invoice_expired',
+      'invoice 404 not_found',
     ]
     const wanted = [...faults, ...deaths, ...answers]
     expect(wanted.filter((kind) => !happened.has(kind))).toEqual([])

@@ -43,7 +43,7 @@ export async function play(world: World, { databasePath, ledgerPath }: Paths): P
     const house = openHouse(world, { databasePath, broker, provider: bank })
     await house.start()
     const operator = await openShop(world, house)
-    const cast = { ...{ world, house, bank, operator }, ...invite(world, house, operator) }
+    const cast = { world, house, bank, operator, ...invite(world, house, operator) }
     await storm(cast, (goesOn) =>
       makeMischief({ world, house, broker, bank, sale: operator.sale }, goesOn),
     )
@@ -61,7 +61,7 @@ function invite(world: World, house: House, { sale }: Operator) {
   const history: Told[] = []
   const { flashSaleId } = sale
   const all = sale.shoppers.map(({ id, token }) =>
-    createShopper({ ...{ world, house, history, flashSaleId }, userId: id, token }),
+    createShopper({ world, house, history, flashSaleId, userId: id, token }),
   )
   const count = world.plan.shoppers
   return { history, shoppers: all.slice(0, count), newcomers: all.slice(count) }
@@ -217,7 +217,9 @@ function tallyOf({ world, history }: Cast): Tally {
   const count = (sql: string): number => world.witness.rows<{ count: number }>(sql)[0]?.count ?? 0
   const held = history.filter(({ action, answer }) => action === 'add' && answer.status === 201)
   return {
-    ...{ told: history.length, held: held.length },
-    ...{ paid: count(countPaid), stranded: count(countStranded) },
+    told: history.length,
+    held: held.length,
+    paid: count(countPaid),
+    stranded: count(countStranded),
   }
 }

@@ -56,7 +56,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const workers = await startMany(options.workers ?? 1, () => start('worker'))
   const apis = await startMany(options.apis ?? 1, () => start('api'))
   return {
-    ...{ nsqd, apis, workers, databasePath, paymentsPath },
+    nsqd,
+    apis,
+    workers,
+    databasePath,
+    paymentsPath,
     startWorker: (environment) => start('worker', environment),
     query: (sql) => readRows(databasePath, sql),
     lockDatabase() {

@@ -52,7 +52,11 @@ export async function openDatabaseFixture(
   const database = openAgain()
   await migrate(database, readMigrations(migrationsFolder), clock.now())
   return {
-    ...{ database, path, clock, openAgain, openRaw },
+    database,
+    path,
+    clock,
+    openAgain,
+    openRaw,
     newId: () => testId((ids += 1)),
     run: (script) => database.transaction(() => script),
     read: (script) => database.read(() => script),

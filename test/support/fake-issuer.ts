@@ -57,7 +57,9 @@ export async function startFakeIssuer(): Promise<FakeIssuer> {
   const audience = 'flash-sales'
 
   return {
-    ...{ issuer: url, audience, jwksUrl: `${url}/jwks` },
+    issuer: url,
+    audience,
+    jwksUrl: `${url}/jwks`,
     asked: () => asked,
     async addKey(id, algorithm = 'ES256') {
       const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true })

@@ -24,7 +24,8 @@ export type Call = (method: string, path: string, options?: CallOptions) => Prom
 export function createCall(url: string, dispatcher: Dispatcher = new Agent()): Call {
   return async (method, path, { token, body, headers } = {}) => {
     const response = await fetch(`${url}${path}`, {
-      ...{ method, dispatcher },
+      method,
+      dispatcher,
       headers: {
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),

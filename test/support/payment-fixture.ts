@@ -68,7 +68,11 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
 
   return {
     ...base,
-    ...{ provider, unruly, meddle, ledgerPath: path, settlement: createPaymentSettlement(parts) },
+    provider,
+    unruly,
+    meddle,
+    ledgerPath: path,
+    settlement: createPaymentSettlement(parts),
     operations: () => readOperations(books),
     disagreements: async () => compare(await base.rows<OurPayment>(selectOurs), books),
     async close() {

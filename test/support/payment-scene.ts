@@ -79,7 +79,9 @@ export async function openPaymentScene(shopFolder?: string): Promise<PaymentScen
   const query: PaymentScene['query'] = (of, sql, ...values) => readRows(paths[of], sql, values)
 
   return {
-    ...{ simulator, query, pay: payAs },
+    simulator,
+    query,
+    pay: payAs,
     shop: () => shop,
     async killAndRestart(meanwhile) {
       await shop.kill()

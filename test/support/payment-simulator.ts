@@ -54,7 +54,8 @@ export async function startPaymentSimulator(
   }
 
   return {
-    ...{ url, call },
+    url,
+    call,
     switch: (positions) => expectOk('PATCH', '/simulator', positions),
     arrive: (paymentId) => expectOk('POST', `/simulator/${paymentId}/arrive`),
     async statusOf(paymentId) {

@@ -16,7 +16,8 @@ export function createReceivingBroker(): ReceivingBroker {
   const subscribed = new Map<string, SubscribeOptions>()
   const deleted: string[] = []
   const broker: ReceivingBroker = Object.assign(createStubBroker(), {
-    ...{ subscribed, deleted },
+    subscribed,
+    deleted,
     answerDelete: () => Promise.resolve(),
     async deleteTopic(topic: string) {
       await broker.answerDelete()
@@ -50,7 +51,8 @@ export function createMessage(
   attempts = 1,
 ): Message {
   return {
-    ...{ body, attempts },
+    body,
+    attempts,
     finish: () => void note('finish'),
     requeue: (delayMs) => void note(`requeue ${delayMs}`),
     touch: () => void note('touch'),

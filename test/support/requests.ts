@@ -6,12 +6,16 @@ const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'POST /v1/cart/items': { flashSaleId: 1, productId: 1, quantity: 1 },
   'POST /v1/invoices/{id}/pay': { paymentMethod: 'pm_ok' },
   'POST /v1/webhooks/payments': {
-    ...{ id: 'evt_1', type: 'payment.captured', paymentId: 'pay_1' },
+    id: 'evt_1',
+    type: 'payment.captured',
+    paymentId: 'pay_1',
     createdAt: '2026-12-12T12:12:00.000Z',
   },
   'POST /v1/admin/attention/{id}/close': { note: 'x' },
   'POST /v1/admin/flash-sales': {
-    ...{ name: 'x', startsAt: '2026-12-12T12:12:00Z', endsAt: '2096-12-12T13:12:00Z' },
+    name: 'x',
+    startsAt: '2026-12-12T12:12:00Z',
+    endsAt: '2096-12-12T13:12:00Z',
     holdSeconds: 60,
   },
   'POST /v1/admin/products': { name: 'x', priceMinor: 1, currency: 'EUR', stock: 1, shopId: 1 },

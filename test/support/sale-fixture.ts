@@ -135,7 +135,15 @@ export async function openSaleFixture(folder?: TemporaryFolder): Promise<SaleFix
 
   return {
     ...base,
-    ...{ users, sale, product, wish, reserve, hold, invoice, pay, checkOut: checkOutCart },
+    users,
+    sale,
+    product,
+    wish,
+    reserve,
+    hold,
+    invoice,
+    pay,
+    checkOut: checkOutCart,
     user: async () => present((await users(1))[0]),
     async paid(userId, offer, quantity) {
       const due = await invoice(userId, offer, quantity)

@@ -32,7 +32,9 @@ export const begin = fc
       const invoice = chosen(model.invoices, drawn.invoice)
       const stranger = chosen(users, drawn.user) ?? 0
       const attempt = {
-        ...{ id: newId(), key: drawn.key, method: drawn.method },
+        id: newId(),
+        key: drawn.key,
+        method: drawn.method,
         userId: drawn.isOwner ? (invoice?.userId ?? stranger) : stranger,
         invoiceId: invoice?.id ?? 'none',
       }

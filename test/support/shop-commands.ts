@@ -19,7 +19,10 @@ import type { ModelWish } from './shop-model-rows.ts'
 
 /** Everything that may happen to a shop, drawn by fast-check. */
 const wish = fc.record({
-  ...{ user: index, product: index, key, quantity: fc.integer({ min: 1, max: 3 }) },
+  user: index,
+  product: index,
+  key,
+  quantity: fc.integer({ min: 1, max: 3 }),
   refuseUnlessRecorded: rarely(fc.constantFrom('too_late' as const, 'sold_out' as const)),
   /** The message of this earlier request once more. */
   again: rarely(index),
@@ -31,8 +34,12 @@ function modelWish(drawn: DrawnWish, { users, model, wishes, newId }: ComparedSh
   const earlier = again === undefined ? undefined : chosen(wishes, again)
   if (earlier !== undefined) return { ...earlier, refuseUnlessRecorded }
   return {
-    ...{ requestId: newId(), userId: chosen(users, user) ?? 0, key: drawn.key, quantity },
-    ...{ productId: chosen(model.products, product)?.id ?? 0, refuseUnlessRecorded },
+    requestId: newId(),
+    userId: chosen(users, user) ?? 0,
+    key: drawn.key,
+    quantity,
+    productId: chosen(model.products, product)?.id ?? 0,
+    refuseUnlessRecorded,
   }
 }
 

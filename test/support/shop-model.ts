@@ -68,7 +68,13 @@ export class ShopModel implements ModelShop {
     if (this.taken(productId, userId) + quantity > purchaseLimit) return 'purchase_limit_reached'
     if (this.available(productId) < quantity) return 'sold_out'
     this.holds.push({
-      ...{ id: requestId, userId, key, productId, quantity, status: 'held', invoiceId: undefined },
+      id: requestId,
+      userId,
+      key,
+      productId,
+      quantity,
+      status: 'held',
+      invoiceId: undefined,
       expiresAt: this.now + this.sale.holdMs,
       cart: this.#carts.get(userId) ?? 0,
     })
@@ -105,8 +111,14 @@ export class ShopModel implements ModelShop {
       0,
     )
     this.invoices.push({
-      ...{ id: invoiceId, userId, key, totalMinor, lines: live.map(({ id }) => id) },
-      ...{ status: 'unpaid', dueAt: this.now + this.sale.holdMs, isExtended: false },
+      id: invoiceId,
+      userId,
+      key,
+      totalMinor,
+      lines: live.map(({ id }) => id),
+      status: 'unpaid',
+      dueAt: this.now + this.sale.holdMs,
+      isExtended: false,
     })
     this.#carts.set(userId, (this.#carts.get(userId) ?? 0) + 1)
     return `created ${invoiceId}`

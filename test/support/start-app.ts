@@ -60,7 +60,10 @@ export async function startApp({
   const url = holdfast.url()
   const connections = new Agent()
   return {
-    ...{ url, holdfast, databasePath, folder: folder.path },
+    url,
+    holdfast,
+    databasePath,
+    folder: folder.path,
     call: createCall(url, connections),
     async stop() {
       // It waits a moment for what may come on idle connections, by its clock; these are done.

@@ -21,7 +21,8 @@ export function createStubBroker(): StubBroker {
   const subscription: Subscription = { connected: () => true, close: () => Promise.resolve() }
   const broker: StubBroker = {
     name: 'stub broker',
-    ...{ published, channels },
+    published,
+    channels,
     answer: () => Promise.resolve(),
     publish(topic, bodies) {
       published.push({ topic, bodies })

@@ -52,7 +52,13 @@ describe('an API node adding to cart', () => {
     catalog = createSaleCatalog({ database, broker, clock, logger, routing })
     pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs: 5_000 })
     handler = createAddToCartHandler({
-      ...{ catalog, gate, pendingReplies, database, clock, newId, defer },
+      catalog,
+      gate,
+      pendingReplies,
+      database,
+      clock,
+      newId,
+      defer,
       lateReplies: createLateReplies({ database, clock, logger, defer, maxAgeMs: 30_000 }),
       publisher: createPublisher(broker, defer),
       codec: createPlainCodec(),
@@ -189,7 +195,9 @@ describe('an API node adding to cart', () => {
     await settle(soldOut)
     const [first, second, other] = await Promise.all(replies)
     expect([first, second, other].map((reply) => codeOf(reply!))).toEqual([
-      ...['sold_out', 'sold_out', 'idempotency_key_reused'],
+      'sold_out',
+      'sold_out',
+      'idempotency_key_reused',
     ])
     expect(sent()).toHaveLength(1)
     // By then the node's own gate has opened again.
@@ -271,6 +279,8 @@ test('a body read without the schema is what the schema makes of it, and every u
   )
   expect(readPlainBody([])).toBeUndefined()
   expect(readPlainBody({ flashSaleId: 1, productId: 2 })).toEqual({
-    ...{ flashSaleId: 1, productId: 2, quantity: 1 },
+    flashSaleId: 1,
+    productId: 2,
+    quantity: 1,
   })
 })

@@ -132,7 +132,9 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
     name: 'late replies',
     start: () => Promise.resolve(),
     stop: () => notes.idle(),
-    ...{ unanswered, arrived, status },
+    unanswered,
+    arrived,
+    status,
   }
 }
 

@@ -56,7 +56,9 @@ describe('pending replies', () => {
     const shared = replies.share(reply)
     const failed = replies.share(Promise.reject(new Error('no queue')))
     expect([replies.size(), replies.expect('a'), replies.share(reply)]).toEqual([
-      ...[2, undefined, undefined],
+      2,
+      undefined,
+      undefined,
     ])
     await expect(failed).rejects.toThrow('no queue')
     expect(replies.size()).toBe(1)

@@ -30,8 +30,15 @@ async function start(connectionsMax: number): Promise<void> {
   const app = express()
   app.all('/wait', (_request, response) => void waiting.push(response))
   server = createHttpServer({
-    ...{ app, fastLane: undefined, readiness: createReadiness({}), clock },
-    ...{ defer: setImmediate, host: '127.0.0.1', port: 0, headersTimeoutMs: 100, connectionsMax },
+    app,
+    fastLane: undefined,
+    readiness: createReadiness({}),
+    clock,
+    defer: setImmediate,
+    host: '127.0.0.1',
+    port: 0,
+    headersTimeoutMs: 100,
+    connectionsMax,
   })
   await server.start()
 }

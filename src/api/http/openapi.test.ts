@@ -33,9 +33,15 @@ function createWholeApp(fixture: SaleFixture): Express {
     random: () => 0.5,
   })
   const config = {
-    ...{ jwtSecret: testJwtSecret, adminToken: testAdminToken, externalIssuer: undefined },
-    ...{ nodeId: 'test', holdSeconds: 300, addToCartRouting: 'channel-per-product' as const },
-    ...{ addToCartWaitMs: 5_000, addToCartMaxAgeMs: 30_000, addToCartUserRate: 0 },
+    jwtSecret: testJwtSecret,
+    adminToken: testAdminToken,
+    externalIssuer: undefined,
+    nodeId: 'test',
+    holdSeconds: 300,
+    addToCartRouting: 'channel-per-product' as const,
+    addToCartWaitMs: 5_000,
+    addToCartMaxAgeMs: 30_000,
+    addToCartUserRate: 0,
     pendingRepliesMax: 10,
     paymentWebhookSecret: 'webhook-secret-of-the-tests',
   }
@@ -43,7 +49,11 @@ function createWholeApp(fixture: SaleFixture): Express {
   const identity = createIdentity({ config, database, ...surroundings })
   const node = createApiNode(
     {
-      ...{ config, database, broker: createStubBroker(), codec: createPlainCodec(), metrics },
+      config,
+      database,
+      broker: createStubBroker(),
+      codec: createPlainCodec(),
+      metrics,
       settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
       audit: createAudit({ database, provider, clock }),
       announceStockReleased: () => undefined,

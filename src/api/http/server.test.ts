@@ -128,7 +128,9 @@ describe('what is hardly HTTP', () => {
   it('takes an empty chunked body for an empty object, on both doors', async () => {
     const { token } = await createShopper(app.call)
     const headers = [
-      ...['content-type: application/json', 'transfer-encoding: chunked', 'connection: close'],
+      'content-type: application/json',
+      'transfer-encoding: chunked',
+      'connection: close',
       `authorization: Bearer ${token}`,
     ]
     for (const path of ['/v1/cart/items', '/v1/cart/items/']) {
@@ -177,8 +179,12 @@ function createImpatientServer(): HttpServer {
     app: createApp({ ...common, clock: systemClock, routes: [], version: '0' }),
     fastLane: createFastLane({ ...common, addToCart, rateLimit, defer: setImmediate }),
     readiness: createReadiness({}),
-    ...{ clock: systemClock, defer: setImmediate },
-    ...{ host: '127.0.0.1', port: 0, headersTimeoutMs: 100, requestTimeoutMs: 200 },
+    clock: systemClock,
+    defer: setImmediate,
+    host: '127.0.0.1',
+    port: 0,
+    headersTimeoutMs: 100,
+    requestTimeoutMs: 200,
     connectionsMax: 2,
   })
 }

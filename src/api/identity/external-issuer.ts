@@ -34,13 +34,19 @@ const subjectPattern = /^[^\p{Cc}\p{Cs}]{1,255}$/u
 export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssuer {
   const { issuer, audience, keys, database, clock, newId, defer } = options
   const findUser = createLookup<string, number | undefined>({
-    ...{ database, defer, read: (subjects) => findUsersOf(issuer, subjects) },
+    database,
+    defer,
+    read: (subjects) => findUsersOf(issuer, subjects),
   })
 
   async function check(token: string, key: JWTVerifyGetKey): Promise<JWTPayload> {
     const { payload } = await jwtVerify(token, key, {
-      ...{ algorithms, issuer, audience, requiredClaims: ['sub', 'exp'] },
-      ...{ currentDate: new Date(clock.now()), clockTolerance: clockToleranceSeconds },
+      algorithms,
+      issuer,
+      audience,
+      requiredClaims: ['sub', 'exp'],
+      currentDate: new Date(clock.now()),
+      clockTolerance: clockToleranceSeconds,
     })
     return payload
   }

@@ -41,7 +41,10 @@ export function createIdentity(options: IdentityOptions): Identity {
   if (externalIssuer === undefined) {
     const localIssuer = createLocalIssuer({ ...options, jwtSecret })
     const authentication = createAuthentication({
-      ...{ issuer: localIssuer, adminToken, clock, knownHeadersMax },
+      issuer: localIssuer,
+      adminToken,
+      clock,
+      knownHeadersMax,
     })
     return { authentication, localIssuer, services: [], checks: {} }
   }

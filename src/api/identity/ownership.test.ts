@@ -184,7 +184,9 @@ describe('another shopper', () => {
     const { token } = owner
     const first = await app.call('POST', '/v1/cart/items', { token, body: sale, ...key })
     const theirs = await app.call('POST', '/v1/cart/items', {
-      ...{ token: intruder.token, body: sale, ...key },
+      token: intruder.token,
+      body: sale,
+      ...key,
     })
     expect(theirs.headers.get('idempotency-replayed')).toBeNull()
     expect(theirs.text).not.toBe(first.text)

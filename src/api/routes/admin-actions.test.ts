@@ -32,14 +32,18 @@ describe('the record of what operators did', () => {
       const before = (await actions('?limit=200')).length
       const { method, path } = operation
       const answer = await app.call(method, urlFor(operation, plausibleIds(operation)), {
-        ...{ token, body: bodyFor(operation), headers: { 'x-request-id': 'find.me' } },
+        token,
+        body: bodyFor(operation),
+        headers: { 'x-request-id': 'find.me' },
       })
       expect([path, answer.status < 500 && answer.status !== 400]).toEqual([path, true])
       const after = await actions('?limit=200')
       expect([path, after.length - before]).toEqual([path, method === 'GET' ? 0 : 1])
       if (method === 'GET') continue
       expect(after[0]).toMatchObject({
-        ...{ route: `${method} ${path}`, requestId: 'find.me', address: '127.0.0.1' },
+        route: `${method} ${path}`,
+        requestId: 'find.me',
+        address: '127.0.0.1',
         body: bodyFor(operation) ?? {},
         outcome: answer.status < 300 ? 'done' : answer.body['code'],
       })

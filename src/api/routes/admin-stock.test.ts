@@ -81,10 +81,12 @@ describe('adjusting the stock', () => {
     const reason = 'why'
     const bodies: unknown[] = [
       ...[0, -0, 1.5, '1', 'NaN', null, true, [], 1e9 + 1, -1e9 - 1, 2 ** 53].map((adjustBy) => ({
-        ...{ adjustBy, reason },
+        adjustBy,
+        reason,
       })),
       ...['', '  ', 'x'.repeat(501), '\u0000', 1, null, undefined].map((text) => ({
-        ...{ adjustBy: 1, reason: text },
+        adjustBy: 1,
+        reason: text,
       })),
       { adjustBy: 1, reason, sold: 0 },
       {},

@@ -142,7 +142,9 @@ describe('a webhook', () => {
 
   it('without a signature, or with the bytes changed after signing, is refused', async () => {
     const body = JSON.stringify({
-      ...{ id: 'evt_x', type: 'payment.captured', paymentId: 'p' },
+      id: 'evt_x',
+      type: 'payment.captured',
+      paymentId: 'p',
       createdAt: '2026-12-12T12:12:00.000Z',
     })
     expectProblem(await send(body, ''), 400, 'webhook_signature_invalid')
@@ -223,9 +225,15 @@ describe('the attention list', () => {
     const page = await list('?limit=1')
     expect(page.items).toEqual([
       {
-        ...{ paymentId: first!.paymentId, invoiceId: first!.invoiceId, userId: first!.shopper.id },
-        ...{ invoiceStatus: 'needs_attention', method: 'pm_push', amountMinor: 4_999 },
-        ...{ currency: 'EUR', reason: 'sold_out', since: new Date(clock.now()).toISOString() },
+        paymentId: first!.paymentId,
+        invoiceId: first!.invoiceId,
+        userId: first!.shopper.id,
+        invoiceStatus: 'needs_attention',
+        method: 'pm_push',
+        amountMinor: 4_999,
+        currency: 'EUR',
+        reason: 'sold_out',
+        since: new Date(clock.now()).toISOString(),
       },
     ])
     expect(page.nextCursor).toBe(first!.paymentId)

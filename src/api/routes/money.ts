@@ -133,7 +133,10 @@ function audit({ audit: runAudit }: MoneyRoutesOptions) {
     async handle() {
       const { holds, checkedAt, invariants, unchecked } = await runAudit()
       return json(200, {
-        ...{ holds, checkedAt: new Date(checkedAt).toISOString(), invariants, unchecked },
+        holds,
+        checkedAt: new Date(checkedAt).toISOString(),
+        invariants,
+        unchecked,
       })
     },
   })

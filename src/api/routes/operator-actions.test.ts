@@ -20,7 +20,11 @@ describe('an action of an operator', () => {
   const recorded = () => fixture.read(listAdminActions({ before: 1_000, limit: 10 }))
   const product = () =>
     createProduct({
-      ...{ shopId: 1, name: 'Earbuds', priceMinor: 1, currency: 'EUR', stock: 1 },
+      shopId: 1,
+      name: 'Earbuds',
+      priceMinor: 1,
+      currency: 'EUR',
+      stock: 1,
       now: fixture.clock.now(),
     })
 

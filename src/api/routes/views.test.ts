@@ -10,18 +10,35 @@ const atText = '2026-12-12T12:12:00.007Z'
 const id = '0197a1b2-0000-7000-8000-000000000001'
 
 const reservation: Reservation = {
-  ...{ id, productId: 3, quantity: 2, unitPriceMinor: 1_999, currency: 'EUR' },
-  ...{ status: 'held', expiresAt: at },
+  id,
+  productId: 3,
+  quantity: 2,
+  unitPriceMinor: 1_999,
+  currency: 'EUR',
+  status: 'held',
+  expiresAt: at,
 }
 const line = { reservationId: id, productId: 3, name: 'Earbuds', quantity: 2 }
 const invoice: Invoice = {
-  ...{ id, userId: 9, status: 'unpaid', totalMinor: 3_998, currency: 'EUR' },
+  id,
+  userId: 9,
+  status: 'unpaid',
+  totalMinor: 3_998,
+  currency: 'EUR',
   lines: [{ ...line, unitPriceMinor: 1_999, lineTotalMinor: 3_998 }],
-  ...{ dueAt: at, createdAt: at, paidAt: null },
+  dueAt: at,
+  createdAt: at,
+  paidAt: null,
 }
 const payment: Payment = {
-  ...{ id, invoiceId: id, status: 'captured', method: 'pm_secret', amountMinor: 3_998 },
-  ...{ currency: 'EUR', declineCode: null, createdAt: at },
+  id,
+  invoiceId: id,
+  status: 'captured',
+  method: 'pm_secret',
+  amountMinor: 3_998,
+  currency: 'EUR',
+  declineCode: null,
+  createdAt: at,
 }
 
 describe('views', () => {
@@ -44,7 +61,9 @@ describe('views', () => {
     const later = { ...reservation, quantity: 1, unitPriceMinor: 5, expiresAt: at + 1_000 }
     const { totalMinor, currency, expiresAt } = cartView([later, reservation])
     expect({ totalMinor, currency, expiresAt }).toEqual({
-      ...{ totalMinor: 4_003, currency: 'EUR', expiresAt: atText },
+      totalMinor: 4_003,
+      currency: 'EUR',
+      expiresAt: atText,
     })
     const empty = { items: [], totalMinor: 0, currency: null, expiresAt: null }
     expect(cartView([])).toEqual(empty)
@@ -64,8 +83,13 @@ describe('views', () => {
 
   it('show a sale as the clock has it, with the time of the server', () => {
     const sale = {
-      ...{ id: 1, name: '12.12', state: 'open' as const, holdSeconds: 300, products: [] },
-      ...{ startsAt: at, endsAt: at + 1_000 },
+      id: 1,
+      name: '12.12',
+      state: 'open' as const,
+      holdSeconds: 300,
+      products: [],
+      startsAt: at,
+      endsAt: at + 1_000,
     }
     const statuses = [at - 1, at, at + 999, at + 1_000].map(
       (now) => flashSaleView(sale, now).status,

@@ -29,7 +29,12 @@ export function cartView(items: readonly Reservation[]) {
 export function invoiceView(invoice: Invoice) {
   const { id, userId, status, lines, totalMinor, currency, dueAt, createdAt, paidAt } = invoice
   return {
-    ...{ id, userId, status, lines, totalMinor, currency },
+    id,
+    userId,
+    status,
+    lines,
+    totalMinor,
+    currency,
     dueAt: timestamp(dueAt),
     createdAt: timestamp(createdAt),
     ...(paidAt !== null && { paidAt: timestamp(paidAt) }),
@@ -39,7 +44,10 @@ export function invoiceView(invoice: Invoice) {
 export function paymentView(payment: Payment) {
   const { id, status, amountMinor, currency, declineCode, createdAt } = payment
   return {
-    ...{ id, status, amountMinor, currency },
+    id,
+    status,
+    amountMinor,
+    currency,
     ...(declineCode !== null && { declineCode }),
     createdAt: timestamp(createdAt),
   }

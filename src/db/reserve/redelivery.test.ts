@@ -160,7 +160,9 @@ describe('what a batch costs', () => {
     await database.transaction(() => reserveBatch(wishes, context))
     const taken = statements.filter(({ text }) => text.includes('update stock'))
     expect(taken.map(({ values }) => values[2])).toEqual([
-      ...[offer.productId, second.productId, third.productId],
+      offer.productId,
+      second.productId,
+      third.productId,
     ])
   })
 })

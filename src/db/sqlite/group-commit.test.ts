@@ -78,7 +78,10 @@ describe('transactions asked for in one tick', () => {
       insert(4),
     ])
     expect(outcomes.map(({ status }) => status)).toEqual([
-      ...['fulfilled', 'rejected', 'rejected', 'fulfilled'],
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
     ])
     expect(outcomes[1]).toMatchObject({ reason: error })
     expect(rows()).toEqual([1, 4])
@@ -130,13 +133,21 @@ describe('a group that cannot be begun or committed', () => {
     const [savepoint, release, undo] = [call('savepoint'), call('release'), call('undo')]
     const group = createGroupCommit({
       connection: {
-        ...{ begin, commit, rollback, savepoint, release, undo },
+        begin,
+        commit,
+        rollback,
+        savepoint,
+        release,
+        undo,
         inTransaction: () => true,
         isBusy: () => false,
         isUnavailable: (error) => error === failure,
         unavailable: () => new DatabaseUnavailableError('no disk'),
       },
-      ...{ clock: createFakeClock(), random: () => 0.5, defer: setImmediate, lockTimeoutMs: 1 },
+      clock: createFakeClock(),
+      random: () => 0.5,
+      defer: setImmediate,
+      lockTimeoutMs: 1,
     })
     return { calls, group }
   }

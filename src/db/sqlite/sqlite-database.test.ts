@@ -47,7 +47,9 @@ describeDatabase('sqlite', () => {
   const database = open({ lockTimeoutMs })
   const other = open({ lockTimeoutMs })
   return Promise.resolve({
-    ...{ database, other, lockTimeoutMs },
+    database,
+    other,
+    lockTimeoutMs,
     holdWriteLock() {
       const holder = openRaw()
       holder.exec('begin immediate')

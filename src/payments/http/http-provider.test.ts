@@ -33,7 +33,11 @@ afterEach(async () => {
 async function openSimulator(timeoutMs = 2_000) {
   const path = join(folder.path, 'ledger.db')
   const simulated = createSimulatedProvider({
-    ...{ path, clock, random: () => 0.5, slowMs: 20, silentMs: 200 },
+    path,
+    clock,
+    random: () => 0.5,
+    slowMs: 20,
+    silentMs: 200,
   })
   const switches = createSimulatorSwitches()
   const server = createSimulatorServer({ provider: simulated, switches, clock, port: 0 })
@@ -62,7 +66,11 @@ async function openCanned(answer: string | undefined) {
 }
 
 const order = (changes: Partial<PaymentOrder> = {}): PaymentOrder => ({
-  ...{ paymentId: 'p1', invoiceId: 'i1', amountMinor: 500, currency: 'EUR', method: 'pm_ok' },
+  paymentId: 'p1',
+  invoiceId: 'i1',
+  amountMinor: 500,
+  currency: 'EUR',
+  method: 'pm_ok',
   ...changes,
 })
 
@@ -218,7 +226,9 @@ describe('the simulator over HTTP', () => {
     const body = '{"webhookCopies": 3, "webhookOrder": "reversed"}'
     await fetch(`${url}/simulator`, { method: 'PATCH', body })
     expect(await (await fetch(`${url}/simulator`)).json()).toMatchObject({
-      ...{ down: false, webhookCopies: 3, webhookOrder: 'reversed' },
+      down: false,
+      webhookCopies: 3,
+      webhookOrder: 'reversed',
     })
   })
 })

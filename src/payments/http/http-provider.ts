@@ -40,8 +40,11 @@ const findAnswer = z.object({
 const ledgerAnswer = z.object({
   captured: z.array(
     z.object({
-      ...{ paymentId: z.string(), invoiceId: z.string(), amountMinor: minor },
-      ...{ currency: z.string(), capturedAt: z.int() },
+      paymentId: z.string(),
+      invoiceId: z.string(),
+      amountMinor: minor,
+      currency: z.string(),
+      capturedAt: z.int(),
     }),
   ),
   next: z.string().nullable(),

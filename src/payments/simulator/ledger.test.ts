@@ -42,7 +42,10 @@ function commits(): number {
 
 const authorize = (paymentId: string) =>
   provider.authorize({
-    ...{ paymentId, invoiceId: `invoice of ${paymentId}`, amountMinor: 500, currency: 'EUR' },
+    paymentId,
+    invoiceId: `invoice of ${paymentId}`,
+    amountMinor: 500,
+    currency: 'EUR',
     method: 'pm_ok',
   })
 const operations = () =>

@@ -83,7 +83,9 @@ interface Call {
 }
 
 const orderBody = z.strictObject({
-  ...{ invoiceId: z.string(), amountMinor: z.number(), currency: z.string() },
+  invoiceId: z.string(),
+  amountMinor: z.number(),
+  currency: z.string(),
   method: z.string(),
 })
 

@@ -32,7 +32,9 @@ afterEach(async () => {
 
 async function startProvider(slowMs?: number): Promise<SimulatedProvider> {
   const provider = createSimulatedProvider({
-    ...{ path, clock, random },
+    path,
+    clock,
+    random,
     ...(slowMs === undefined ? {} : { slowMs }),
   })
   opened.push({ close: () => provider.stop() })

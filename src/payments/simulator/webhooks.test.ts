@@ -96,8 +96,10 @@ describe('webhooks of the simulator', () => {
     await provider.void('b')
     await untilHeard(4)
     expect(heard).toEqual([
-      ...[authorized('a'), authorized('b')],
-      ...['a payment.captured genuine', 'b payment.voided genuine'],
+      authorized('a'),
+      authorized('b'),
+      'a payment.captured genuine',
+      'b payment.voided genuine',
     ])
   })
 
@@ -119,7 +121,9 @@ describe('webhooks of the simulator', () => {
     await authorize('a', 'b')
     await untilHeard(6)
     const told = ['b', 'a'].flatMap((id) => [
-      ...[`${id} payment.captured forged`, authorized(id), authorized(id)],
+      `${id} payment.captured forged`,
+      authorized(id),
+      authorized(id),
     ])
     expect(heard).toEqual(told)
   })
