@@ -33,7 +33,7 @@ export interface Admin {
   readonly everywhere: readonly string[]
 }
 
-export interface Surroundings {
+export interface BenchContext {
   readonly databasePath: string
   /** For whatever else is written; goes away with the cell. */
   readonly folder: string
@@ -48,28 +48,28 @@ const adminToken = 'the-operator-of-the-benchmark-0123456789'
 const messageKeys = 'bench:the-message-key-of-the-benchmark'
 const holdfastProgram = join(repository, 'dist', 'main.js')
 
-export function startContender(cell: Cell, surroundings: Surroundings): Promise<Contender> {
+export function startContender(cell: Cell, context: BenchContext): Promise<Contender> {
   switch (cell.contender) {
     case 'bare':
     case 'express':
     case 'easy':
-      return startRival(cell, surroundings)
+      return startRival(cell, context)
     case 'embedded':
-      return startHoldfast(cell, surroundings, undefined)
+      return startHoldfast(cell, context, undefined)
     case 'nsq':
-      return startOverNsq(cell, surroundings)
+      return startOverNsq(cell, context)
   }
 }
 
-async function startRival(cell: Cell, surroundings: Surroundings): Promise<Contender> {
+async function startRival(cell: Cell, context: BenchContext): Promise<Contender> {
   const server = await startServer({
     name: cell.contender,
     arguments: ['--import', 'tsx', join(import.meta.dirname, 'contenders', `${cell.contender}.ts`)],
     environment: {
       ANSWER: cell.workload === 'sold-out' ? 'sold_out' : 'held',
-      DATABASE_PATH: surroundings.databasePath,
-      PAYMENT_SIMULATOR_PATH: join(surroundings.folder, 'payment-simulator.db'),
-      JWT_SECRET: surroundings.jwtSecret,
+      DATABASE_PATH: context.databasePath,
+      PAYMENT_SIMULATOR_PATH: join(context.folder, 'payment-simulator.db'),
+      JWT_SECRET: context.jwtSecret,
     },
   })
   return {
@@ -81,14 +81,14 @@ async function startRival(cell: Cell, surroundings: Surroundings): Promise<Conte
   }
 }
 
-async function startOverNsq(cell: Cell, surroundings: Surroundings): Promise<Contender> {
-  if (surroundings.nsqdBinary === undefined) throw new Error('nsqd is missing')
+async function startOverNsq(cell: Cell, context: BenchContext): Promise<Contender> {
+  if (context.nsqdBinary === undefined) throw new Error('nsqd is missing')
   const nsqd = await startNsqd({
-    binary: surroundings.nsqdBinary,
-    dataPath: join(surroundings.folder, 'nsqd'),
+    binary: context.nsqdBinary,
+    dataPath: join(context.folder, 'nsqd'),
   })
   try {
-    const holdfast = await startHoldfast(cell, surroundings, nsqd)
+    const holdfast = await startHoldfast(cell, context, nsqd)
     return {
       ...holdfast,
       processes: [...holdfast.processes, { name: 'nsqd', pid: nsqd.pid }],
@@ -106,15 +106,15 @@ async function startOverNsq(cell: Cell, surroundings: Surroundings): Promise<Con
 
 async function startHoldfast(
   cell: Cell,
-  surroundings: Surroundings,
+  context: BenchContext,
   nsqd: NsqProcess | undefined,
 ): Promise<Contender> {
   const roles =
     nsqd === undefined ? ['all'] : ['worker', ...Array<string>(cell.apiNodes).fill('api')]
   const starting = roles.map((role, index) => {
-    const environment = { ROLE: role, ...environmentOf(cell, surroundings, nsqd) }
+    const environment = { ROLE: role, ...environmentOf(cell, context, nsqd) }
     const name = `${cell.id.replace('/', '-')}.${role}-${index}`
-    return startServer({ name: role, arguments: programOf(name, surroundings), environment })
+    return startServer({ name: role, arguments: programOf(name, context), environment })
   })
   const started = await all(starting)
   try {
@@ -137,19 +137,19 @@ async function startHoldfast(
   }
 }
 
-function environmentOf(cell: Cell, surroundings: Surroundings, nsqd: NsqProcess | undefined) {
+function environmentOf(cell: Cell, context: BenchContext, nsqd: NsqProcess | undefined) {
   return {
     PORT: '0',
     LOG_LEVEL: 'warn',
     ADMIN_TOKEN: adminToken,
     LOCAL_ISSUER: 'on',
-    JWT_SECRET: surroundings.jwtSecret,
+    JWT_SECRET: context.jwtSecret,
     // What is measured is the program, not its patience with one caller.
     SHOPPER_RATE: '0',
     ADD_TO_CART_USER_RATE: '0',
     MESSAGE_KEYS: messageKeys,
-    DATABASE_PATH: surroundings.databasePath,
-    PAYMENT_SIMULATOR_PATH: join(surroundings.folder, 'payment-simulator.db'),
+    DATABASE_PATH: context.databasePath,
+    PAYMENT_SIMULATOR_PATH: join(context.folder, 'payment-simulator.db'),
     ADD_TO_CART_ROUTING: cell.routing,
     // Whoever waits while the worker stands still must not be sent away with a 202.
     ...(cell.workload === 'waiting' && { ADD_TO_CART_WAIT_MS: '60000' }),
@@ -161,7 +161,7 @@ function environmentOf(cell: Cell, surroundings: Surroundings, nsqd: NsqProcess 
   }
 }
 
-function programOf(name: string, { profileFolder, inspected }: Surroundings): string[] {
+function programOf(name: string, { profileFolder, inspected }: BenchContext): string[] {
   const inspect = inspected === 'yes' ? ['--inspect=127.0.0.1:0'] : []
   if (profileFolder === undefined) return [...inspect, holdfastProgram]
   const to = ['--cpu-prof-dir', profileFolder, '--cpu-prof-name', `${name}.cpuprofile`]

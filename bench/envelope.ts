@@ -2,7 +2,7 @@ import {
   createPlainCodec,
   createSignedCodec,
   type MessageCodec,
-} from '../src/messaging/messages.ts'
+} from '../src/messaging/envelope.ts'
 
 /**
  * What signing costs per message: seals and opens add-to-cart requests, and results of 100 outcomes, with

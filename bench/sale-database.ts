@@ -19,7 +19,7 @@ export interface SaleShape {
   readonly holdSeconds?: number
 }
 
-const houseShopId = 1
+const defaultShopId = 1
 const hourMs = 3_600_000
 const longHoldSeconds = 3_600
 /** So high that nobody reaches it, so that it is checked all the same. */
@@ -38,9 +38,9 @@ export async function makeSale(from: string, path: string, shape: SaleShape): Pr
     const productIds: number[] = []
     for (let number = 1; number <= shape.products; number++) {
       const what = { name: `Product ${number}`, priceMinor: 19_900, currency: 'EUR' }
-      const made = { shopId: houseShopId, ...what, stock: shape.stock, now }
+      const made = { shopId: defaultShopId, ...what, stock: shape.stock, now }
       const product = yield* createProduct(made)
-      if (product === undefined) throw new Error('the house shop is missing')
+      if (product === undefined) throw new Error('the default shop is missing')
       const productId = product.id
       const add = { flashSaleId, productId, salePriceMinor: undefined, purchaseLimit, now }
       yield* addProductToSale(add, productsMax)

@@ -1,7 +1,7 @@
 /** Cancels a timer; calling it twice is harmless. */
 export type Cancel = () => void
 
-/** The only door to time. Tests bring their own. */
+/** The only place that reads the time. Tests bring their own. */
 export interface Clock {
   /** Wall clock, epoch ms. May step. */
   now(): number

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { createDoors } from './api/http/http-servers.ts'
+import { createHttpServers } from './api/http/http-servers.ts'
 import { createReadiness, type ReadinessCheck } from './api/http/readiness.ts'
 import type { Broker } from './broker/broker.ts'
 import { createEmbeddedBroker } from './broker/embedded/embedded-broker.ts'
@@ -14,13 +14,13 @@ import { openSqliteReader, type DatabaseReader } from './db/sqlite/sqlite-reader
 import { openSqlite } from './db/sqlite/sqlite-database.ts'
 import { createLifecycle, type Service } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
-import { addToCartResultTopicPrefix } from './messaging/messages.ts'
+import { addToCartResultTopicPrefix } from './messaging/topics.ts'
 import { createMetrics } from './metrics.ts'
 import { createHttpProvider } from './payments/http/http-provider.ts'
 import type { PaymentLedger } from './payments/ledger.ts'
 import type { PaymentProvider } from './payments/provider.ts'
 import { createSimulatedProvider } from './payments/simulator/simulated-provider.ts'
-import { createRoles, layFoundation, type Foundation, type Surroundings } from './roles.ts'
+import { createRoles, createApplication, type Application, type Runtime } from './roles.ts'
 
 /** The composition root: the only file that names concrete adapters. Nothing here decides anything. */
 export interface Holdfast extends Service {
@@ -38,40 +38,40 @@ const totalStopTimeoutMs = 9_000
  * Puts the program together for the configured role.
  * @throws DatabaseUnavailableError when the database file cannot be opened.
  */
-export function createHoldfast(config: Config, surroundings: Surroundings): Holdfast {
-  const { clock, logger, random } = surroundings
+export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
+  const { clock, logger, random } = runtime
   const metrics = createMetrics()
   const database = openSqlite({
     path: config.databasePath,
     clock,
     random,
-    defer: surroundings.defer,
+    defer: runtime.defer,
     onStatements: (count) => {
       metrics.databaseStatements.inc(count)
     },
   })
-  const broker = createBroker(config, surroundings)
+  const broker = createBroker(config, runtime)
   const reader = openSqliteReader(config.databasePath)
-  const { provider, providerServices } = createProvider(config, surroundings)
-  const foundation = layFoundation(config, surroundings, {
+  const { provider, providerServices } = createProvider(config, runtime)
+  const application = createApplication(config, runtime, {
     database,
     reader,
     broker,
     provider,
     metrics,
   })
-  const roles = createRoles(foundation)
-  const readiness = createReadiness({ ...baseChecks(foundation), ...roles.checks })
-  const doors = createDoors({ ...foundation, ...roles, readiness, version: readVersion() })
+  const roles = createRoles(application)
+  const readiness = createReadiness({ ...baseChecks(application), ...roles.checks })
+  const servers = createHttpServers({ ...application, ...roles, readiness, version: readVersion() })
   const janitors =
-    config.role !== 'api' && config.broker === 'nsq' ? [janitor(config, surroundings)] : []
+    config.role !== 'api' && config.broker === 'nsq' ? [janitor(config, runtime)] : []
   const services = [
     databaseService({ database, reader }, clock, logger),
     ...providerServices,
     broker,
     ...janitors,
     ...roles.services,
-    doors,
+    servers,
   ]
   const lifecycle = createLifecycle({
     services,
@@ -83,8 +83,8 @@ export function createHoldfast(config: Config, surroundings: Surroundings): Hold
   return {
     ...lifecycle,
     name: 'holdfast',
-    url: () => doors.url(),
-    adminUrl: () => doors.adminUrl(),
+    url: () => servers.url(),
+    adminUrl: () => servers.adminUrl(),
   }
 }
 
@@ -93,8 +93,8 @@ interface ProviderParts {
   readonly providerServices: readonly Service[]
 }
 
-function createProvider(config: Config, surroundings: Surroundings): ProviderParts {
-  const { clock, logger, random, defer } = surroundings
+function createProvider(config: Config, runtime: Runtime): ProviderParts {
+  const { clock, logger, random, defer } = runtime
   const { nodeEnv, paymentProviderUrl: url, paymentSimulatorPath: path } = config
   if (url !== undefined)
     return { provider: createHttpProvider({ url, clock }), providerServices: [] }
@@ -103,7 +103,7 @@ function createProvider(config: Config, surroundings: Surroundings): ProviderPar
   return { provider: simulated, providerServices: [simulated] }
 }
 
-function createBroker(config: Config, { clock, logger, random, defer }: Surroundings): Broker {
+function createBroker(config: Config, { clock, logger, random, defer }: Runtime): Broker {
   if (config.broker === 'embedded') return createEmbeddedBroker({ clock, logger, random, defer })
   return createNsqBroker({
     tcpAddresses: config.nsqdTcpAddresses,
@@ -117,7 +117,7 @@ function createBroker(config: Config, { clock, logger, random, defer }: Surround
 
 const janitorEveryMs = 30_000
 
-function janitor(config: Config, { clock, logger }: Surroundings): Service {
+function janitor(config: Config, { clock, logger }: Runtime): Service {
   return createTopicJanitor({
     httpAddresses: config.nsqdHttpAddresses,
     prefix: addToCartResultTopicPrefix,
@@ -148,7 +148,7 @@ function databaseService(
   }
 }
 
-function baseChecks({ database, broker }: Foundation): Readonly<Record<string, ReadinessCheck>> {
+function baseChecks({ database, broker }: Application): Readonly<Record<string, ReadinessCheck>> {
   const migrations = readMigrations(migrationsFolder)
   return {
     async database() {

@@ -1,6 +1,6 @@
 import { createApiNode } from './api/api-node.ts'
 import type { Authentication } from './api/identity/authentication.ts'
-import type { FastLane } from './api/add-to-cart/fast-path.ts'
+import type { FastPath } from './api/add-to-cart/fast-path.ts'
 import { createIdentity } from './api/identity/identity.ts'
 import type { ReadinessCheck } from './api/http/readiness.ts'
 import type { AnyRoute } from './api/http/route.ts'
@@ -17,7 +17,7 @@ import type { Database } from './db/database.ts'
 import type { NewId } from './ids.ts'
 import type { Service } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
-import { createPlainCodec, createSignedCodec, type MessageCodec } from './messaging/messages.ts'
+import { createPlainCodec, createSignedCodec, type MessageCodec } from './messaging/envelope.ts'
 import type { Metrics } from './metrics.ts'
 import { createParking, type Park } from './messaging/parking.ts'
 import type { PaymentLedger } from './payments/ledger.ts'
@@ -35,14 +35,14 @@ import {
 export interface Roles {
   /** Empty where no requests are served. */
   readonly routes: readonly AnyRoute[]
-  readonly fastLane: FastLane | undefined
+  readonly fastPath: FastPath | undefined
   readonly authentication: Authentication
   readonly checks: Readonly<Record<string, ReadinessCheck>>
   /** In the order to start them. */
   readonly services: readonly Service[]
 }
 
-export interface Surroundings {
+export interface Runtime {
   readonly clock: Clock
   readonly newId: NewId
   readonly random: () => number
@@ -65,7 +65,7 @@ export interface Adapters {
 }
 
 /** What every role has. */
-export interface Foundation extends Surroundings {
+export interface Application extends Runtime {
   readonly config: Config
   readonly database: Database
   readonly broker: Broker
@@ -77,16 +77,16 @@ export interface Foundation extends Surroundings {
   readonly announceStockReleased: AnnounceStockReleased
 }
 
-export function layFoundation(
+export function createApplication(
   config: Config,
-  surroundings: Surroundings,
+  runtime: Runtime,
   adapters: Adapters,
-): Foundation {
-  const { clock, newId, logger } = surroundings
+): Application {
+  const { clock, newId, logger } = runtime
   const { database, reader, broker, provider, metrics } = adapters
   const codec = config.broker === 'nsq' ? createSignedCodec(config.messageKeys) : createPlainCodec()
   return {
-    ...surroundings,
+    ...runtime,
     config,
     database,
     broker,
@@ -99,16 +99,16 @@ export function layFoundation(
   }
 }
 
-export function createRoles(foundation: Foundation): Roles {
-  const { config } = foundation
+export function createRoles(application: Application): Roles {
+  const { config } = application
   const sells = config.role !== 'api'
   const serves = config.role !== 'worker'
-  const selling = sells ? createSellingConsumers(foundation) : undefined
-  const identity = createIdentity(foundation)
-  const apiNode = serves ? createApiNode(foundation, identity) : undefined
-  const results = apiNode && createAddToCartResultConsumer({ ...foundation, ...apiNode.results })
+  const selling = sells ? createSellingConsumers(application) : undefined
+  const identity = createIdentity(application)
+  const apiNode = serves ? createApiNode(application, identity) : undefined
+  const results = apiNode && createAddToCartResultConsumer({ ...application, ...apiNode.results })
   const released = createStockReleasedConsumer({
-    ...foundation,
+    ...application,
     nodeId: config.nodeId,
     onReleased(productId) {
       selling?.gate.open(productId)
@@ -117,7 +117,7 @@ export function createRoles(foundation: Foundation): Roles {
   })
   return {
     routes: apiNode?.routes ?? [],
-    fastLane: apiNode?.fastLane,
+    fastPath: apiNode?.fastPath,
     authentication: identity.authentication,
     checks: {
       ...(serves && identity.checks),
@@ -129,7 +129,7 @@ export function createRoles(foundation: Foundation): Roles {
       results,
       released,
       ...(selling?.services ?? []),
-      sells ? createMaintenance(foundation) : undefined,
+      sells ? createMaintenance(application) : undefined,
       apiNode?.payments,
     ].filter((service) => service !== undefined),
   }

@@ -6,14 +6,15 @@ import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { NewId } from '../ids.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
-import type { AddToCartRouting, MessageCodec } from '../messaging/messages.ts'
+import type { AddToCartRouting } from '../messaging/topics.ts'
+import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Metrics } from '../metrics.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
 import type { AnnounceStockReleased } from '../messaging/stock-released.ts'
-import { createAdminDesk } from './routes/operator-actions.ts'
+import { createOperatorActions } from './routes/operator-actions.ts'
 import { createAddToCartHandler } from './add-to-cart/handler.ts'
 import type { Identity } from './identity/identity.ts'
-import { createFastLane, type FastLane } from './add-to-cart/fast-path.ts'
+import { createFastPath, type FastPath } from './add-to-cart/fast-path.ts'
 import { createLateReplies } from './add-to-cart/late-replies.ts'
 import { createLocalGate, type LocalGate } from './add-to-cart/local-gate.ts'
 import { createPayHandler } from './pay-handler.ts'
@@ -34,7 +35,7 @@ import { createSaleCatalog } from './add-to-cart/sale-catalog.ts'
 /** Everything an API node has beside what every role has, put together. */
 export interface ApiNode {
   readonly routes: readonly AnyRoute[]
-  readonly fastLane: FastLane
+  readonly fastPath: FastPath
   readonly gate: LocalGate
   /** For the consumer of this node's result topic. */
   readonly results: ResultReceiver
@@ -85,8 +86,8 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
   const lateReplies = createLateReplies({ ...options, maxAgeMs: config.addToCartMaxAgeMs })
   const publisher = createPublisher(broker, defer)
   const rateLimit = createRateLimit(config.addToCartUserRate, clock, options.shoppersMax)
-  const desk = createAdminDesk(options)
-  const shared = { ...options, desk, catalog, lateReplies, rateLimit }
+  const operatorActions = createOperatorActions(options)
+  const shared = { ...options, operatorActions, catalog, lateReplies, rateLimit }
   const addToCart = createAddToCartHandler({ ...shared, gate, pendingReplies, publisher, nodeId })
   const payHandler = createPayHandler(options)
   return {
@@ -100,7 +101,7 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
       ...adminActionRoutes(options),
       ...adminRoutes({ ...shared, holdSeconds: config.holdSeconds }),
     ],
-    fastLane: createFastLane({ ...shared, addToCart, authentication }),
+    fastPath: createFastPath({ ...shared, addToCart, authentication }),
     gate,
     results: {
       nodeId,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
-import { createSignedCodec } from '../messaging/messages.ts'
+import { createSignedCodec } from '../messaging/envelope.ts'
 import { testId } from '../../test/support/database-fixture.ts'
 import { createReceivingBroker, type ReceivingBroker } from '../../test/support/receiving-broker.ts'
 import {

@@ -1,11 +1,8 @@
 import type { Broker, Subscription } from '../broker/broker.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { Service } from '../lifecycle.ts'
-import {
-  addToCartResultChannel,
-  addToCartResultTopic,
-  type MessageCodec,
-} from '../messaging/messages.ts'
+import { addToCartResultChannel, addToCartResultTopic } from '../messaging/topics.ts'
+import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Park } from '../messaging/parking.ts'
 
 /** Receives the outcomes meant for this API node and hands each to `settle`. */

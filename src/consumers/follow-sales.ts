@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts'
 import { readUnfinishedSales } from '../db/flash-sales.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
-import { addToCartChannel, addToCartTopic, type AddToCartRouting } from '../messaging/messages.ts'
+import { addToCartChannel, addToCartTopic, type AddToCartRouting } from '../messaging/topics.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AddToCartConsumer } from './add-to-cart.ts'
 import {

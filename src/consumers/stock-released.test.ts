@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Service } from '../lifecycle.ts'
-import { createSignedCodec } from '../messaging/messages.ts'
+import { createSignedCodec } from '../messaging/envelope.ts'
 import { createReceivingBroker, type ReceivingBroker } from '../../test/support/receiving-broker.ts'
 import { createStockReleasedConsumer } from './stock-released.ts'
 

@@ -1,10 +1,7 @@
 import type { Broker, Subscription } from '../broker/broker.ts'
 import type { Service } from '../lifecycle.ts'
-import {
-  stockReleasedChannel,
-  stockReleasedTopic,
-  type MessageCodec,
-} from '../messaging/messages.ts'
+import { stockReleasedChannel, stockReleasedTopic } from '../messaging/topics.ts'
+import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Park } from '../messaging/parking.ts'
 
 export interface StockReleasedOptions {

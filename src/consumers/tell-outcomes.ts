@@ -2,7 +2,9 @@ import { BrokerUnavailableError, type Broker, type Message } from '../broker/bro
 import { wait, type Clock } from '../clock.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { Logger } from '../logger.ts'
-import { addToCartResultTopic, type AddToCart, type MessageCodec } from '../messaging/messages.ts'
+import { addToCartResultTopic } from '../messaging/topics.ts'
+import type { AddToCart } from '../messaging/messages.ts'
+import type { MessageCodec } from '../messaging/envelope.ts'
 
 /**
  * Publishes outcomes to the API nodes their requests came from, then finishes the messages, never the

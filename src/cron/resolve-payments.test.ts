@@ -51,8 +51,8 @@ async function resolveLater(): Promise<void> {
 
 /** Runs `meanwhile` once, after the provider was asked and before the resolver hears the answer. */
 function afterFind(meanwhile: () => Promise<unknown>): void {
-  fixture.meddle.find = async (paymentId) => {
-    delete fixture.meddle.find
+  fixture.overrides.find = async (paymentId) => {
+    delete fixture.overrides.find
     const known = await fixture.provider.find(paymentId)
     await meanwhile()
     return known
@@ -62,7 +62,7 @@ function afterFind(meanwhile: () => Promise<unknown>): void {
 describe('an attempt whose answer was lost', () => {
   it('is paid and captured when the provider had authorised it', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.authorize = (order) => loseAnswer(fixture.provider.authorize(order))
+    fixture.overrides.authorize = (order) => loseAnswer(fixture.provider.authorize(order))
     await expect(settle(payment)).rejects.toThrow('lost')
     await resolveLater()
     expect(await standing(payment)).toBe('paid/captured')
@@ -72,7 +72,7 @@ describe('an attempt whose answer was lost', () => {
 
   it('is declined when the provider had declined it', async () => {
     const payment = await fixture.pay(invoice, { method: 'pm_declined' })
-    fixture.meddle.authorize = (order) => loseAnswer(fixture.provider.authorize(order))
+    fixture.overrides.authorize = (order) => loseAnswer(fixture.provider.authorize(order))
     await expect(settle(payment)).rejects.toThrow('lost')
     await resolveLater()
     expect(await standing(payment)).toBe('unpaid/declined')
@@ -81,9 +81,9 @@ describe('an attempt whose answer was lost', () => {
 
   it('is paid without a second capture when only its last steps were lost', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.capture = (paymentId) => loseAnswer(fixture.provider.capture(paymentId))
+    fixture.overrides.capture = (paymentId) => loseAnswer(fixture.provider.capture(paymentId))
     await settle(payment)
-    delete fixture.meddle.capture
+    delete fixture.overrides.capture
     expect(await standing(payment)).toBe('paid/authorized')
     await resolveLater()
     expect(await standing(payment)).toBe('paid/captured')
@@ -128,10 +128,10 @@ describe('an attempt the provider never heard of', () => {
 
   it('is given up once more when the void was lost', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.void = loseCall
+    fixture.overrides.void = loseCall
     await resolveLater()
     expect(await standing(payment)).toBe('paying/authorizing')
-    delete fixture.meddle.void
+    delete fixture.overrides.void
     await resolveLater()
     expect(await standing(payment)).toBe('unpaid/voided')
   })
@@ -148,20 +148,20 @@ describe('the resolver and the handler at once', () => {
 
   it('paid but not yet captured in between: nothing is voided, and it is captured later', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.capture = loseCall
+    fixture.overrides.capture = loseCall
     afterFind(() => settle(payment))
     await resolveLater()
     expect(await standing(payment)).toBe('paid/authorized')
     expect(operationsOf(payment)).toEqual(['authorize authorized'])
-    delete fixture.meddle.capture
+    delete fixture.overrides.capture
     await resolveLater()
     expect(await standing(payment)).toBe('paid/captured')
   })
 
   it('given up before the authorisation arrives: it is voided and never captured', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.void = async (paymentId) => {
-      delete fixture.meddle.void
+    fixture.overrides.void = async (paymentId) => {
+      delete fixture.overrides.void
       await settle(payment)
       await fixture.provider.void(paymentId)
     }
@@ -198,11 +198,11 @@ describe('the resolver and the handler at once', () => {
 describe('a capture that fails', () => {
   it('is tried until it is confirmed, and moves the money once; the invoice stays paid', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.capture = loseCall
+    fixture.overrides.capture = loseCall
     await settle(payment)
     for (let round = 0; round < 3; round += 1) await resolveLater()
     expect(await standing(payment)).toBe('paid/authorized')
-    delete fixture.meddle.capture
+    delete fixture.overrides.capture
     await resolveLater()
     await resolveLater()
     expect(await standing(payment)).toBe('paid/captured')
@@ -244,7 +244,7 @@ describe('more attempts than one batch takes', () => {
     fixture.clock.advance(1)
     const payment = await fixture.pay(invoice)
     const silentIds = new Set(silent.map(({ id }) => id))
-    fixture.meddle.find = (paymentId) =>
+    fixture.overrides.find = (paymentId) =>
       silentIds.has(paymentId) ? loseCall() : fixture.provider.find(paymentId)
     await resolveLater()
     expect(await standing(payment)).toBe('paying/authorizing')
@@ -255,7 +255,7 @@ describe('more attempts than one batch takes', () => {
 
   it('whose captures fail do not starve one that works', async () => {
     const stuck = await begin(batchSizeMax)
-    fixture.meddle.capture = loseCall
+    fixture.overrides.capture = loseCall
     for (const each of stuck) await settle(each)
     fixture.clock.advance(1)
     const payment = await fixture.pay(invoice)

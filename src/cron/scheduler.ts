@@ -44,8 +44,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const { jobs, clock, logger, timetable = cronTimetable } = options
   let isStopping = false
   const goesOn = (): boolean => !isStopping
-  const surroundings = { clock, logger, goesOn }
-  const states = new Map(jobs.map((job) => [job.name, createJobState(job, surroundings)]))
+  const context = { clock, logger, goesOn }
+  const states = new Map(jobs.map((job) => [job.name, createJobState(job, context)]))
   const cancels: Cancel[] = []
 
   return {
@@ -69,13 +69,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 }
 
-interface JobSurroundings {
+interface JobContext {
   readonly clock: Clock
   readonly logger: Logger
   readonly goesOn: () => boolean
 }
 
-function createJobState(job: Job, { clock, logger, goesOn }: JobSurroundings) {
+function createJobState(job: Job, { clock, logger, goesOn }: JobContext) {
   let running: Promise<void> | undefined
   let lastStart = clock.monotonic()
   let lastEnd = clock.monotonic()

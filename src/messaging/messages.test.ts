@@ -6,16 +6,14 @@ import {
   addToCartResultChannel,
   addToCartResultTopic,
   addToCartTopic,
-  createPlainCodec,
-  createSignedCodec,
-  isForOtherProduct,
   parkedChannel,
   parkedTopic,
   stockReleasedChannel,
   stockReleasedTopic,
-  type AddToCart,
   type AddToCartRouting,
-} from './messages.ts'
+} from './topics.ts'
+import { createPlainCodec, createSignedCodec } from './envelope.ts'
+import { isForOtherProduct, type AddToCart } from './messages.ts'
 import { testId } from '../../test/support/database-fixture.ts'
 
 const key = { id: 'k1', secret: 'secret-of-the-tests-1' }

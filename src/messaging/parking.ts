@@ -1,6 +1,8 @@
 import type { Broker } from '../broker/broker.ts'
 import type { Logger } from '../logger.ts'
-import { parkedChannel, parkedTopic, type MessageType, type UnreadableReason } from './messages.ts'
+import { parkedChannel, parkedTopic } from './topics.ts'
+import type { MessageType } from './messages.ts'
+import type { UnreadableReason } from './envelope.ts'
 import type { Metrics } from '../metrics.ts'
 
 /** Puts messages nobody can read aside, where an operator can look at them. Changes nothing else. */

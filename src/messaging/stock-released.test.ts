@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { BrokerUnavailableError } from '../broker/broker.ts'
 import { createLogger } from '../logger.ts'
-import { createPlainCodec, createSignedCodec, stockReleasedTopic } from './messages.ts'
+import { createPlainCodec, createSignedCodec } from './envelope.ts'
+import { stockReleasedTopic } from './topics.ts'
 import { createStockReleasedPublisher } from './stock-released.ts'
 import { createStubBroker } from '../../test/support/stub-broker.ts'
 

@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.ts'
 import type { Logger } from '../logger.ts'
-import { stockReleasedTopic, type MessageCodec } from './messages.ts'
+import { stockReleasedTopic } from './topics.ts'
+import type { MessageCodec } from './envelope.ts'
 
 /** Tells every gate that these products have stock again. Call it after the commit. */
 export type AnnounceStockReleased = (productIds: readonly number[]) => void

@@ -63,11 +63,11 @@ const acts: readonly [Act, ...Act[]] = [
     await fixture.run(cancelInvoice(invoice.userId, invoice.id, fixture.clock.now()))
   },
   async function trouble({ fixture, random }) {
-    const { meddle, provider } = fixture
-    meddle.void = (paymentId) =>
+    const { overrides, provider } = fixture
+    overrides.void = (paymentId) =>
       random() < 0.5 ? loseCall() : loseAnswer(provider.void(paymentId))
-    meddle.find = (paymentId) => (random() < 0.5 ? loseCall() : provider.find(paymentId))
-    meddle.capture = (paymentId) =>
+    overrides.find = (paymentId) => (random() < 0.5 ? loseCall() : provider.find(paymentId))
+    overrides.capture = (paymentId) =>
       random() < 0.5 ? loseAnswer(provider.capture(paymentId)) : provider.capture(paymentId)
     await Promise.resolve()
   },
@@ -117,10 +117,10 @@ async function takeIfLeft({ fixture, offer }: World, user: number): Promise<void
   await fixture.reserve(fixture.wish(user, offer))
 }
 
-function healProvider({ meddle }: PaymentFixture): void {
-  delete meddle.void
-  delete meddle.find
-  delete meddle.capture
+function healProvider({ overrides }: PaymentFixture): void {
+  delete overrides.void
+  delete overrides.find
+  delete overrides.capture
 }
 
 function some<T>(random: () => number, choices: readonly T[]): T | undefined {

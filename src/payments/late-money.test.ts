@@ -88,11 +88,11 @@ describe('a push payment', () => {
   it('is voided at the provider once its invoice is due, and only then ends', async () => {
     const payment = await push()
     fixture.clock.advance(300_000)
-    fixture.meddle.void = () => loseAnswer(Promise.resolve())
+    fixture.overrides.void = () => loseAnswer(Promise.resolve())
     await resolveLater()
     expect(await standing()).toBe('paying')
     expect(await fixture.stock(offer)).toBe('1/1/0')
-    delete fixture.meddle.void
+    delete fixture.overrides.void
     await resolveLater()
     expect(await standing()).toBe('unpaid')
     expect(await fixture.status('payments', payment.id)).toBe('voided')
@@ -101,7 +101,7 @@ describe('a push payment', () => {
   it('that arrives while it is being given up pays with the hold it still has', async () => {
     await push()
     fixture.clock.advance(300_000)
-    fixture.meddle.void = async (paymentId) => {
+    fixture.overrides.void = async (paymentId) => {
       await fixture.provider.arrive(paymentId)
       await fixture.provider.void(paymentId)
     }
@@ -291,10 +291,10 @@ describe('money that comes while another card is tried', () => {
   it('pays although that card is overdue and nobody answers for it: no unit goes back', async () => {
     const payments = await waiting('pm_ok')
     fixture.clock.advance(300_000)
-    fixture.meddle.void = loseCall
+    fixture.overrides.void = loseCall
     await resolveLater()
     expect(await standing()).toBe('paying')
-    delete fixture.meddle.void
+    delete fixture.overrides.void
     await resolveLater()
     await fixture.run(expireInvoices(now(), 10))
     expect(await standing()).toBe('paid')
@@ -333,8 +333,8 @@ describe('what the provider said before an attempt ended', () => {
   it('is no late money: an authorisation heard of and voided since pays nothing', async () => {
     const payment = await fixture.pay(invoice)
     await fixture.provider.authorize(orderOf(payment))
-    fixture.meddle.find = async (paymentId) => {
-      delete fixture.meddle.find
+    fixture.overrides.find = async (paymentId) => {
+      delete fixture.overrides.find
       const known = await fixture.provider.find(paymentId)
       await fixture.provider.void(paymentId)
       await fixture.run(endVoided(paymentId))
@@ -349,13 +349,13 @@ describe('what the provider said before an attempt ended', () => {
   it('is not believed when it names another amount', async () => {
     const payment = await push()
     await fixture.provider.arrive(payment.id)
-    fixture.meddle.find = async (paymentId) => ({
+    fixture.overrides.find = async (paymentId) => ({
       ...(await fixture.provider.find(paymentId))!,
       amountMinor: 1,
     })
     await expect(learn(payment)).rejects.toThrow(ProviderUnavailableError)
     expect(await standing()).toBe('paying')
-    delete fixture.meddle.find
+    delete fixture.overrides.find
     await learn(payment)
   })
 })

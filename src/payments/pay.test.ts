@@ -39,7 +39,7 @@ describe('settling an attempt', () => {
   it('authorises, pays the invoice, sells its holds and captures, in this order', async () => {
     const payment = await fixture.pay(invoice)
     let whenCaptured: unknown
-    fixture.meddle.capture = async (paymentId) => {
+    fixture.overrides.capture = async (paymentId) => {
       whenCaptured = [await fixture.status('invoices', invoice.id), await fixture.stock(offer)]
       await fixture.provider.capture(paymentId)
     }
@@ -106,7 +106,7 @@ describe('a declined attempt', () => {
 describe('a silent provider', () => {
   it('that lost the call leaves the attempt open: nothing is paid, voided or declined', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.authorize = loseCall
+    fixture.overrides.authorize = loseCall
     await expect(settle(payment)).rejects.toThrow(ProviderUnavailableError)
     expect(await fixture.status('invoices', invoice.id)).toBe('paying')
     expect(await fixture.status('payments', payment.id)).toBe('authorizing')
@@ -115,7 +115,7 @@ describe('a silent provider', () => {
 
   it('that lost the answer of an authorisation leaves it open, though money is set aside', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.authorize = (order) => loseAnswer(fixture.provider.authorize(order))
+    fixture.overrides.authorize = (order) => loseAnswer(fixture.provider.authorize(order))
     await expect(settle(payment)).rejects.toThrow(ProviderUnavailableError)
     expect(await fixture.status('invoices', invoice.id)).toBe('paying')
     expect(fixture.operations()).toEqual(told(payment, 'authorize authorized'))
@@ -123,7 +123,7 @@ describe('a silent provider', () => {
 
   it('at the capture changes nothing for the shopper: the invoice is paid', async () => {
     const payment = await fixture.pay(invoice)
-    fixture.meddle.capture = loseCall
+    fixture.overrides.capture = loseCall
     expect(await settle(payment)).toMatchObject({
       invoice: { status: 'paid' },
       payment: { status: 'authorized' },
@@ -147,11 +147,11 @@ describe('an authorisation that comes after the attempt was given up', () => {
   it('stays owed a void while the provider is silent; the invoice takes no second attempt', async () => {
     const payment = await fixture.pay(invoice)
     await fixture.run(giveUpPayment(payment.id, fixture.clock.now()))
-    fixture.meddle.void = loseCall
+    fixture.overrides.void = loseCall
     await expect(settle(payment)).rejects.toThrow(ProviderUnavailableError)
     expect(await fixture.status('invoices', invoice.id)).toBe('paying')
     await expect(fixture.pay(invoice)).rejects.toThrow('payment_in_progress')
-    delete fixture.meddle.void
+    delete fixture.overrides.void
     await fixture.settlement.resolve({ ...payment, dueAt: invoice.dueAt, waiting: 0 })
     expect(await invoiceNow()).toMatchObject({ status: 'unpaid' })
     expect(await settle(await fixture.pay(invoice))).toMatchObject({ invoice: { status: 'paid' } })

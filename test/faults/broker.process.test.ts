@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { requireNsqd, startNsqd } from '../../scripts/nsqd-process.ts'
-import { createSignedCodec } from '../../src/messaging/messages.ts'
+import { createSignedCodec } from '../../src/messaging/envelope.ts'
 import { addToCart, buy, tally, tallyAnswers } from '../support/buyers.ts'
 import { startCluster, type Cluster } from '../support/cluster.ts'
 import { expectAuditClean, readStock } from '../support/expectations.ts'
@@ -223,12 +223,12 @@ function nonsense(topic: string, wish: { flashSaleId: number; productId: number;
     sentAt: 1_900_000_000_000,
     ...wish,
   }
-  const forger = createSignedCodec([{ id: 'dev', secret: 'not the secret of this house' }])
-  const stranger = createSignedCodec([{ id: 'other', secret: 'not the secret of this house' }])
+  const forger = createSignedCodec([{ id: 'dev', secret: 'not the secret of this shop' }])
+  const stranger = createSignedCodec([{ id: 'other', secret: 'not the secret of this shop' }])
   const forged = forger.seal('add_to_cart', topic, message)
-  const house = createSignedCodec([{ id: 'dev', secret: `messages:${testJwtSecret}` }])
+  const ours = createSignedCodec([{ id: 'dev', secret: `messages:${testJwtSecret}` }])
   return [
-    house.seal('add_to_cart', `${topic}0`, message),
+    ours.seal('add_to_cart', `${topic}0`, message),
     Buffer.from('{"productId":'),
     Buffer.from([0, 255, 254, 0, 10, 13, 0]),
     Buffer.alloc(1024 * 1024 - 1, 'x'),

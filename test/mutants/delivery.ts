@@ -10,7 +10,7 @@ const sqlite = {
   file: 'src/db/sqlite/sqlite-database.ts',
   suite: 'src/db/sqlite/sqlite-database.test.ts',
 }
-const messages = { file: 'src/messaging/messages.ts', suite: 'src/messaging/messages.test.ts' }
+const messages = { file: 'src/messaging/envelope.ts', suite: 'src/messaging/messages.test.ts' }
 
 /** Commit, then tell, then finish; and what is believed of a message. */
 export const deliveryMutants: readonly Mutant[] = [

@@ -12,7 +12,7 @@ const recorded = {
   file: 'src/db/reserve/recorded-outcomes.ts',
   suite: 'src/db/reserve/reserve-batch.test.ts',
 }
-const lot = { file: 'src/db/reserve/lot.ts', suite: 'src/db/reserve/reserve-batch.test.ts' }
+const lot = { file: 'src/db/reserve/take-stock.ts', suite: 'src/db/reserve/reserve-batch.test.ts' }
 const decide = { file: 'src/consumers/decide.ts', suite: 'src/consumers/decide.test.ts' }
 const gate = {
   file: 'src/consumers/sold-out-gate.ts',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireNsqd } from '../../scripts/nsqd-process.ts'
-import { addToCartTopic } from '../../src/messaging/messages.ts'
+import { addToCartTopic } from '../../src/messaging/topics.ts'
 import { buy, payFor, tally } from '../support/buyers.ts'
 import { startCluster, type Cluster } from '../support/cluster.ts'
 import { startCopier, type Copier } from '../support/copier.ts'

@@ -2,7 +2,7 @@ import { wait } from '../../src/clock.ts'
 import { pushMethod } from '../../src/payments/simulator/schema.ts'
 import { createSimulatedProvider } from '../../src/payments/simulator/simulated-provider.ts'
 import { Sqlite } from '../../src/db/sqlite/driver.ts'
-import type { House } from './house.ts'
+import type { Cluster } from './cluster.ts'
 import type { ProviderHost } from './provider-link.ts'
 import { tellOfAll } from './webhooks.ts'
 import type { World } from './world.ts'
@@ -12,7 +12,7 @@ export interface Bank extends ProviderHost {
   goDown(ms: number): void
   comeUp(): void
   /** Tells what happened, and lets so much of the pushed money arrive each time, for as long as it shall. */
-  work(house: House, goesOn: () => boolean, arrivals?: number): Promise<void>
+  work(cluster: Cluster, goesOn: () => boolean, arrivals?: number): Promise<void>
   /** Of all pushed money that has not arrived, some does now. */
   arrive(share: number): Promise<void>
   /** Everything that happened was told of. */
@@ -71,10 +71,10 @@ export async function openBank(world: World, path: string): Promise<Bank> {
       downUntil = 0
     },
     arrive,
-    async work(house, goesOn, arrivals = arrivalRate) {
+    async work(cluster, goesOn, arrivals = arrivalRate) {
       while (goesOn()) {
         await wait(world.outside.clock, everyMs)
-        await tellOfAll(world, { provider, house })
+        await tellOfAll(world, { provider, cluster })
         await arrive(arrivals)
       }
     },

@@ -6,7 +6,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from '../../src/broker/broker.ts'
-import { addToCartResultTopicPrefix } from '../../src/messaging/messages.ts'
+import { addToCartResultTopicPrefix } from '../../src/messaging/topics.ts'
 import type { BrokerHost } from './broker-host.ts'
 import { arriving } from './lossy-line.ts'
 import type { Life } from './life.ts'
@@ -49,7 +49,7 @@ export function linkBroker(host: BrokerHost, life: Life): Broker {
     const broker = reach()
     const outcomes = topic.startsWith(addToCartResultTopicPrefix) ? toldOutcomes(bodies) : []
     for (const { requestId, reservationId } of outcomes) {
-      if (reservationId !== undefined) world.witness.checkHoldTold(requestId, reservationId)
+      if (reservationId !== undefined) world.observer.checkHoldTold(requestId, reservationId)
     }
     if (world.hits('publishLost')) return noAnswer(life, `publish to ${topic}: lost`)
     await broker.publish(topic, arriving(world, host, { topic, bodies }))

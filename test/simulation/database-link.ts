@@ -12,7 +12,7 @@ export function linkDatabase(inner: Database, life: Life): Database {
     const isDue = life.isDueAt('before commit')
     try {
       const result = await inner.transaction(() => (isDue ? dying : living)(script, life))
-      world.witness.checkStock(`after a commit of ${life.name}`)
+      world.observer.checkStock(`after a commit of ${life.name}`)
       return life.diesAt('after commit') ? await never() : result
     } catch (error) {
       if (!life.isAlive()) return never()

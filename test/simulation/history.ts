@@ -1,4 +1,4 @@
-import type { HttpAnswer } from './door.ts'
+import type { HttpAnswer } from './http-entry.ts'
 
 /** What a shopper asked, and what it was told. */
 export interface Told {

@@ -33,7 +33,7 @@ const selectReservations = `
 /** I5, I6, I7 and I18: every hold that was told, and every refusal. */
 export function judgeHolds(evidence: Evidence): void {
   const { world, history } = evidence
-  const rows = new Map(world.witness.rows<Row>(selectReservations).map((row) => [row.id, row]))
+  const rows = new Map(world.observer.rows<Row>(selectReservations).map((row) => [row.id, row]))
   for (const told of history) {
     for (const seen of holdsIn(told)) judgeHold(evidence, { told, seen, row: rows.get(seen.id) })
     judgeRefusal(evidence, told, rows)
@@ -144,9 +144,9 @@ const selectAllotments = `
 
 /** I7, counted anew from the rows: units alive or sold, at the moment each hold begins. */
 function judgeLiveHolds({ world }: Evidence): void {
-  const { witness } = world
-  const lives = witness.rows<Life>(selectLives)
-  const allotments = witness.rows<{ productId: number; at: number; quantity: number }>(
+  const { observer } = world
+  const lives = observer.rows<Life>(selectLives)
+  const allotments = observer.rows<{ productId: number; at: number; quantity: number }>(
     selectAllotments,
   )
   for (const { productId, createdAt } of lives) {

@@ -26,7 +26,7 @@ const selectPayments = `
 export function judgeMoney(evidence: Evidence): void {
   const { world, history } = evidence
   const invoices = new Map(
-    world.witness.rows<Invoice>(selectInvoices).map((invoice) => [invoice.id, invoice]),
+    world.observer.rows<Invoice>(selectInvoices).map((invoice) => [invoice.id, invoice]),
   )
   for (const told of history) {
     judgePaid(evidence, told, invoices)
@@ -69,7 +69,7 @@ function judgeOwner({ world }: Evidence, told: Told, invoices: Invoices): void {
 
 /** Every capture there pays here or waits for a person, and nothing that pays here is missing there. */
 function judgeBooks({ world, captured }: Evidence): void {
-  const payments = world.witness.rows<Payment>(selectPayments)
+  const payments = world.observer.rows<Payment>(selectPayments)
   const here = payments
     .filter(({ status }) => status === 'captured' || status === 'stranded')
     .map(({ id, invoiceId, amountMinor }) => `${id} ${invoiceId} ${amountMinor}`)

@@ -19,7 +19,7 @@ export interface Life {
 
 export function beginLife(world: World, name: string): Life {
   const lane = world.schedule.lane(name)
-  const mourners = new Set<() => void>()
+  const deathHandlers = new Set<() => void>()
 
   const life: Life = {
     name,
@@ -32,17 +32,17 @@ export function beginLife(world: World, name: string): Life {
       world.trace.note(`${name} is killed: ${point}`)
       world.happened.add(`killed ${point}`)
       lane.kill()
-      for (const mourn of mourners) mourn()
-      mourners.clear()
+      for (const handle of deathHandlers) handle()
+      deathHandlers.clear()
     },
     diesAt(point) {
       if (life.isDueAt(point)) life.die(point)
       return !lane.isAlive()
     },
     onDeath(task) {
-      mourners.add(task)
+      deathHandlers.add(task)
       return () => {
-        mourners.delete(task)
+        deathHandlers.delete(task)
       }
     },
   }

@@ -1,4 +1,4 @@
-import type { Door, HttpAnswer, HttpCall } from './door.ts'
+import type { HttpEntry, HttpAnswer, HttpCall } from './http-entry.ts'
 import type { Life } from './life.ts'
 import type { World } from './world.ts'
 
@@ -10,7 +10,7 @@ export const noAnswer: HttpAnswer = { status: 0, headers: {}, body: undefined }
 /** Who can be asked now. */
 export interface Serving {
   readonly life: Life
-  readonly door: Door
+  readonly httpEntry: HttpEntry
 }
 
 /** One request over the network: whoever dies with it in hand answers nothing, and answers get lost. */
@@ -28,7 +28,7 @@ export function send(
       })
       return
     }
-    const { life, door } = chosen
+    const { life, httpEntry } = chosen
     const cancel = outside.clock.after(answerTimeoutMs, () => {
       give(noAnswer)
     })
@@ -44,7 +44,7 @@ export function send(
       })
     }
     life.lane.defer(() => {
-      door(request).then(give, (error: unknown) => {
+      httpEntry(request).then(give, (error: unknown) => {
         world.violate({ invariant: 'I23', what: String(error) })
       })
     })

@@ -1,6 +1,6 @@
 import { pick } from '../support/turns.ts'
-import type { HttpAnswer, HttpCall } from './door.ts'
-import { adminToken, type House } from './house.ts'
+import type { HttpAnswer, HttpCall } from './http-entry.ts'
+import { adminToken, type Cluster } from './cluster.ts'
 import type { ProductPlan } from './plan.ts'
 import type { World } from './world.ts'
 
@@ -25,7 +25,7 @@ const sparesMax = 2
 /** Long enough for the longest of runs. */
 const saleMs = 3_600_000
 
-export async function openShop(world: World, house: House): Promise<Operator> {
+export async function openShop(world: World, cluster: Cluster): Promise<Operator> {
   const { plan, clock, random } = world
   let cancelledAt: number | undefined
 
@@ -35,7 +35,7 @@ export async function openShop(world: World, house: House): Promise<Operator> {
       ...(body !== undefined && { 'content-type': 'application/json' }),
     }
     world.trace.note(`operator ${method} ${path} ${JSON.stringify(body ?? {})}`)
-    const answer = await house.call({ method, path, body, headers })
+    const answer = await cluster.call({ method, path, body, headers })
     world.trace.note(`operator ${method} ${path}: ${answer.status}`)
     return answer
   }

@@ -104,7 +104,7 @@ const worst: Faults = {
   lag: 0.1,
 }
 
-const houses: readonly [readonly NodePlan[], ...(readonly NodePlan[])[]] = [
+const layouts: readonly [readonly NodePlan[], ...(readonly NodePlan[])[]] = [
   [{ name: 'shop', role: 'all' }],
   [{ name: 'shop', role: 'all' }],
   [
@@ -128,7 +128,7 @@ export function planOf(seed: number): Plan {
     low + Math.floor(random() * (high - low + 1))
   return {
     seed,
-    nodes: pick(random, houses),
+    nodes: pick(random, layouts),
     routing: pick(random, ['channel-per-product', 'topic-per-product']),
     products: Array.from({ length: between(1, 2) }, () => ({
       stock: between(1, 6),

@@ -4,11 +4,11 @@ import { migrate, readMigrations } from '../../src/db/migrate.ts'
 import { openSqlite } from '../../src/db/sqlite/sqlite-database.ts'
 import { migrationsFolder } from '../../src/holdfast.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { createRoles, layFoundation } from '../../src/roles.ts'
+import { createRoles, createApplication } from '../../src/roles.ts'
 import type { BrokerHost } from './broker-host.ts'
 import { linkBroker } from './broker-link.ts'
 import { linkDatabase } from './database-link.ts'
-import { openDoor, type Door } from './door.ts'
+import { openHttpEntry, type HttpEntry } from './http-entry.ts'
 import type { Life } from './life.ts'
 import { linkProvider, type ProviderHost } from './provider-link.ts'
 import { createSimulatedLogger } from './quiet-logger.ts'
@@ -35,7 +35,7 @@ export async function startProcess(
   config: Config,
   life: Life,
   outside: Outside,
-): Promise<Door | undefined> {
+): Promise<HttpEntry | undefined> {
   const { world, lane } = life
   const disk = world.schedule.lane(`${life.name} disk`)
   const { clock, random } = { clock: lane.clock, random: world.random }
@@ -51,7 +51,7 @@ export async function startProcess(
     if (!life.isAlive() || expectedComplaints.includes(message)) return
     world.violate({ invariant: 'log', what: `${life.name}: ${message} ${describe(details)}` })
   })
-  const foundation = layFoundation(
+  const application = createApplication(
     config,
     {
       clock,
@@ -70,11 +70,11 @@ export async function startProcess(
       provider: linkProvider(outside.provider, life),
     },
   )
-  const roles = createRoles(foundation)
+  const roles = createRoles(application)
   await migrate(database, migrations, clock.now())
-  for (const service of [foundation.broker, ...roles.services]) await service.start()
+  for (const service of [application.broker, ...roles.services]) await service.start()
   world.trace.note(`${life.name} is ready`)
-  return config.role === 'worker' ? undefined : openDoor(roles, world.newId)
+  return config.role === 'worker' ? undefined : openHttpEntry(roles, world.newId)
 }
 
 /** Every so many seconds, by the simulated clock. */

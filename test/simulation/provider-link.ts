@@ -26,7 +26,7 @@ const slowMsMax = 20_000
 
 export function linkProvider(host: ProviderHost, life: Life): PaymentProvider & PaymentLedger {
   const { world, lane } = life
-  const { witness, trace } = world
+  const { observer, trace } = world
 
   async function call<T>({ what, before, after, ask }: Call<T>): Promise<T> {
     if (!life.isAlive() || (before !== undefined && life.diesAt(before))) return never()
@@ -61,7 +61,7 @@ export function linkProvider(host: ProviderHost, life: Life): PaymentProvider & 
         before: 'before capture',
         after: 'after capture',
         ask() {
-          witness.checkCapture(paymentId)
+          observer.checkCapture(paymentId)
           return provider.capture(paymentId)
         },
       }),
@@ -71,7 +71,7 @@ export function linkProvider(host: ProviderHost, life: Life): PaymentProvider & 
         before: 'before void',
         after: 'after void',
         ask() {
-          witness.checkVoid(paymentId)
+          observer.checkVoid(paymentId)
           return provider.void(paymentId)
         },
       }),

@@ -6,10 +6,10 @@ import { createRandom } from '../support/turns.ts'
 import { emptyDatabase } from './empty-database.ts'
 import { noFaults, planOf, type Faults, type Plan } from './plan.ts'
 import { createSchedule } from './schedule.ts'
-import { play, type Tally } from './story.ts'
+import { play, type Tally } from './scenario.ts'
 import { createTrace } from './trace.ts'
 import type { Violation } from './violation.ts'
-import { openWitness } from './witness.ts'
+import { openObserver } from './observer.ts'
 import type { World } from './world.ts'
 
 export interface RunResult {
@@ -50,7 +50,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
     return resultOf(world, violations, undefined)
   } finally {
     process.off('unhandledRejection', onRejection)
-    world.witness.close()
+    world.observer.close()
     folder.remove()
   }
 }
@@ -87,7 +87,7 @@ function createWorld({ seed, databasePath, violations, print }: Made) {
     violate,
     schedule,
     clock: schedule.clock,
-    witness: openWitness(databasePath, violate),
+    observer: openObserver(databasePath, violate),
     newId: () => testId((ids += 1)),
     outside: schedule.lane('outside'),
     happened: new Set(),

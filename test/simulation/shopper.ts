@@ -1,7 +1,7 @@
 import { wait } from '../../src/clock.ts'
-import type { HttpAnswer, HttpCall } from './door.ts'
+import type { HttpAnswer, HttpCall } from './http-entry.ts'
 import { bodyOf, type Action, type Told, type Wished } from './history.ts'
-import type { House } from './house.ts'
+import type { Cluster } from './cluster.ts'
 import type { World } from './world.ts'
 
 /** Somebody who buys, and remembers all they were told. */
@@ -23,7 +23,7 @@ export interface Shopper {
 
 export interface ShopperOptions {
   readonly world: World
-  readonly house: House
+  readonly cluster: Cluster
   readonly history: Told[]
   readonly userId: number
   readonly token: string
@@ -40,7 +40,7 @@ interface Asked {
 }
 
 export function createShopper(options: ShopperOptions): Shopper {
-  const { world, house, history, userId, token, flashSaleId } = options
+  const { world, cluster, history, userId, token, flashSaleId } = options
   const { clock } = world.outside
   const name = `shopper ${userId}`
   let keys = 0
@@ -55,7 +55,7 @@ export function createShopper(options: ShopperOptions): Shopper {
     const askedAt = clock.now()
     const wish = `${path} ${JSON.stringify(body ?? {})}`
     world.trace.note(`${name} ${method} ${wish} ${key ?? ''}`)
-    const answer = await house.call({ method, path, body, headers })
+    const answer = await cluster.call({ method, path, body, headers })
     world.trace.note(`${name} ${action}: ${summary(answer)}`)
     const told = { userId, action, key, wish, wished, askedAt, answeredAt: clock.now(), answer }
     history.push(told)

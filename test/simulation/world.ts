@@ -3,7 +3,7 @@ import type { Faults, Plan } from './plan.ts'
 import type { Lane, Schedule } from './schedule.ts'
 import type { Trace } from './trace.ts'
 import type { Violation } from './violation.ts'
-import type { Witness } from './witness.ts'
+import type { Observer } from './observer.ts'
 
 /** What everybody in a run shares: the seed's numbers, time, the trace, and what must not happen. */
 export interface World {
@@ -12,7 +12,7 @@ export interface World {
   readonly schedule: Schedule
   readonly clock: FakeClock
   readonly trace: Trace
-  readonly witness: Witness
+  readonly observer: Observer
   readonly newId: () => string
   /** Kinds of things that happened, for whoever wonders whether the storm was one. */
   readonly happened: Set<string>

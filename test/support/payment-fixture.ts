@@ -19,9 +19,11 @@ import { createTemporaryFolder } from './temporary-folder.ts'
 export interface PaymentFixture extends SaleFixture {
   /** The simulator itself, past any meddling. */
   readonly provider: SimulatedProvider
-  /** What the program talks to: the simulator, except for what is set in `meddle`. */
+  /** What the program talks to: the simulator, except for what is set in `overrides`. */
   readonly unruly: PaymentProvider
-  readonly meddle: Partial<{ -readonly [method in keyof PaymentProvider]: PaymentProvider[method] }>
+  readonly overrides: Partial<{
+    -readonly [method in keyof PaymentProvider]: PaymentProvider[method]
+  }>
   readonly settlement: PaymentSettlement
   /** The simulator's file. */
   readonly ledgerPath: string
@@ -57,12 +59,12 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
   const provider = createSimulatedProvider({ path, clock, random: () => 0.5 })
   await provider.start()
   const books = new Sqlite(path, { readonly: true })
-  const meddle: PaymentFixture['meddle'] = {}
+  const overrides: PaymentFixture['overrides'] = {}
   const unruly: PaymentProvider = {
-    authorize: (order) => (meddle.authorize ?? provider.authorize)(order),
-    capture: (paymentId) => (meddle.capture ?? provider.capture)(paymentId),
-    void: (paymentId) => (meddle.void ?? provider.void)(paymentId),
-    find: (paymentId) => (meddle.find ?? provider.find)(paymentId),
+    authorize: (order) => (overrides.authorize ?? provider.authorize)(order),
+    capture: (paymentId) => (overrides.capture ?? provider.capture)(paymentId),
+    void: (paymentId) => (overrides.void ?? provider.void)(paymentId),
+    find: (paymentId) => (overrides.find ?? provider.find)(paymentId),
   }
   const parts = { database, provider: unruly, clock, newId, logger: silentLogger }
 
@@ -70,7 +72,7 @@ export async function openPaymentFixture(): Promise<PaymentFixture> {
     ...base,
     provider,
     unruly,
-    meddle,
+    overrides,
     ledgerPath: path,
     settlement: createPaymentSettlement(parts),
     operations: () => readOperations(books),

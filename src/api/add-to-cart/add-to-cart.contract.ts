@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../clock.ts'
-import { enter, fastLaneDoor, type Door, type Parcel } from '../../../test/support/server-parts.ts'
+import {
+  sendThrough,
+  fastPathEntry,
+  type EntryPoint,
+  type AddToCartCall,
+} from '../../../test/support/entry-points.ts'
 import { expectProblem } from '../../../test/support/expect-problem.ts'
 import { readStock } from '../../../test/support/expectations.ts'
 import type { Answer } from '../../../test/support/http.ts'
@@ -27,14 +32,15 @@ const reservationOf = ({ body }: Answer): ReservationView =>
 
 const replayedHeader = ({ headers }: Answer): string | null => headers.get('idempotency-replayed')
 
-/** What add-to-cart answers to what is well made: the same through both doors. */
-export function addToCartContract(door: Door): void {
-  describe(`add to cart through ${door.name}`, () => {
+/** What add-to-cart answers to what is well made: the same through both entryPoints. */
+export function addToCartContract(entryPoint: EntryPoint): void {
+  describe(`add to cart through ${entryPoint.name}`, () => {
     let app: TestApp
     let shopper: TestShopper
     /** Running for a while: a new one waits a quarter of a second for its consumer. */
     let running: TestSale[]
-    const send = (parcel: Parcel) => enter(app.call, door, { token: shopper.token, ...parcel })
+    const send = (request: AddToCartCall) =>
+      sendThrough(app.call, entryPoint, { token: shopper.token, ...request })
 
     async function admin(path: string, body?: unknown): Promise<Answer> {
       return app.call('POST', `/v1/admin${path}`, { token: testAdminToken, body })
@@ -72,11 +78,11 @@ export function addToCartContract(door: Door): void {
       expect(await readStock(app.call, sale.productId)).toMatchObject({ available: 2, held: 1 })
     })
 
-    it('is served by the door it is meant for', async () => {
+    it('is served by the entryPoint it is meant for', async () => {
       const answer = await send({ body: {} })
       // Only Express sets it.
       const policy = answer.headers.get('content-security-policy')
-      expect(policy === null).toBe(door === fastLaneDoor)
+      expect(policy === null).toBe(entryPoint === fastPathEntry)
     })
 
     it('takes JSON in UTF-8 with a byte order mark, and a charset in quotes', async () => {

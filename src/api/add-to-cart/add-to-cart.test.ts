@@ -1,8 +1,8 @@
-import { doors } from '../../../test/support/server-parts.ts'
+import { entryPoints } from '../../../test/support/entry-points.ts'
 import { addToCartInputContract } from './input.contract.ts'
 import { addToCartContract } from './add-to-cart.contract.ts'
 
-for (const door of doors) {
-  addToCartContract(door)
-  addToCartInputContract(door)
+for (const entryPoint of entryPoints) {
+  addToCartContract(entryPoint)
+  addToCartInputContract(entryPoint)
 }

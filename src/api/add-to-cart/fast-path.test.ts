@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { newUuid } from '../../ids.ts'
 import { createLogger } from '../../logger.ts'
 import { until } from '../../../test/support/until.ts'
-import { createFastLane } from './fast-path.ts'
+import { createFastPath } from './fast-path.ts'
 import { json } from '../http/route.ts'
 
 let server: Server
@@ -15,7 +15,7 @@ let handled: number
 beforeEach(async () => {
   tasks = []
   handled = 0
-  const fastLane = createFastLane({
+  const fastPath = createFastPath({
     addToCart: {
       handle({ quantity }) {
         handled += 1
@@ -33,7 +33,7 @@ beforeEach(async () => {
     logger: createLogger('silent', {}),
     defer: (task) => void tasks.push(task),
   })
-  server = createServer((request, response) => fastLane.take(request, response))
+  server = createServer((request, response) => fastPath.take(request, response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 })

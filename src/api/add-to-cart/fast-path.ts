@@ -17,14 +17,14 @@ import { describeIssues, readIdempotencyKey } from '../http/route.ts'
 
 /**
  * Serves `POST /v1/cart/items` in front of Express, which alone costs about 60 µs a request. Same
- * handler, same answers: one contract test runs the same cases through both doors.
+ * handler, same answers: one contract test runs the same cases through both entry points.
  */
-export interface FastLane {
+export interface FastPath {
   /** True when the request was taken. */
   take(request: IncomingMessage, response: ServerResponse): boolean
 }
 
-export interface FastLaneOptions {
+export interface FastPathOptions {
   readonly addToCart: AddToCartHandler
   readonly authentication: Authentication
   readonly rateLimit: RateLimit
@@ -37,7 +37,7 @@ export interface FastLaneOptions {
 /** All of a busy tick would be a thousand, which every garbage collection meanwhile had to copy. */
 const repliesTogetherMax = 32
 
-export function createFastLane(options: FastLaneOptions): FastLane {
+export function createFastPath(options: FastPathOptions): FastPath {
   const { logger, newId, defer } = options
   let replies: Sending[] = []
 
@@ -102,7 +102,7 @@ interface Sending {
 async function answer(
   request: IncomingMessage,
   text: string | undefined,
-  options: FastLaneOptions,
+  options: FastPathOptions,
 ): Promise<Reply> {
   const { authentication, rateLimit, addToCart } = options
   const { authorization } = request.headers

@@ -4,7 +4,8 @@ import { BrokerUnavailableError } from '../../broker/broker.ts'
 import { changeFlashSaleState } from '../../db/flash-sales.ts'
 import type { AddToCartOutcome } from '../../domain/reservation.ts'
 import { createLogger } from '../../logger.ts'
-import { createPlainCodec, type AddToCart } from '../../messaging/messages.ts'
+import { createPlainCodec } from '../../messaging/envelope.ts'
+import type { AddToCart } from '../../messaging/messages.ts'
 import { createMetrics } from '../../metrics.ts'
 import {
   openSaleFixture,

@@ -9,7 +9,7 @@ import { flashSaleStatus } from '../../domain/flash-sale.ts'
 import type { Refusal } from '../../domain/refusal.ts'
 import type { AddToCartOutcome, KeyedWish } from '../../domain/reservation.ts'
 import type { NewId } from '../../ids.ts'
-import type { MessageCodec } from '../../messaging/messages.ts'
+import type { MessageCodec } from '../../messaging/envelope.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { LateReplies } from './late-replies.ts'
 import { createLookup, type Lookup } from '../lookup.ts'
@@ -75,7 +75,7 @@ export interface AddToCartHandlerOptions {
 }
 
 /** What deciding needs beside the request. */
-interface Desk extends AddToCartHandlerOptions {
+interface AddToCartContext extends AddToCartHandlerOptions {
   readonly recall: Lookup<KeyedWish, AddToCartOutcome | undefined>
 }
 
@@ -95,7 +95,7 @@ const sameRequestMax = 100
 
 export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
   const { clock, newId, metrics, database, defer, pendingReplies } = options
-  const desk = { ...options, recall: createLookup({ database, defer, read: findRecordedHolds }) }
+  const context = { ...options, recall: createLookup({ database, defer, read: findRecordedHolds }) }
   metrics.onCollect(() => {
     metrics.pendingReplies.set(pendingReplies.size())
   })
@@ -138,7 +138,7 @@ export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToC
   async function answer(request: Try): Promise<Reply> {
     const { userId, requestId, idempotencyKey } = request
     try {
-      return withKey(await decide(request, desk), idempotencyKey ?? requestId)
+      return withKey(await decide(request, context), idempotencyKey ?? requestId)
     } catch (error) {
       return withKey(unavailable(error), idempotencyKey ?? requestId)
     } finally {
@@ -164,45 +164,49 @@ function unavailable(error: unknown): Reply {
   throw error
 }
 
-async function decide(request: Try, desk: Desk): Promise<Reply> {
+async function decide(request: Try, context: AddToCartContext): Promise<Reply> {
   const { flashSaleId, productId } = request
-  const route = desk.catalog.route(flashSaleId, productId)
+  const route = context.catalog.route(flashSaleId, productId)
   if (route.kind === 'no_channel') return problem('broker_unavailable')
-  if (route.kind === 'open') return sell(request, route.topic, desk)
-  if (route.kind === 'sale_not_open') return refuseHere(request, route.kind, desk)
-  return lookAgain(request, desk)
+  if (route.kind === 'open') return sell(request, route.topic, context)
+  if (route.kind === 'sale_not_open') return refuseHere(request, route.kind, context)
+  return lookAgain(request, context)
 }
 
-function sell(request: Try, topic: string, desk: Desk): Promise<Reply> {
+function sell(request: Try, topic: string, context: AddToCartContext): Promise<Reply> {
   const { productId, quantity } = request
-  if (desk.gate.refuses(productId, quantity)) return refuseHere(request, 'sold_out', desk)
-  return askQueue(request, topic, desk)
+  if (context.gate.refuses(productId, quantity)) return refuseHere(request, 'sold_out', context)
+  return askQueue(request, topic, context)
 }
 
 /** A shopper who repeats a key may have a hold already: that is looked up before any refusal. */
-async function refuseHere(request: Try, refusal: Refusal, { recall }: Desk): Promise<Reply> {
+async function refuseHere(
+  request: Try,
+  refusal: Refusal,
+  { recall }: AddToCartContext,
+): Promise<Reply> {
   const { idempotencyKey } = request
   if (idempotencyKey === undefined) return refusalReply(refusal)
   return present((await recall({ ...request, idempotencyKey })) ?? { kind: 'refused', refusal })
 }
 
 /** A sale or product that this node does not know may have been made on another a moment ago. */
-async function lookAgain(request: Try, desk: Desk): Promise<Reply> {
+async function lookAgain(request: Try, context: AddToCartContext): Promise<Reply> {
   const { flashSaleId, productId } = request
-  const { database, catalog, clock } = desk
+  const { database, catalog, clock } = context
   const sale = await database.read(() => findFlashSale(flashSaleId))
   const offered = sale?.products.some((product) => product.productId === productId) ?? false
-  if (sale === undefined || !offered) return refuseHere(request, 'product_not_in_sale', desk)
+  if (sale === undefined || !offered) return refuseHere(request, 'product_not_in_sale', context)
   if (flashSaleStatus(sale, clock.now()) !== 'active') {
-    return refuseHere(request, 'sale_not_open', desk)
+    return refuseHere(request, 'sale_not_open', context)
   }
   await catalog.refresh()
   const route = catalog.route(flashSaleId, productId)
-  return route.kind === 'open' ? sell(request, route.topic, desk) : problem('broker_unavailable')
+  return route.kind === 'open' ? sell(request, route.topic, context) : problem('broker_unavailable')
 }
 
-async function askQueue(request: Try, topic: string, desk: Desk): Promise<Reply> {
-  const { pendingReplies, publisher, codec, clock, nodeId, lateReplies } = desk
+async function askQueue(request: Try, topic: string, context: AddToCartContext): Promise<Reply> {
+  const { pendingReplies, publisher, codec, clock, nodeId, lateReplies } = context
   const { requestId, userId, flashSaleId, productId, quantity } = request
   const { idempotencyKey = requestId } = request
   const sentAt = clock.now()
@@ -226,7 +230,7 @@ async function askQueue(request: Try, topic: string, desk: Desk): Promise<Reply>
     await lateReplies.unanswered({ requestId, userId, idempotencyKey, sentAt })
     return pendingReply(requestId)
   }
-  learn(request, outcome, desk.gate)
+  learn(request, outcome, context.gate)
   return present(outcome)
 }
 

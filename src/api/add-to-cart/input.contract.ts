@@ -1,6 +1,10 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { enter, type Door, type Parcel } from '../../../test/support/server-parts.ts'
+import {
+  sendThrough,
+  type EntryPoint,
+  type AddToCartCall,
+} from '../../../test/support/entry-points.ts'
 import { expectProblem } from '../../../test/support/expect-problem.ts'
 import { readStock } from '../../../test/support/expectations.ts'
 import {
@@ -15,7 +19,7 @@ import type { ProblemCode } from '../http/problem.ts'
 
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
 
-type Refused = readonly [title: string, status: number, code: ProblemCode, parcel: Parcel]
+type Refused = readonly [title: string, status: number, code: ProblemCode, request: AddToCartCall]
 
 const json = { 'content-type': 'application/json' }
 
@@ -46,8 +50,11 @@ function unreadableBodies(valid: string): readonly Refused[] {
   ]
 }
 
-const typed = (body: string, type: string): Parcel => ({ body, headers: { 'content-type': type } })
-const encoded = (body: Uint8Array<ArrayBuffer>, coding: string): Parcel => ({
+const typed = (body: string, type: string): AddToCartCall => ({
+  body,
+  headers: { 'content-type': type },
+})
+const encoded = (body: Uint8Array<ArrayBuffer>, coding: string): AddToCartCall => ({
   body,
   headers: { ...json, 'content-encoding': coding },
 })
@@ -124,13 +131,14 @@ const badKeys: readonly (readonly [title: string, key: string])[] = [
   ['letters beyond ASCII', 'schlüssel'],
 ]
 
-/** What add-to-cart refuses because of how it looks: the same through both doors. */
-export function addToCartInputContract(door: Door): void {
-  describe(`add to cart through ${door.name}, wrong input`, () => {
+/** What add-to-cart refuses because of how it looks: the same through both entryPoints. */
+export function addToCartInputContract(entryPoint: EntryPoint): void {
+  describe(`add to cart through ${entryPoint.name}, wrong input`, () => {
     let app: TestApp
     let sale: TestSale
     let shopper: TestShopper
-    const send = (parcel: Parcel) => enter(app.call, door, { token: shopper.token, ...parcel })
+    const send = (request: AddToCartCall) =>
+      sendThrough(app.call, entryPoint, { token: shopper.token, ...request })
 
     beforeAll(async () => {
       app = await startApp()
@@ -144,8 +152,8 @@ export function addToCartInputContract(door: Door): void {
 
     it.each(unreadableBodies('{"flashSaleId":1,"productId":1}'))(
       'refuses a body of %s with %i %s',
-      async (_title, status, code, parcel) => {
-        expectProblem(await send(parcel), status, code)
+      async (_title, status, code, request) => {
+        expectProblem(await send(request), status, code)
       },
     )
 
@@ -160,7 +168,7 @@ export function addToCartInputContract(door: Door): void {
 
     it('refuses every token but a shopper’s own, and no token', async () => {
       for (const [title, token] of [...badTokens(shopper), ['none at all', undefined] as const]) {
-        const answer = await enter(app.call, door, { token, body: sale })
+        const answer = await sendThrough(app.call, entryPoint, { token, body: sale })
         expect([title, answer.status]).toEqual([title, 401])
         expectProblem(answer, 401, 'unauthenticated')
       }
@@ -173,7 +181,10 @@ export function addToCartInputContract(door: Door): void {
         'Bearer',
         `Bearer ${shopper.token} x`,
       ]) {
-        const answer = await enter(app.call, door, { body: sale, headers: { authorization } })
+        const answer = await sendThrough(app.call, entryPoint, {
+          body: sale,
+          headers: { authorization },
+        })
         expectProblem(answer, 401, 'unauthenticated')
       }
     })

@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { doors, enter, fastLaneDoor, type Door } from '../../../test/support/server-parts.ts'
+import {
+  entryPoints,
+  sendThrough,
+  fastPathEntry,
+  type EntryPoint,
+} from '../../../test/support/entry-points.ts'
 import { expectProblem } from '../../../test/support/expect-problem.ts'
 import { readStock } from '../../../test/support/expectations.ts'
 import type { Answer, Call } from '../../../test/support/http.ts'
@@ -32,8 +37,8 @@ describe('add to cart while the worker is held back', () => {
   })
 
   const shopper = (index: number): TestShopper => shoppers[index]!
-  const send = (index: number, door: Door, key?: string): Promise<Answer> =>
-    enter(app.call, door, { token: shopper(index).token, body: sale, key })
+  const send = (index: number, entryPoint: EntryPoint, key?: string): Promise<Answer> =>
+    sendThrough(app.call, entryPoint, { token: shopper(index).token, body: sale, key })
   const ask = (call: Call, url: string, index = 0): Promise<Answer> =>
     call('GET', url, { token: shopper(index).token })
 
@@ -43,8 +48,8 @@ describe('add to cart while the worker is held back', () => {
     return ask(call, url, index)
   }
 
-  it.each(doors)('answers 202 and where to ask, through $name', async (door) => {
-    const answer = await send(0, door, 'patient')
+  it.each(entryPoints)('answers 202 and where to ask, through $name', async (entryPoint) => {
+    const answer = await send(0, entryPoint, 'patient')
     const url = answer.headers.get('location') ?? ''
     expect(answer.status).toBe(202)
     expect(answer.headers.get('content-type')).toBe('application/json')
@@ -63,10 +68,10 @@ describe('add to cart while the worker is held back', () => {
     const held = await settled(app.call, url)
     expect(held.body).toMatchObject({ requestId, status: 'held', reservation: { quantity: 1 } })
     expectProblem(await ask(app.call, url, 1), 404, 'not_found')
-    let again = await send(0, door, 'patient')
+    let again = await send(0, entryPoint, 'patient')
     // 25 ms of waiting may be too few on a busy machine.
     const isAnswered = async () => {
-      if (again.status === 202) again = await send(0, door, 'patient')
+      if (again.status === 202) again = await send(0, entryPoint, 'patient')
       return again.status !== 202
     }
     await until(isAnswered, 5_000, 'an answer in time')
@@ -75,7 +80,7 @@ describe('add to cart while the worker is held back', () => {
   })
 
   it('tells every shopper the end of it, on every node', async () => {
-    const answers = await Promise.all([0, 1, 2].map((index) => send(index, fastLaneDoor)))
+    const answers = await Promise.all([0, 1, 2].map((index) => send(index, fastPathEntry)))
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
     lock.release()
     const environment = { DATABASE_PATH: app.databasePath }
@@ -106,8 +111,8 @@ describe('add to cart while the worker is held back', () => {
 
   it('answers one key asked twice at once with one status resource', async () => {
     const [first, second] = await Promise.all([
-      send(0, fastLaneDoor, 'k'),
-      send(0, fastLaneDoor, 'k'),
+      send(0, fastPathEntry, 'k'),
+      send(0, fastPathEntry, 'k'),
     ])
     expect([first.status, second.status]).toEqual([202, 202])
     expect(second.text).toBe(first.text)
@@ -115,8 +120,8 @@ describe('add to cart while the worker is held back', () => {
   })
 
   it('tells a retry that was late as well of the hold its key has', async () => {
-    const first = await send(0, fastLaneDoor, 'stubborn')
-    const second = await send(0, fastLaneDoor, 'stubborn')
+    const first = await send(0, fastPathEntry, 'stubborn')
+    const second = await send(0, fastPathEntry, 'stubborn')
     expect(second.status).toBe(202)
     lock.release()
     const url = first.headers.get('location') ?? ''
@@ -128,13 +133,13 @@ describe('add to cart while the worker is held back', () => {
   })
 })
 
-describe.each(doors)('add to cart through $name, too much of it', (door) => {
+describe.each(entryPoints)('add to cart through $name, too much of it', (entryPoint) => {
   it('refuses whoever comes when too many are waiting, until some have left', async () => {
     const app = await startApp({ environment: { PENDING_REPLIES_MAX: '2' } })
     const sale = await createSale(app.call)
     const [first, second, third] = await createShoppers(app.call, 3)
     const send = (shopper: TestShopper | undefined, key?: string) =>
-      enter(app.call, door, { token: shopper?.token, body: sale, key })
+      sendThrough(app.call, entryPoint, { token: shopper?.token, body: sale, key })
     const lock = lockDatabase(app.databasePath)
     try {
       const waiting = [send(first), send(second)]
@@ -159,7 +164,7 @@ describe.each(doors)('add to cart through $name, too much of it', (door) => {
       const sale = await createSale(app.call)
       const [eager, other] = await createShoppers(app.call, 2)
       const send = (shopper: TestShopper | undefined, body: unknown, key?: string) =>
-        enter(app.call, door, { token: shopper?.token, body, key })
+        sendThrough(app.call, entryPoint, { token: shopper?.token, body, key })
       expectProblem(await send(eager, {}), 400, 'validation_failed')
       expect((await send(eager, sale)).status).toBe(201)
       const refused = await send(eager, sale, 'eager')

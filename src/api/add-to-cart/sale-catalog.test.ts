@@ -3,7 +3,7 @@ import { BrokerUnavailableError } from '../../broker/broker.ts'
 import { DatabaseUnavailableError, type Database } from '../../db/database.ts'
 import { changeFlashSaleState } from '../../db/flash-sales.ts'
 import { createLogger } from '../../logger.ts'
-import type { AddToCartRouting } from '../../messaging/messages.ts'
+import type { AddToCartRouting } from '../../messaging/topics.ts'
 import {
   openSaleFixture,
   type Offer,

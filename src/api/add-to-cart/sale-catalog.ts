@@ -5,11 +5,7 @@ import { readUnfinishedSales, type FlashSaleRow } from '../../db/flash-sales.ts'
 import { flashSaleStatus } from '../../domain/flash-sale.ts'
 import type { Service } from '../../lifecycle.ts'
 import type { Logger } from '../../logger.ts'
-import {
-  addToCartChannel,
-  addToCartTopic,
-  type AddToCartRouting,
-} from '../../messaging/messages.ts'
+import { addToCartChannel, addToCartTopic, type AddToCartRouting } from '../../messaging/topics.ts'
 
 /**
  * The running and coming sales in memory, so that add-to-cart asks no database whether a sale is open.

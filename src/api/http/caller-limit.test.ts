@@ -40,7 +40,7 @@ describe('the rate of a shopper', () => {
     expect(refused(await ask(3, { token }))).toHaveLength(1)
   })
 
-  it('does not count add-to-cart, on neither door, nor health and metrics', async () => {
+  it('does not count add-to-cart, at neither entry point, nor health and metrics', async () => {
     await start({ SHOPPER_RATE: '1', ADDRESS_RATE: '1' })
     const [ann] = await createShoppers(app.call, 1)
     const { token } = ann!

@@ -31,7 +31,7 @@ async function start(connectionsMax: number): Promise<void> {
   app.all('/wait', (_request, response) => void waiting.push(response))
   server = createHttpServer({
     app,
-    fastLane: undefined,
+    fastPath: undefined,
     readiness: createReadiness({}),
     clock,
     defer: setImmediate,

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
-  enter,
-  expressDoor,
-  fastLaneDoor,
-  type Parcel,
-} from '../../../test/support/server-parts.ts'
+  sendThrough,
+  expressEntry,
+  fastPathEntry,
+  type AddToCartCall,
+} from '../../../test/support/entry-points.ts'
 import { expectAuditClean } from '../../../test/support/expectations.ts'
 import type { Answer } from '../../../test/support/http.ts'
 import { operationsOf, type Operation } from '../../../test/support/open-api.ts'
@@ -231,12 +231,12 @@ describe(`nothing a client sends (seed ${seed})`, () => {
     expect((await app.call('GET', '/readyz')).status).toBe(200)
   })
 
-  it('is told apart by the two doors of add to cart', async () => {
+  it('is told apart by the two entryPoints of add to cart', async () => {
     const shopper = await createShopper(app.call)
     const operations = operationsOf((await app.call('GET', '/openapi.json')).body)
-    const { body: schema } = operations.find(({ path }) => path === fastLaneDoor.path)!
+    const { body: schema } = operations.find(({ path }) => path === fastPathEntry.path)!
     const isWish = (some: unknown): some is object => typeof some === 'object' && some !== null
-    const parcels = fc.record<Parcel>({
+    const calls = fc.record<AddToCartCall>({
       body: fc.oneof(
         body(schema).map((some) => (isWish(some) ? { ...some, ...sale } : some)),
         body(schema),
@@ -259,10 +259,10 @@ describe(`nothing a client sends (seed ${seed})`, () => {
       waits: headers.has('retry-after'),
       key: headers.get('idempotency-key')?.replace(/^[0-9a-f-]{36}$/, 'made'),
     })
-    for (const parcel of fc.sample(parcels, { seed, numRuns: 100 })) {
-      const first = await enter(app.call, fastLaneDoor, parcel)
-      const second = await enter(app.call, expressDoor, parcel)
-      expect([parcel, told(first)]).toEqual([parcel, told(second)])
+    for (const request of fc.sample(calls, { seed, numRuns: 100 })) {
+      const first = await sendThrough(app.call, fastPathEntry, request)
+      const second = await sendThrough(app.call, expressEntry, request)
+      expect([request, told(first)]).toEqual([request, told(second)])
     }
   })
 })

@@ -51,7 +51,7 @@ describe('with a port of their own for operators', () => {
     }
   })
 
-  it('add-to-cart has no fast lane on the admin port', async () => {
+  it('add-to-cart has no fast path on the admin port', async () => {
     const answer = await admin('POST', '/v1/cart/items', { token, body: {} })
     expectProblem(answer, 404, 'not_found')
   })
@@ -69,7 +69,7 @@ describe('with a port of their own for operators', () => {
     expect((await app.call('GET', '/v1/cart', { token: shopper!.token })).status).toBe(200)
   })
 
-  it('both doors close', async () => {
+  it('both servers close', async () => {
     const other = await startApp({ environment: { ADMIN_PORT: '0' } })
     const adminUrl = other.holdfast.adminUrl()
     expect((await fetch(`${adminUrl}/livez`)).status).toBe(200)

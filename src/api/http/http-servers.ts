@@ -6,7 +6,7 @@ import type { NewId } from '../../ids.ts'
 import { createApp } from './app.ts'
 import type { Authentication } from '../identity/authentication.ts'
 import { limitCallers } from './caller-limit.ts'
-import type { FastLane } from '../add-to-cart/fast-path.ts'
+import type { FastPath } from '../add-to-cart/fast-path.ts'
 import type { Readiness } from './readiness.ts'
 import type { AnyRoute } from './route.ts'
 import { healthRoutes, metricsRoutes } from '../routes/health.ts'
@@ -16,18 +16,18 @@ import { createHttpServer } from './server.ts'
  * Where the program is reached. With an admin port, operators' routes and the metrics are there and
  * nowhere else, shoppers' routes are not, and each port answers whether this process is healthy.
  */
-export interface Doors extends Service {
+export interface HttpServers extends Service {
   /** Where shoppers come in; only while started. */
   url(): string
   /** Where operators come in; the same unless they have a port of their own. */
   adminUrl(): string
 }
 
-export interface DoorsOptions {
-  readonly config: DoorsConfig
+export interface HttpServersOptions {
+  readonly config: HttpServersConfig
   readonly routes: readonly AnyRoute[]
   /** Absent where no add-to-cart is served. */
-  readonly fastLane: FastLane | undefined
+  readonly fastPath: FastPath | undefined
   readonly authentication: Authentication
   readonly readiness: Readiness
   readonly metrics: Metrics
@@ -39,7 +39,7 @@ export interface DoorsOptions {
   readonly version: string
 }
 
-export interface DoorsConfig {
+export interface HttpServersConfig {
   readonly host: string
   readonly port: number
   readonly adminPort: number | undefined
@@ -48,25 +48,25 @@ export interface DoorsConfig {
   readonly addressRate: number
 }
 
-export function createDoors(options: DoorsOptions): Doors {
-  const { config, routes, fastLane, metrics } = options
+export function createHttpServers(options: HttpServersOptions): HttpServers {
+  const { config, routes, fastPath, metrics } = options
   const { host, port, adminPort, trustedProxies } = config
   const callerLimit = limitCallers({ ...options, ...config })
   const health = healthRoutes(options)
   const internal = metricsRoutes({ metrics })
 
-  function open(at: number, some: readonly AnyRoute[], lane: FastLane | undefined) {
+  function open(at: number, some: readonly AnyRoute[], lane: FastPath | undefined) {
     const app = createApp({ ...options, routes: some, callerLimit, trustedProxies })
-    return createHttpServer({ ...options, app, fastLane: lane, host, port: at })
+    return createHttpServer({ ...options, app, fastPath: lane, host, port: at })
   }
 
   if (adminPort === undefined) {
-    const server = open(port, [...routes, ...health, ...internal], fastLane)
+    const server = open(port, [...routes, ...health, ...internal], fastPath)
     return { ...server, adminUrl: server.url }
   }
   const isForOperators = ({ access }: AnyRoute): boolean => access === 'admin'
   const forShoppers = routes.filter((route) => !isForOperators(route))
-  const server = open(port, [...forShoppers, ...health], fastLane)
+  const server = open(port, [...forShoppers, ...health], fastPath)
   const forOperators = [...routes.filter(isForOperators), ...health, ...internal]
   const adminServer = open(adminPort, forOperators, undefined)
   const both = together('http servers', [server, adminServer])

@@ -1,7 +1,7 @@
 import type { Express } from 'express'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAudit } from '../../audit/audit.ts'
-import { createPlainCodec } from '../../messaging/messages.ts'
+import { createPlainCodec } from '../../messaging/envelope.ts'
 import { createMetrics } from '../../metrics.ts'
 import { createLogger } from '../../logger.ts'
 import { createPaymentSettlement } from '../../payments/pay.ts'
@@ -45,8 +45,8 @@ function createWholeApp(fixture: SaleFixture): Express {
     pendingRepliesMax: 10,
     paymentWebhookSecret: 'webhook-secret-of-the-tests',
   }
-  const surroundings = { clock, newId, logger, defer: setImmediate }
-  const identity = createIdentity({ config, database, ...surroundings })
+  const context = { clock, newId, logger, defer: setImmediate }
+  const identity = createIdentity({ config, database, ...context })
   const node = createApiNode(
     {
       config,
@@ -57,7 +57,7 @@ function createWholeApp(fixture: SaleFixture): Express {
       settlement: createPaymentSettlement({ database, provider, clock, newId, logger }),
       audit: createAudit({ database, provider, clock }),
       announceStockReleased: () => undefined,
-      ...surroundings,
+      ...context,
     },
     identity,
   )

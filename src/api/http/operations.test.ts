@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addToCart } from '../../../test/support/buyers.ts'
-import { doors, enter } from '../../../test/support/server-parts.ts'
+import { entryPoints, sendThrough } from '../../../test/support/entry-points.ts'
 import { lockDatabase } from '../../../test/support/lock-database.ts'
 import { createSale, createShopper, createShoppers } from '../../../test/support/sale.ts'
 import { checkOut, invoiced, pay } from '../../../test/support/shopping.ts'
@@ -48,14 +48,17 @@ describe('metrics', () => {
     }
   })
 
-  it('count every answer to add to cart once, by what was told, through both doors', async () => {
+  it('count every answer to add to cart once, by what was told, through both entry points', async () => {
     const sale = await createSale(app.call, { stock: 2 })
     const [first, second, third] = await createShoppers(app.call, 3)
-    for (const door of doors) {
-      await enter(app.call, door, { token: first?.token, body: sale, key: 'a' })
-      await enter(app.call, door, { token: second?.token, body: sale, key: 'b' })
-      await enter(app.call, door, { token: third?.token, body: sale })
-      await enter(app.call, door, { token: third?.token, body: { ...sale, productId: 999 } })
+    for (const entryPoint of entryPoints) {
+      await sendThrough(app.call, entryPoint, { token: first?.token, body: sale, key: 'a' })
+      await sendThrough(app.call, entryPoint, { token: second?.token, body: sale, key: 'b' })
+      await sendThrough(app.call, entryPoint, { token: third?.token, body: sale })
+      await sendThrough(app.call, entryPoint, {
+        token: third?.token,
+        body: { ...sale, productId: 999 },
+      })
     }
     const { text } = await app.call('GET', '/metrics')
     const counted = (outcome: string) =>
@@ -87,13 +90,15 @@ describe('the log, at its most talkative', () => {
   })
   afterAll(() => app.stop())
 
-  it('has no line per add to cart, through neither door, won or lost', async () => {
+  it('has no line per add to cart, through neither entry point, won or lost', async () => {
     const sale = await createSale(app.call, { stock: 50 })
     const shoppers = await createShoppers(app.call, 100)
     const before = lines.length
-    for (const door of doors) {
+    for (const entryPoint of entryPoints) {
       await Promise.all(
-        shoppers.map(({ token }) => enter(app.call, door, { token, body: sale, key: 'k' })),
+        shoppers.map(({ token }) =>
+          sendThrough(app.call, entryPoint, { token, body: sale, key: 'k' }),
+        ),
       )
     }
     expect(lines.slice(before)).toEqual([])

@@ -1,5 +1,5 @@
 /**
- * The one door out for errors. Every code a client can meet is a row here and in docs/problems.md.
+ * The one place that makes error answers. Every code a client can meet is a row here and in docs/problems.md.
  */
 interface ProblemKind {
   readonly status: number

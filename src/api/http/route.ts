@@ -83,7 +83,7 @@ export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
 /** Sends a reply; every JSON answer of the API leaves through here. */
 export function sendReply(response: Response, reply: RouteReply): void {
   response.statusCode = reply.status
-  // Not `response.set`, which adds a charset JSON has no use for: both doors answer the same.
+  // Not `response.set`, which adds a charset JSON has no use for: both entry points answer the same.
   const headers = { 'cache-control': 'no-store', ...spreadRetryAfter(reply.headers ?? {}) }
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (reply.body === undefined) {

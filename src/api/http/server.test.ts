@@ -11,7 +11,7 @@ import { until } from '../../../test/support/until.ts'
 import type { AddToCartHandler } from '../add-to-cart/handler.ts'
 import { createApp } from './app.ts'
 import type { Authentication } from '../identity/authentication.ts'
-import { createFastLane } from '../add-to-cart/fast-path.ts'
+import { createFastPath } from '../add-to-cart/fast-path.ts'
 import { createReadiness } from './readiness.ts'
 import { createHttpServer, type HttpServer } from './server.ts'
 
@@ -70,7 +70,7 @@ describe('what is hardly HTTP', () => {
     expect(answer.head).toContain('connection: close')
   })
 
-  it('is refused: chunks that are none, on both doors', async () => {
+  it('is refused: chunks that are none, at both entry points', async () => {
     for (const path of ['/v1/cart/items', '/v1/cart/items/', '/v1/users']) {
       const headers = ['content-type: application/json', 'transfer-encoding: chunked']
       const answer = await sendRaw(app.url, `${request(`POST ${path}`, ...headers)}zz\r\n\r\n`)
@@ -125,7 +125,7 @@ describe('what is hardly HTTP', () => {
     expect(await connection.receive('"alive"')).toContain('HTTP/1.1 200')
   })
 
-  it('takes an empty chunked body for an empty object, on both doors', async () => {
+  it('takes an empty chunked body for an empty object, at both entry points', async () => {
     const { token } = await createShopper(app.call)
     const headers = [
       'content-type: application/json',
@@ -177,7 +177,7 @@ function createImpatientServer(): HttpServer {
   const rateLimit = { take: () => true }
   return createHttpServer({
     app: createApp({ ...common, clock: systemClock, routes: [], version: '0' }),
-    fastLane: createFastLane({ ...common, addToCart, rateLimit, defer: setImmediate }),
+    fastPath: createFastPath({ ...common, addToCart, rateLimit, defer: setImmediate }),
     readiness: createReadiness({}),
     clock: systemClock,
     defer: setImmediate,
@@ -282,7 +282,7 @@ describe('stopping', () => {
     ['sent nothing', ''],
     ['sent half a header', 'GET /livez HTTP/1.1\r\nho'],
     ['sent half a body', `${jsonPost('/v1/users', 100)}{`],
-    ['sent half a body to the fast lane', `${jsonPost('/v1/cart/items', 100)}{`],
+    ['sent half a body to the fast path', `${jsonPost('/v1/cart/items', 100)}{`],
   ])('does not wait for a client that %s', async (_title, text) => {
     const app = await startApp()
     const connection = await openRaw(app.url)

@@ -11,7 +11,7 @@ import type { Cancel, Clock } from '../../clock.ts'
 import type { Service } from '../../lifecycle.ts'
 import { trackConnections } from './connections.ts'
 import { drain } from './drain.ts'
-import type { FastLane } from '../add-to-cart/fast-path.ts'
+import type { FastPath } from '../add-to-cart/fast-path.ts'
 import { problem, type ProblemCode, type Reply } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -23,7 +23,7 @@ export interface HttpServer extends Service {
 export interface HttpServerOptions {
   readonly app: Express
   /** Absent where no add-to-cart is served. */
-  readonly fastLane: FastLane | undefined
+  readonly fastPath: FastPath | undefined
   readonly readiness: Readiness
   readonly clock: Clock
   /** Runs a task after the arrivals of the current tick. */
@@ -46,7 +46,7 @@ const closeStuckEveryMs = 30_000
 
 /** Listens; a stop says not ready first, then answers what has come. It cannot be started again. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { app, fastLane, readiness, clock, defer, host, port } = options
+  const { app, fastPath, readiness, clock, defer, host, port } = options
   const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000, connectionsMax = 20_000 } = options
   const serverOptions = {
     headersTimeout: headersTimeoutMs,
@@ -73,7 +73,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   function serve(request: IncomingMessage, response: ServerResponse): void {
     if (!connections.serves(request, response)) return
     if (!hasOneHost(request)) refuse(response)
-    else if (fastLane?.take(request, response) !== true) serveWithExpress(app, request, response)
+    else if (fastPath?.take(request, response) !== true) serveWithExpress(app, request, response)
   }
 
   let cancelStuck: Cancel = () => undefined

@@ -23,8 +23,8 @@ beforeEach(async () => {
   fixture = await openSaleFixture()
   provider = await startFakeIssuer()
   await provider.addKey('first')
-  const surroundings = { clock: fixture.clock, logger: createLogger('silent', {}) }
-  keys = createRemoteKeys({ ...surroundings, url: provider.jwksUrl, timeoutMs: 300 })
+  const context = { clock: fixture.clock, logger: createLogger('silent', {}) }
+  keys = createRemoteKeys({ ...context, url: provider.jwksUrl, timeoutMs: 300 })
   issuer = createExternalIssuer({ ...fixture, ...provider, keys, defer: setImmediate })
 })
 afterEach(async () => {

@@ -28,7 +28,7 @@ const startWith = ({ issuer, audience, jwksUrl }: FakeIssuer) =>
 const ready = async ({ call }: TestApp) => (await call('GET', '/readyz')).status === 200
 
 describe('with an external issuer', () => {
-  it('a shopper buys with a token from there, through the fast lane at once', async () => {
+  it('a shopper buys with a token from there, through the fast path at once', async () => {
     const sale = await createSale(app.call, { stock: 5 })
     const token = await provider.token('first', Date.now())
     const held = await app.call('POST', '/v1/cart/items', { token, body: sale })

@@ -8,14 +8,14 @@ import { limits } from '../../domain/limits.ts'
 import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'
 import { ProblemError, type ProblemCode } from '../http/problem.ts'
 import { defineRoute, json } from '../http/route.ts'
-import { done, type AdminDesk, type Outcome } from './operator-actions.ts'
+import { done, type OperatorActions, type Outcome } from './operator-actions.ts'
 import type { SaleCatalog } from '../add-to-cart/sale-catalog.ts'
 import * as schemas from './schemas.ts'
 import { flashSaleView, invoiceView } from './views.ts'
 
 export interface AdminRoutesOptions {
   readonly database: Database
-  readonly desk: AdminDesk
+  readonly operatorActions: OperatorActions
   readonly clock: Clock
   readonly catalog: SaleCatalog
   readonly announceStockReleased: AnnounceStockReleased
@@ -36,7 +36,7 @@ export function adminRoutes(options: AdminRoutesOptions) {
   ]
 }
 
-function createSale({ desk, clock, catalog, holdSeconds }: AdminRoutesOptions) {
+function createSale({ operatorActions, clock, catalog, holdSeconds }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/flash-sales',
@@ -50,7 +50,7 @@ function createSale({ desk, clock, catalog, holdSeconds }: AdminRoutesOptions) {
       const now = clock.now()
       const times = { startsAt: Date.parse(startsAt), endsAt: Date.parse(endsAt) }
       const newSale = { name, ...times, holdSeconds: ownHoldSeconds, now }
-      const sale = await desk.perform(input, () => createFlashSale(newSale), done)
+      const sale = await operatorActions.perform(input, () => createFlashSale(newSale), done)
       await catalog.refresh()
       return json(201, flashSaleView(sale, now), { location: `/v1/flash-sales/${sale.id}` })
     },
@@ -66,7 +66,7 @@ const whyNotAdded = {
   in_another_sale: 'product_in_another_sale',
 } as const satisfies Record<string, ProblemCode>
 
-function addProduct({ desk, clock, catalog }: AdminRoutesOptions) {
+function addProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/flash-sales/{id}/products',
@@ -80,7 +80,7 @@ function addProduct({ desk, clock, catalog }: AdminRoutesOptions) {
     async handle(input) {
       const { productId, salePriceMinor, purchaseLimit } = input.body
       const add = { flashSaleId: input.params.id, productId, salePriceMinor, purchaseLimit }
-      const result = await desk.perform(
+      const result = await operatorActions.perform(
         input,
         () => addProductToSale({ ...add, now: clock.now() }, limits.productsPerSaleMax),
         ({ kind }) => (kind === 'added' ? 'done' : whyNotAdded[kind]),
@@ -101,7 +101,7 @@ const whyNotChanged = {
 } as const satisfies Record<string, ProblemCode>
 
 function changeState(
-  { desk, clock, catalog }: AdminRoutesOptions,
+  { operatorActions, clock, catalog }: AdminRoutesOptions,
   verb: 'pause' | 'resume' | 'cancel',
   state: FlashSaleState,
 ) {
@@ -121,7 +121,7 @@ function changeState(
     problems: ['not_found', 'flash_sale_over'],
     async handle(input) {
       const now = clock.now()
-      const result = await desk.perform(
+      const result = await operatorActions.perform(
         input,
         () => changeFlashSaleState(input.params.id, state, now),
         ({ kind }) => (kind === 'changed' ? 'done' : whyNotChanged[kind]),
@@ -134,9 +134,9 @@ function changeState(
 }
 
 /** The shop of products that name none; made by the first migration. */
-const houseShopId = 1
+const defaultShopId = 1
 
-function create({ desk, clock }: AdminRoutesOptions) {
+function create({ operatorActions, clock }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/products',
@@ -147,8 +147,8 @@ function create({ desk, clock }: AdminRoutesOptions) {
     responses: { 201: { description: 'Created', schema: schemas.product } },
     problems: ['not_found'],
     async handle(input) {
-      const { shopId = houseShopId, ...rest } = input.body
-      const product = await desk.perform(
+      const { shopId = defaultShopId, ...rest } = input.body
+      const product = await operatorActions.perform(
         input,
         () => createProduct({ shopId, ...rest, now: clock.now() }),
         (made) => (made === undefined ? 'not_found' : 'done'),
@@ -165,7 +165,7 @@ const adjusted: Readonly<Record<AdjustResult['kind'], Outcome>> = {
   out_of_bounds: 'stock_out_of_bounds',
 }
 
-function adjust({ desk, clock, announceStockReleased }: AdminRoutesOptions) {
+function adjust({ operatorActions, clock, announceStockReleased }: AdminRoutesOptions) {
   return defineRoute({
     method: 'patch',
     path: '/v1/admin/products/{id}/stock',
@@ -179,7 +179,7 @@ function adjust({ desk, clock, announceStockReleased }: AdminRoutesOptions) {
     async handle(input) {
       const { id: productId } = input.params
       const allotmentMax = limits.stockMax
-      const result = await desk.perform(
+      const result = await operatorActions.perform(
         input,
         () => adjustStock({ productId, ...input.body, allotmentMax, now: clock.now() }),
         ({ kind }) => adjusted[kind],

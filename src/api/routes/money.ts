@@ -13,7 +13,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { PaymentSettlement } from '../../payments/pay.ts'
 import { ProviderUnavailableError } from '../../payments/provider.ts'
 import { isWebhookGenuine, webhookEvent } from '../../payments/webhook.ts'
-import type { AdminDesk, Outcome } from './operator-actions.ts'
+import type { OperatorActions, Outcome } from './operator-actions.ts'
 import { ProblemError } from '../http/problem.ts'
 import { defineRoute, json } from '../http/route.ts'
 import * as schemas from './schemas.ts'
@@ -21,7 +21,7 @@ import { strandedPaymentView } from './views.ts'
 
 export interface MoneyRoutesOptions {
   readonly database: Database
-  readonly desk: AdminDesk
+  readonly operatorActions: OperatorActions
   readonly settlement: PaymentSettlement
   readonly audit: RunAudit
   readonly clock: Clock
@@ -98,7 +98,7 @@ function attention({ database }: MoneyRoutesOptions) {
   })
 }
 
-function close({ desk, clock }: MoneyRoutesOptions) {
+function close({ operatorActions, clock }: MoneyRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/admin/attention/{id}/close',
@@ -112,7 +112,7 @@ function close({ desk, clock }: MoneyRoutesOptions) {
     async handle(input) {
       const { id: paymentId } = input.params
       const wanted = { paymentId, note: input.body.note, now: clock.now() }
-      const closed = await desk.perform(input, () => closeStranded(wanted), closing)
+      const closed = await operatorActions.perform(input, () => closeStranded(wanted), closing)
       if (typeof closed === 'string') throw new ProblemError(closed)
       return json(200, strandedPaymentView(closed))
     },

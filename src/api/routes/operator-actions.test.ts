@@ -2,18 +2,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listAdminActions } from '../../db/admin-actions.ts'
 import { createProduct } from '../../db/catalogue.ts'
 import { openSaleFixture, type SaleFixture } from '../../../test/support/sale-fixture.ts'
-import { createAdminDesk, done, type AdminDesk } from './operator-actions.ts'
+import { createOperatorActions, done, type OperatorActions } from './operator-actions.ts'
 
 const origin = { route: 'POST /v1/admin/products', requestId: 'r1', address: '127.0.0.1' }
 const action = { origin, params: {}, body: { name: 'Earbuds' } }
 
 describe('an action of an operator', () => {
   let fixture: SaleFixture
-  let desk: AdminDesk
+  let operatorActions: OperatorActions
 
   beforeEach(async () => {
     fixture = await openSaleFixture()
-    desk = createAdminDesk(fixture)
+    operatorActions = createOperatorActions(fixture)
   })
   afterEach(() => fixture.close())
 
@@ -29,8 +29,8 @@ describe('an action of an operator', () => {
     })
 
   it('is written down with what it was, what became of it and where it came from', async () => {
-    await desk.perform(action, product, done)
-    await desk.perform({ ...action, params: { id: 7 } }, product, () => 'not_found')
+    await operatorActions.perform(action, product, done)
+    await operatorActions.perform({ ...action, params: { id: 7 } }, product, () => 'not_found')
     expect(await recorded()).toMatchObject([
       { id: 2, details: '{"params":{"id":7},"body":{"name":"Earbuds"}}', outcome: 'not_found' },
       { id: 1, ...origin, outcome: 'done', createdAt: fixture.clock.now() },
@@ -42,19 +42,19 @@ describe('an action of an operator', () => {
       yield* product()
       throw new Error('half way')
     }
-    await expect(desk.perform(action, failing, done)).rejects.toThrow('half way')
+    await expect(operatorActions.perform(action, failing, done)).rejects.toThrow('half way')
     expect(await recorded()).toEqual([])
     expect(await fixture.rows('select * from products')).toEqual([])
   })
 
   it('is not done when it cannot be written down', async () => {
     const unwritable = { ...action, origin: { ...origin, requestId: '' } }
-    await expect(desk.perform(unwritable, product, done)).rejects.toThrow('CHECK')
+    await expect(operatorActions.perform(unwritable, product, done)).rejects.toThrow('CHECK')
     expect(await fixture.rows('select * from products')).toEqual([])
   })
 
   it('is never changed and never deleted afterwards', async () => {
-    await desk.perform(action, product, done)
+    await operatorActions.perform(action, product, done)
     const raw = fixture.openRaw()
     expect(() => raw.exec(`update admin_actions set outcome = 'x'`)).toThrow('append-only')
     expect(() => raw.exec('delete from admin_actions')).toThrow('append-only')

@@ -5,7 +5,7 @@ import type { ProblemCode } from '../http/problem.ts'
 import type { Origin, RouteInput } from '../http/route.ts'
 
 /** Where operators' actions are done and written down. */
-export interface AdminDesk {
+export interface OperatorActions {
   /**
    * Runs what changes something in one transaction with the record of it, so that there is none
    * without the other.
@@ -22,10 +22,10 @@ export type Outcome = 'done' | ProblemCode
 
 export const done = (): Outcome => 'done'
 
-export function createAdminDesk(options: {
+export function createOperatorActions(options: {
   readonly database: Database
   readonly clock: Clock
-}): AdminDesk {
+}): OperatorActions {
   const { database, clock } = options
   return {
     perform({ params, body, origin }, script, outcomeOf) {

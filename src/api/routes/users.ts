@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { createUser, type User } from '../../db/users.ts'
 import type { NewId } from '../../ids.ts'
-import { done, type AdminDesk } from './operator-actions.ts'
+import { done, type OperatorActions } from './operator-actions.ts'
 import type { LocalIssuer } from '../identity/local-issuer.ts'
 import { ProblemError } from '../http/problem.ts'
 import { defineRoute, json } from '../http/route.ts'
@@ -12,7 +12,7 @@ import * as schemas from './schemas.ts'
 
 export interface UserRoutesOptions {
   readonly database: Database
-  readonly desk: AdminDesk
+  readonly operatorActions: OperatorActions
   readonly localIssuer: LocalIssuer
   readonly clock: Clock
   readonly newId: NewId
@@ -22,7 +22,13 @@ export interface UserRoutesOptions {
 const usersPerTransaction = 200
 
 /** Whoever has tokens from elsewhere has no use for these. */
-export function userRoutes({ database, desk, localIssuer, clock, newId }: UserRoutesOptions) {
+export function userRoutes({
+  database,
+  operatorActions,
+  localIssuer,
+  clock,
+  newId,
+}: UserRoutesOptions) {
   const register = defineRoute({
     method: 'post',
     path: '/v1/users',
@@ -63,7 +69,7 @@ export function userRoutes({ database, desk, localIssuer, clock, newId }: UserRo
         const count = Math.min(usersPerTransaction, input.body.count - users.length)
         // A record for each transaction: it says what is there, also after a kill half way.
         const part = { ...input, body: { count } }
-        const made = await desk.perform(part, () => createBots(count), done)
+        const made = await operatorActions.perform(part, () => createBots(count), done)
         for (const { id } of made) users.push({ id, token: localIssuer.issue(id) })
         await nextTick()
       }

@@ -8,7 +8,7 @@ import {
   type ReserveRequest,
 } from '../../domain/reservation.ts'
 import { all, first, padded, placeholders, type Script } from '../database.ts'
-import { Lot } from './lot.ts'
+import { Lot } from './take-stock.ts'
 import { NewHolds } from './new-holds.ts'
 import { readRecorded, remember, settledBefore } from './recorded-outcomes.ts'
 

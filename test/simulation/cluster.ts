@@ -1,7 +1,7 @@
 import { loadConfig, type Config } from '../../src/config.ts'
 import { auditInvariants } from '../../src/audit/invariants.ts'
 import { DatabaseUnavailableError } from '../../src/db/database.ts'
-import type { Door, HttpAnswer, HttpCall } from './door.ts'
+import type { HttpEntry, HttpAnswer, HttpCall } from './http-entry.ts'
 import { beginLife, type Life } from './life.ts'
 import { send, type Serving } from './network.ts'
 import type { NodePlan } from './plan.ts'
@@ -9,7 +9,7 @@ import { startProcess, type Outside } from './process.ts'
 import type { World } from './world.ts'
 
 /** All processes of ours: whoever dies is started again on what is on disk. */
-export interface House {
+export interface Cluster {
   start(): Promise<void>
   /** To one of those that serve; status 0 when no answer came. */
   call(call: HttpCall): Promise<HttpAnswer>
@@ -33,18 +33,18 @@ export const maxAgeMs = 8_000
 interface Slot {
   readonly node: NodePlan
   life: Life | undefined
-  door: Door | undefined
+  httpEntry: HttpEntry | undefined
   isReady: boolean
 }
 
-const servingOf = ({ life, door }: Slot): readonly Serving[] =>
-  life === undefined || door === undefined ? [] : [{ life, door }]
+const servingOf = ({ life, httpEntry }: Slot): readonly Serving[] =>
+  life === undefined || httpEntry === undefined ? [] : [{ life, httpEntry }]
 
-export function openHouse(world: World, outside: Outside): House {
+export function openCluster(world: World, outside: Outside): Cluster {
   const slots: Slot[] = world.plan.nodes.map((node) => ({
     node,
     life: undefined,
-    door: undefined,
+    httpEntry: undefined,
     isReady: false,
   }))
   let lives = 0
@@ -55,7 +55,7 @@ export function openHouse(world: World, outside: Outside): House {
     const life = beginLife(world, slot.node.name)
     slot.life = life
     life.onDeath(() => {
-      slot.door = undefined
+      slot.httpEntry = undefined
       slot.isReady = false
       if (isClosed) return
       world.outside.clock.after(50 + world.random() * restartMsMax, () => void begin(slot))
@@ -63,7 +63,7 @@ export function openHouse(world: World, outside: Outside): House {
     world.trace.note(`${slot.node.name} starts`)
     try {
       await checkDisk(world)
-      slot.door = await startProcess(configOf(world, slot.node, lives), life, outside)
+      slot.httpEntry = await startProcess(configOf(world, slot.node, lives), life, outside)
       slot.isReady = true
     } catch (error) {
       if (!(error instanceof DatabaseUnavailableError)) {
@@ -100,8 +100,8 @@ export function openHouse(world: World, outside: Outside): House {
 }
 
 /** I22: what is on disk holds, before anybody is let in. */
-async function checkDisk({ witness, violate }: World): Promise<void> {
-  for (const { id, violations, examples } of await auditInvariants(witness.database)) {
+async function checkDisk({ observer, violate }: World): Promise<void> {
+  for (const { id, violations, examples } of await auditInvariants(observer.database)) {
     if (violations > 0) violate({ invariant: id, what: `at a start: ${JSON.stringify(examples)}` })
   }
 }

@@ -7,7 +7,7 @@ import type { Violation } from './violation.ts'
  * Looks into the database file at the very moment something is said or done, past the program: what is told
  * must be committed, what is captured must be paid for, what is counted is never negative.
  */
-export interface Witness {
+export interface Observer {
   /** I1 and I2, on what anybody would read now. */
   checkStock(when: string): void
   /** A hold is about to be told: it must be in the database. */
@@ -36,7 +36,7 @@ interface PaymentStanding {
   readonly method: string
 }
 
-export function openWitness(path: string, violate: (violation: Violation) => void): Witness {
+export function openObserver(path: string, violate: (violation: Violation) => void): Observer {
   const connection = new Sqlite(path, { readonly: true })
   const statements = new Map<string, SqliteStatement>()
 

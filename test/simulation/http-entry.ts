@@ -21,15 +21,15 @@ export interface HttpAnswer {
   readonly body: unknown
 }
 
-export type Door = (call: HttpCall) => Promise<HttpAnswer>
+export type HttpEntry = (call: HttpCall) => Promise<HttpAnswer>
 
 interface Matched {
   readonly route: AnyRoute
   readonly params: Readonly<Record<string, string>>
 }
 
-/** The same fast lane and the same handlers that stand behind the real server, sockets and Express aside. */
-export function openDoor(roles: Roles, newId: () => string): Door {
+/** The same fast path and the same handlers that stand behind the real server, sockets and Express aside. */
+export function openHttpEntry(roles: Roles, newId: () => string): HttpEntry {
   const routes = roles.routes.map((route) => ({ route, pattern: patternOf(route.path) }))
 
   function match(method: string, path: string): Matched | undefined {
@@ -55,7 +55,7 @@ export function openDoor(roles: Roles, newId: () => string): Door {
     new Promise((resolve, reject) => {
       const response = new FakeResponse(resolve)
       const request = plainRequest(call)
-      if (roles.fastLane?.take(request, response as unknown as ServerResponse) === true) {
+      if (roles.fastPath?.take(request, response as unknown as ServerResponse) === true) {
         request.emit('data', bytesOf(call))
         request.emit('end')
         return
@@ -101,7 +101,7 @@ function expressRequest(call: HttpCall, { params, newId }: Context): Request {
   return request
 }
 
-/** What the fast lane and `sendReply` use of a response. */
+/** What the fast path and `sendReply` use of a response. */
 class FakeResponse {
   statusCode = 200
   #headers: Record<string, string> = {}

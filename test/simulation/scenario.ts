@@ -3,9 +3,9 @@ import { wait } from '../../src/clock.ts'
 import { openBank, type Bank } from './bank.ts'
 import { startBrokerHost } from './broker-host.ts'
 import { bodyOf, type Told } from './history.ts'
-import { openHouse, type House } from './house.ts'
+import { openCluster, type Cluster } from './cluster.ts'
 import { judge } from './judge.ts'
-import { makeMischief } from './mischief.ts'
+import { injectFaults } from './faults.ts'
 import { openShop, type Operator } from './operator.ts'
 import { shop } from './personas.ts'
 import { createShopper, type Shopper } from './shopper.ts'
@@ -21,7 +21,7 @@ export interface Tally {
 
 interface Cast {
   readonly world: World
-  readonly house: House
+  readonly cluster: Cluster
   readonly bank: Bank
   readonly operator: Operator
   readonly shoppers: readonly Shopper[]
@@ -40,12 +40,12 @@ export async function play(world: World, { databasePath, ledgerPath }: Paths): P
   const bank = await openBank(world, ledgerPath)
   try {
     const broker = await startBrokerHost(world)
-    const house = openHouse(world, { databasePath, broker, provider: bank })
-    await house.start()
-    const operator = await openShop(world, house)
-    const cast = { world, house, bank, operator, ...invite(world, house, operator) }
+    const cluster = openCluster(world, { databasePath, broker, provider: bank })
+    await cluster.start()
+    const operator = await openShop(world, cluster)
+    const cast = { world, cluster, bank, operator, ...invite(world, cluster, operator) }
     await storm(cast, (goesOn) =>
-      makeMischief({ world, house, broker, bank, sale: operator.sale }, goesOn),
+      injectFaults({ world, cluster, broker, bank, sale: operator.sale }, goesOn),
     )
     await heal(cast)
     await lastQuestions(cast)
@@ -57,19 +57,19 @@ export async function play(world: World, { databasePath, ledgerPath }: Paths): P
   }
 }
 
-function invite(world: World, house: House, { sale }: Operator) {
+function invite(world: World, cluster: Cluster, { sale }: Operator) {
   const history: Told[] = []
   const { flashSaleId } = sale
   const all = sale.shoppers.map(({ id, token }) =>
-    createShopper({ world, house, history, flashSaleId, userId: id, token }),
+    createShopper({ world, cluster, history, flashSaleId, userId: id, token }),
   )
   const count = world.plan.shoppers
   return { history, shoppers: all.slice(0, count), newcomers: all.slice(count) }
 }
 
 async function storm(
-  { world, house, bank, operator, shoppers }: Cast,
-  mischief: (goesOn: () => boolean) => Promise<void>,
+  { world, cluster, bank, operator, shoppers }: Cast,
+  faults: (goesOn: () => boolean) => Promise<void>,
 ): Promise<void> {
   const { plan, clock, random } = world
   const endsAt = clock.monotonic() + plan.stormMs
@@ -81,8 +81,8 @@ async function storm(
   await Promise.all([
     ...shoppers.map((shopper) => shop({ shopper, random, productIds, invoiceIds, goesOn })),
     operator.work(goesOn),
-    bank.work(house, goesOn),
-    mischief(goesOn),
+    bank.work(cluster, goesOn),
+    faults(goesOn),
   ])
 }
 
@@ -93,10 +93,10 @@ const openStates = `
 
 /** Nothing goes wrong any more, and time goes on until nothing is left open. */
 async function heal(cast: Cast): Promise<void> {
-  const { world, house, bank } = cast
+  const { world, cluster, bank } = cast
   world.trace.note('no more faults')
   world.setStorm('off')
-  house.resumeAll()
+  cluster.resumeAll()
   bank.comeUp()
   await bank.arrive(0.3)
   await settled(cast)
@@ -107,15 +107,15 @@ async function heal(cast: Cast): Promise<void> {
 
 const settledWithinMs = 150_000
 
-async function settled({ world, house, bank }: Cast): Promise<void> {
-  const { clock, outside, witness } = world
+async function settled({ world, cluster, bank }: Cast): Promise<void> {
+  const { clock, outside, observer } = world
   const deadline = clock.monotonic() + settledWithinMs
   let isWorking = true
-  const working = bank.work(house, () => isWorking, 0)
+  const working = bank.work(cluster, () => isWorking, 0)
   for (;;) {
     await wait(outside.clock, 1_000)
-    const open = witness.rows(openStates)
-    if (open.length === 0 && house.isComplete() && (await bank.isQuiet())) break
+    const open = observer.rows(openStates)
+    if (open.length === 0 && cluster.isComplete() && (await bank.isQuiet())) break
     if (clock.monotonic() < deadline) continue
     world.violate({ invariant: 'settles', what: `still open: ${JSON.stringify(open)}` })
   }
@@ -171,13 +171,13 @@ const selectAvailable = `select available from stock where product_id = ?`
 
 /** I20: where there are units, the next who asks for one gets it. */
 async function lastSale({ world, operator, newcomers }: Cast): Promise<void> {
-  const { witness, clock } = world
-  const [sale] = witness.rows<{ state: string }>(selectSale)
+  const { observer, clock } = world
+  const [sale] = observer.rows<{ state: string }>(selectSale)
   if (sale?.state === 'cancelled') return
   await operator.resume()
   const [newcomer] = newcomers
   for (const productId of operator.sale.productIds) {
-    const [stock] = witness.rows<{ available: number }>(selectAvailable, productId)
+    const [stock] = observer.rows<{ available: number }>(selectAvailable, productId)
     if (stock?.available === 0) await operator.adjust(productId, 1)
     const askedAt = clock.monotonic()
     let told = await newcomer?.add(productId, 1)
@@ -195,10 +195,10 @@ async function lastSale({ world, operator, newcomers }: Cast): Promise<void> {
 const afterwardsMs = 61_000
 
 async function verdict(cast: Cast): Promise<Tally> {
-  const { world, house, bank, history, operator } = cast
-  house.close()
+  const { world, cluster, bank, history, operator } = cast
+  cluster.close()
   await wait(world.outside.clock, afterwardsMs)
-  const { database } = world.witness
+  const { database } = world.observer
   const audit = createAudit({ database, provider: bank.provider, clock: world.clock })
   const report = await audit()
   for (const { id, title, violations, examples } of report.invariants) {
@@ -214,7 +214,7 @@ const countPaid = `select count(*) as count from invoices where status = 'paid'`
 const countStranded = `select count(*) as count from payments where status = 'stranded'`
 
 function tallyOf({ world, history }: Cast): Tally {
-  const count = (sql: string): number => world.witness.rows<{ count: number }>(sql)[0]?.count ?? 0
+  const count = (sql: string): number => world.observer.rows<{ count: number }>(sql)[0]?.count ?? 0
   const held = history.filter(({ action, answer }) => action === 'add' && answer.status === 201)
   return {
     told: history.length,
