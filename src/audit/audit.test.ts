@@ -26,14 +26,14 @@ const moneyOf = ({ invariants }: AuditReport) =>
 const problemsIn = (report: AuditReport) =>
   moneyOf(report).flatMap(({ examples }) => examples.map((example) => example['problem']))
 
-/** Paid and captured on both sides. */
+/** Makes a payment that is paid here and captured at the provider. */
 async function paid() {
   const payment = await fixture.pay(await fixture.invoice(await fixture.user(), offer))
   await fixture.settlement.settle(orderOf(payment))
   return payment
 }
 
-/** Captured there; the program has not heard of it. */
+/** Makes a payment that the provider has captured and the program does not know of yet. */
 async function arrived() {
   const invoiceId = await fixture.invoice(await fixture.user(), offer)
   const payment = await fixture.pay(invoiceId, { method: 'pm_push' })
@@ -57,7 +57,7 @@ function silentAfterOnePage(): ProviderBooks {
   }
 }
 
-/** Answers to `find` after `ms`. */
+/** Makes a provider that takes `ms` for every `find`. */
 function slow(ms: number): ProviderBooks {
   return {
     ...fixture.provider,
@@ -68,13 +68,13 @@ function slow(ms: number): ProviderBooks {
   }
 }
 
-/** Authorised there and paid here, but not captured yet. */
+/** Makes a payment that is authorised at the provider and paid here, but not captured yet. */
 async function paidThereToo(on: Offer): Promise<void> {
   const { payment } = await fixture.paid(await fixture.user(), on)
   await fixture.provider.authorize(orderOf(payment))
 }
 
-/** Does what the schema forbids, with a minute for it to be found. */
+/** Runs a statement that the schema forbids, then moves the clock beyond the minute of grace. */
 function corrupt(statement: string): void {
   const raw = fixture.openRaw()
   raw.pragma('ignore_check_constraints = on')

@@ -3,18 +3,29 @@ import { auditInvariants, invariantTitles, type InvariantResult } from './invari
 import type { Database } from '../db/database.ts'
 import { compareLedgers, type LedgerComparison, type ProviderBooks } from './compare-ledgers.ts'
 
-/** The live database checked against every invariant it can tell of, and against the provider's books. */
+/**
+ * The result of checking the live database against its invariants and against the provider's
+ * ledger.
+ */
 export interface AuditReport {
-  /** Nothing that was checked is violated. */
+  /** True when no checked invariant is violated. */
   readonly holds: boolean
-  /** Epoch ms, when it began. */
+  /** The start of the audit, epoch ms. */
   readonly checkedAt: number
   readonly invariants: readonly InvariantResult[]
-  /** What could not be checked, and why; empty when everything was. */
+  /**
+   * One sentence for each check that was impossible, with the reason; empty when everything was
+   * checked.
+   */
   readonly unchecked: readonly string[]
-  /** Ids of the invariants that were not wholly checked: they may have more violations than were found. */
+  /**
+   * Ids of the invariants that were not checked completely: they may have more violations than were
+   * found.
+   */
   readonly uncheckedIds: readonly string[]
-  /** Payments captured there and not paid here: to be looked after. */
+  /**
+   * Payments that the provider has captured and that paid no invoice here. The caller places them.
+   */
   readonly strayPaymentIds: readonly string[]
 }
 
@@ -24,11 +35,14 @@ export interface AuditOptions {
   readonly database: Pick<Database, 'read'>
   readonly provider: ProviderBooks
   readonly clock: Clock
-  /** What is not checked by then is `unchecked`. 120000 unless given. */
+  /**
+   * The audit begins no further check after this many ms and reports the rest as `unchecked`.
+   * Default 120000.
+   */
   readonly budgetMs?: number
 }
 
-/** Whoever asks while an audit runs gets the answer of that one. */
+/** Makes the audit. A call during a running audit gets the report of that one. */
 export function createAudit(options: AuditOptions): RunAudit {
   let running: Promise<AuditReport> | undefined
   return () =>
@@ -41,9 +55,9 @@ async function audit(options: AuditOptions): Promise<AuditReport> {
   const { database, clock, budgetMs = 120_000 } = options
   const checkedAt = clock.now()
   const deadline = clock.monotonic() + budgetMs
-  const goesOn = (): boolean => clock.monotonic() < deadline
-  const ours = await auditInvariants(database, goesOn)
-  const comparison = await compareLedgers({ ...options, goesOn })
+  const mayContinue = (): boolean => clock.monotonic() < deadline
+  const ours = await auditInvariants(database, mayContinue)
+  const comparison = await compareLedgers({ ...options, mayContinue })
   const invariants = withMoney(ours, comparison)
   const gaps = [...skipped(ours), ...gapsOf(comparison)]
   return {
@@ -74,7 +88,9 @@ function gapsOf({ endedEarly, voidsOfCaptured }: LedgerComparison): readonly Gap
 
 const examplesMax = 10
 
-/** The database answers half of I12; what the two books say of each other is the other half. */
+/**
+ * Adds the result of the comparison to I12 and I13: the database alone can check only half of I12.
+ */
 function withMoney(
   ours: readonly InvariantResult[],
   { disagreements, total, voidsOfCaptured = 0 }: LedgerComparison,
@@ -96,7 +112,7 @@ function straysOf({ disagreements }: LedgerComparison): readonly string[] {
     .map(({ paymentId }) => paymentId)
 }
 
-/** Zero for every invariant, for before the first audit. */
+/** Returns zero violations for every invariant; the metrics show it before the first audit. */
 export function unviolated(): readonly Pick<InvariantResult, 'id' | 'violations'>[] {
   return Object.keys(invariantTitles).map((id) => ({ id, violations: 0 }))
 }

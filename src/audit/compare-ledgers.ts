@@ -9,16 +9,21 @@ import {
 } from '../payments/provider.ts'
 
 /**
- * Our books against the provider's, payment by payment, in pages: each capture belongs to one paid
- * invoice or waits for a person, none is missing, and amounts are the same.
+ * The result of comparing our payments with the provider's ledger, page by page: each capture
+ * belongs to one paid invoice or waits for a person, no capture is missing, and the amounts are
+ * equal.
  */
 export interface LedgerComparison {
   readonly disagreements: readonly Disagreement[]
-  /** Counted, beyond those listed. */
+  /** The number of all disagreements; the list above ends at 100. */
   readonly total: number
-  /** Undefined when not even one page of theirs was read. */
+  /**
+   * Voids that the provider received for captured payments; undefined when it sent no page at all.
+   */
   readonly voidsOfCaptured: number | undefined
-  /** Why; what was found until then counts. Undefined: everything was compared. */
+  /**
+   * The reason for ending early; earlier findings count. Undefined when everything was compared.
+   */
   readonly endedEarly: string | undefined
 }
 
@@ -39,15 +44,18 @@ export interface CompareLedgersOptions {
   readonly database: Pick<Database, 'read'>
   readonly provider: ProviderBooks
   readonly clock: Clock
-  /** Asked before each question to the provider; false ends the comparison early. */
-  readonly goesOn?: () => boolean
+  /**
+   * The comparison calls it before each question to the provider and ends early when it returns
+   * false.
+   */
+  readonly mayContinue?: () => boolean
 }
 
 export type ProviderBooks = PaymentLedger & Pick<PaymentProvider, 'find'>
 
-/** Between the bank's moving a push payment and our hearing of it. */
+/** A push payment may have moved at the bank this long before the program hears of it. */
 const graceMs = 60_000
-/** Late money waits while another attempt is under way, and then for the resolver. */
+/** Late money may wait this long: first for another attempt to end, then for the resolver. */
 const lateGraceMs = 3_600_000
 const overdueMax = 50
 const listedMax = 100
@@ -73,10 +81,12 @@ class EndedEarlyError extends Error {
 const endsEarly = (error: unknown): error is Error =>
   error instanceof EndedEarlyError || error instanceof ProviderUnavailableError
 
-/** Each answer may take as long as the provider likes: when the time is over it is not asked. */
-function askInTime({ provider, goesOn = () => true }: CompareLedgersOptions): ProviderBooks {
+/**
+ * Wraps the provider: once the time is over every question throws instead of waiting for an answer.
+ */
+function askInTime({ provider, mayContinue = () => true }: CompareLedgersOptions): ProviderBooks {
   function checkTime(): void {
-    if (!goesOn()) throw new EndedEarlyError('out of time')
+    if (!mayContinue()) throw new EndedEarlyError('out of time')
   }
   return {
     async readLedger(after) {
@@ -117,7 +127,8 @@ async function comparePages(options: CompareLedgersOptions, found: Findings): Pr
   const { database, provider } = options
   let after: string | undefined = ''
   while (after !== undefined) {
-    // Theirs first: what is captured there was paid here before.
+    // The provider's page is read first: a payment is paid here before it is captured there, so the
+    // later read of ours has every payment of the page.
     const page: LedgerPage = await provider.readLedger(after)
     found.voidsOfCaptured(page.voidsOfCaptured)
     if (page.next !== undefined && !isAfter(page.next, after)) {
@@ -130,7 +141,7 @@ async function comparePages(options: CompareLedgersOptions, found: Findings): Pr
   }
 }
 
-/** In the order of their bytes, as SQLite has them. */
+/** Compares ids by their bytes, which is SQLite's order. */
 const isAfter = (id: string, other: string): boolean =>
   Buffer.compare(Buffer.from(id), Buffer.from(other)) > 0
 
@@ -156,7 +167,8 @@ async function comparePage(
   }
   for (const our of oursById.values()) {
     if (our.status !== 'captured' && our.status !== 'stranded') continue
-    // It may have been captured since their page was read; stranded money need not have moved.
+    // The provider is asked again because the capture may be newer than its page. Stranded money
+    // need not be captured; it only has to be known there.
     const known = await provider.find(our.paymentId)
     if (our.status === 'captured' && known?.status !== 'captured') {
       found.add('captured_here_not_there', our)
@@ -192,7 +204,10 @@ function isAccountedFor(our: OurPayment | undefined, now: number): boolean {
   }
 }
 
-/** An open attempt is tried until it is settled; one that never can be is found here. */
+/**
+ * Finds open attempts that the resolver can never settle: the provider has other money or none for
+ * them.
+ */
 async function compareOverdue(
   { database, provider, clock }: CompareLedgersOptions,
   found: Findings,

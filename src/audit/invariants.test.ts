@@ -7,7 +7,7 @@ import { markCaptured } from '../db/payments.ts'
 let fixture: SaleFixture
 let offer: Offer
 
-/** A sale with everything that can become of a hold: held, unpaid, paying, paid, expired. */
+/** Fills a sale with a hold in every state: held, unpaid, paying, paid, expired. */
 beforeEach(async () => {
   fixture = await openSaleFixture()
   offer = await fixture.sale({ stock: 10, priceMinor: 250, purchaseLimit: 2 })
@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 afterEach(() => fixture.close())
 
-/** Does what the schema forbids, as a bug in SQLite, a hand or another program might. */
+/** Runs statements that the schema forbids, as a bug in SQLite or another program might. */
 function corrupt(...statements: readonly string[]): void {
   const raw = fixture.openRaw()
   raw.pragma('foreign_keys = off')
@@ -307,7 +307,7 @@ describe('the audit', () => {
 describe('the purchase limit over several sales of a product', () => {
   const violated = async () => fixture.violated()
 
-  /** The same product in one more sale, with another limit. */
+  /** Puts the same product into one more sale with another purchase limit. */
   async function nextSale(purchaseLimit: number | null): Promise<Offer> {
     const raw = fixture.openRaw()
     const next = await fixture.sale({ stock: 1 })

@@ -1,11 +1,11 @@
 import { setImmediate as nextTick } from 'node:timers/promises'
 import { all, one, type Database, type Script } from '../db/database.ts'
 
-/** One line of docs/guarantees.md, as a query for the rows that break it. */
+/** One invariant of docs/guarantees.md, as a query for the rows that break it. */
 interface Invariant {
   readonly id: string
   readonly title: string
-  /** Gives a row per violation; the row is what an engineer needs to look further. */
+  /** The SQL returns one row per violation, with the columns an engineer needs to look further. */
   readonly violations: string
 }
 
@@ -226,22 +226,23 @@ const invariants: readonly Invariant[] = [
   },
 ]
 
-/** By id, every invariant the audit answers for. */
+/** The titles of all audited invariants by id. */
 export const invariantTitles: Readonly<Record<string, string>> = Object.fromEntries(
   invariants.map(({ id, title }) => [id, title]),
 )
 
 /**
- * Checks every invariant the database can tell of. Each is true of every commit, so each has a
- * snapshot of its own; between two the event loop turns, and `goesOn` may end it.
+ * Checks every invariant that the database alone can show. Each is true after every commit, so each
+ * reads its own snapshot. The event loop turns between two checks, and the audit ends when
+ * `mayContinue` is false.
  */
 export async function auditInvariants(
   database: Pick<Database, 'read'>,
-  goesOn: () => boolean = () => true,
+  mayContinue: () => boolean = () => true,
 ): Promise<readonly InvariantResult[]> {
   const results: InvariantResult[] = []
   for (const invariant of invariants) {
-    if (!goesOn()) break
+    if (!mayContinue()) break
     results.push(await database.read(() => auditInvariant(invariant)))
     await nextTick()
   }
@@ -262,7 +263,7 @@ const countHolds = `
     coalesce(sum(sold), 0) as sold
   from stock`
 
-/** Units over all products, for the metrics. */
+/** Sums the units of all products by state, for the metrics. */
 export function* countUnits(): Script<{ held: number; available: number; sold: number }> {
   return yield* one(countHolds)
 }

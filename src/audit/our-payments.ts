@@ -2,13 +2,13 @@ import type { InvoiceStatus } from '../domain/invoice.ts'
 import type { PaymentStatus } from '../domain/payment.ts'
 import { all, type Script } from '../db/database.ts'
 
-/** Our side of a comparison with the provider's books. */
+/** A payment of our database, as the comparison with the provider's ledger needs it. */
 export interface OurPayment {
   readonly paymentId: string
   readonly invoiceId: string
   readonly status: PaymentStatus
   readonly invoiceStatus: InvoiceStatus
-  /** When its invoice was paid or ended otherwise, epoch ms. */
+  /** The time when its invoice was paid or ended otherwise, epoch ms. */
   readonly invoiceEndedAt: number | null
   /** Minor units of `currency`. */
   readonly amountMinor: number
@@ -24,7 +24,7 @@ const selectRange = `
   where p.id > ? and p.id <= ? and p.status in ('authorized', 'captured', 'late', 'stranded')
   order by p.id`
 
-/** Attempts with money in the range of ids `after < id <= last`. */
+/** Reads the attempts that have money and an id in the range `after < id <= last`. */
 export function* readMoneyBetween(after: string, last: string): Script<readonly OurPayment[]> {
   return yield* all<OurPayment>(selectRange, after, last)
 }
@@ -37,8 +37,8 @@ const selectOverdue = `
   order by p.updated_at limit ?`
 
 /**
- * Attempts that were still open then (epoch ms) and should not have been: paid and the provider has not
- * confirmed the capture, or not decided though their invoice was due.
+ * Reads attempts that were still open at `before` (epoch ms) and should have ended by then: paid
+ * without a confirmed capture, or undecided although their invoice was due.
  */
 export function* readOverdue(before: number, limit: number): Script<readonly OurPayment[]> {
   return yield* all<OurPayment>(selectOverdue, before, limit)

@@ -103,7 +103,7 @@ describe('the audit by the clock', () => {
 
   it('rests a hundred times as long as it took, so that a large database is not read all day', async () => {
     const { database, texts } = countStatements(fixture.database)
-    // A clock that moves 10 ms with every look.
+    // Every reading moves this clock by 10 ms.
     const clock: Clock = {
       ...fixture.clock,
       monotonic() {

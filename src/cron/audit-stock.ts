@@ -21,12 +21,15 @@ interface Shown {
   readonly uncheckedIds: readonly string[]
 }
 
-/** The audit reads everything: it may take a hundredth of the time, however much there is to read. */
+/**
+ * The audit rests 100 times as long as it ran, so that it takes 1 % of the time however large the
+ * database is.
+ */
 const restFactor = 100
 
 /**
- * Checks the invariants of the live database and shows what it found on `/metrics`. Money the provider
- * has and we have not heard of (its webhook was lost) is looked after.
+ * Makes the job that audits the live database and shows the result on `/metrics`. It also places
+ * payments that the provider has captured and whose webhook was lost.
  */
 export function createAuditStock(options: AuditStockOptions): () => Promise<void> {
   const { database, audit, clock, metrics, logger } = options
@@ -36,10 +39,14 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
   metrics.onCollect(() => {
     metrics.auditAgeSeconds.set((clock.monotonic() - wholeAt) / 1000)
   })
-  show({ invariants: unviolated(), uncheckedIds: [] })
+  setViolationGauges({ invariants: unviolated(), uncheckedIds: [] })
 
-  /** Of what was not wholly checked nothing is taken back: silence mends no violation. */
-  function show({ invariants, uncheckedIds }: Shown): void {
+  /**
+   * Sets the gauge of each invariant to the number of violations found. The gauge of an invariant
+   * that could not be checked completely never falls: the missing part may hold the violations seen
+   * before.
+   */
+  function setViolationGauges({ invariants, uncheckedIds }: Shown): void {
     for (const { id, violations } of invariants) {
       const known = uncheckedIds.includes(id) ? (shown.get(id) ?? 0) : 0
       shown.set(id, Math.max(violations, known))
@@ -47,7 +54,7 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
     }
   }
 
-  function complain({ invariants, unchecked }: AuditReport): void {
+  function logViolations({ invariants, unchecked }: AuditReport): void {
     for (const { id, title, violations, examples } of invariants) {
       if (violations > 0) logger.error({ invariant: id, title, violations, examples }, 'violated')
     }
@@ -61,16 +68,16 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
     const tookMs = clock.monotonic() - startedAt
     restUntil = clock.monotonic() + tookMs * restFactor
     if (report.unchecked.length === 0) wholeAt = clock.monotonic()
-    show(report)
-    complain(report)
-    await lookAfter(report.strayPaymentIds, options)
+    setViolationGauges(report)
+    logViolations(report)
+    await placeStrayPayments(report.strayPaymentIds, options)
     const units = await database.read(countUnits)
     for (const [state, count] of Object.entries(units)) metrics.units.set({ state }, count)
     metrics.strandedPayments.set(await database.read(countStranded))
   }
 }
 
-async function lookAfter(
+async function placeStrayPayments(
   paymentIds: readonly string[],
   { settlement, logger }: AuditStockOptions,
 ): Promise<void> {
@@ -78,7 +85,10 @@ async function lookAfter(
     try {
       await settlement.learn(paymentId)
     } catch (error) {
-      logger.warn({ err: error, paymentId }, 'money nobody told of is not placed yet')
+      logger.warn(
+        { err: error, paymentId },
+        'a captured payment without a webhook is not placed yet',
+      )
     }
   }
 }

@@ -9,7 +9,7 @@ import { createExpireHolds } from './expire-holds.ts'
 let fixture: SaleFixture
 let offer: Offer
 let user: number
-/** What the gates were told, one entry per announcement. */
+/** The product ids that were announced as released, one entry per announcement. */
 let announced: (readonly number[])[]
 let metrics: ReturnType<typeof createMetrics>
 
@@ -38,7 +38,7 @@ function sweeper(database: Database = fixture.database, announceStockReleased = 
 
 const sweep = () => sweeper()()
 
-/** How holds ended, by the ledger: `kind × quantity`, in order. */
+/** Reads from the ledger how holds ended: `kind × quantity`, in order. */
 async function endings(): Promise<readonly string[]> {
   const rows = await fixture.rows<{ ending: string }>(`
     select kind || ' ' || quantity as ending from stock_movements
@@ -52,7 +52,7 @@ async function holdEach(count: number): Promise<readonly number[]> {
   return users
 }
 
-/** The same database, counting write transactions and calling `after` behind each commit. */
+/** Wraps the database: counts write transactions and calls `after` following each commit. */
 function observed(database: Database, after: () => Promise<void>): Database {
   return {
     ...database,

@@ -19,11 +19,14 @@ export interface ExpireHoldsOptions {
   readonly metrics: Metrics
 }
 
-/** A batch holds the write lock for a few milliseconds; add-to-cart goes on between two. */
+/**
+ * A batch holds the write lock for a few milliseconds, and add-to-cart can write between two
+ * batches.
+ */
 const batchSizeMax = 200
 const batchesPerSweepMax = 50
 const requestsKeptMs = 3_600_000
-/** Longer than providers repeat a webhook; what is repeated later is looked up once more, no harm. */
+/** Providers stop repeating a webhook earlier. A later repetition only costs one more lookup. */
 const webhookEventsKeptMs = 7 * 86_400_000
 
 type Step = readonly [kind: string, script: (now: number, limit: number) => Script<Swept>]
@@ -36,8 +39,9 @@ const steps: readonly Step[] = [
 ]
 
 /**
- * One sweep: what is unpaid and over goes back to stock, batch by batch, and the gates are told after
- * each commit. It never touches an invoice that is being paid or was paid.
+ * Makes the sweep: it puts unpaid holds and invoices back to stock when their time is over, batch
+ * by batch, and announces the released products after each commit. It never touches an invoice that
+ * is `paying` or `paid`.
  */
 export function createExpireHolds(options: ExpireHoldsOptions): () => Promise<void> {
   const { database, announceStockReleased, clock, metrics } = options

@@ -24,7 +24,9 @@ export interface MaintenanceOptions {
 
 const sweepName = 'expire holds'
 
-/** Everything that happens by the clock: expiry every second, open payments, the audit. */
+/**
+ * Runs the periodic jobs: the sweep every second, open payments every 5 s, the audit every 30 s.
+ */
 export function createMaintenance(options: MaintenanceOptions): Service {
   const { metrics } = options
   const jobs: readonly Job[] = [

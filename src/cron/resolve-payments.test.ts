@@ -16,7 +16,7 @@ import { createResolvePayments } from './resolve-payments.ts'
 let fixture: PaymentFixture
 let offer: Offer
 let invoice: Invoice
-let resolveNow: (goesOn?: () => boolean) => Promise<void>
+let resolveNow: (mayContinue?: () => boolean) => Promise<void>
 
 beforeEach(async () => {
   fixture = await openPaymentFixture()
@@ -24,7 +24,7 @@ beforeEach(async () => {
   invoice = await fixture.invoice(await fixture.user(), offer)
   const { database, settlement, clock } = fixture
   const resolveWhile = createResolvePayments({ database, settlement, clock, logger: silentLogger })
-  resolveNow = (goesOn = () => true) => resolveWhile(goesOn)
+  resolveNow = (mayContinue = () => true) => resolveWhile(mayContinue)
 })
 
 afterEach(async () => {
@@ -38,7 +38,7 @@ const settle = (payment: Payment) => fixture.settlement.settle(orderOf(payment))
 const operationsOf = ({ id }: Payment) =>
   fixture.operations().flatMap((each) => (each.startsWith(id) ? [each.slice(id.length + 1)] : []))
 
-/** `invoice/payment` */
+/** Reads both statuses as `invoice/payment`. */
 async function standing(payment: Payment): Promise<string> {
   const paid = await fixture.status('invoices', payment.invoiceId)
   return `${paid}/${await fixture.status('payments', payment.id)}`
@@ -49,7 +49,7 @@ async function resolveLater(): Promise<void> {
   await resolveNow()
 }
 
-/** Runs `meanwhile` once, after the provider was asked and before the resolver hears the answer. */
+/** Runs `meanwhile` once, after the provider was asked and before the resolver gets the answer. */
 function afterFind(meanwhile: () => Promise<unknown>): void {
   fixture.overrides.find = async (paymentId) => {
     delete fixture.overrides.find
@@ -213,7 +213,7 @@ describe('a capture that fails', () => {
 describe('more attempts than one batch takes', () => {
   const batchSizeMax = 50
 
-  /** Begun in one transaction, in the order of their ids. */
+  /** Begins `count` payments in one transaction and returns them in the order of their ids. */
   async function begin(count: number): Promise<Payment[]> {
     const users = await fixture.users(count)
     await fixture.reserve(...users.map((user) => fixture.wish(user, offer)))

@@ -12,22 +12,28 @@ export interface ResolvePaymentsOptions {
   readonly logger: Logger
 }
 
-/** So that the handler's own attempt comes first. Taking one up too early costs a retry, not money. */
+/**
+ * The resolver leaves an attempt alone for this long, so that the handler which began it can
+ * finish. Resolving too early costs a retry, not money.
+ */
 const untouchedMs = 15_000
 const batchSizeMax = 50
-/** For one round, as long as the provider answers. */
+/** A round begins no further batch after this time. */
 const roundMsMax = 30_000
-/** A silent provider takes its whole deadline for each: one after the other a round would take minutes. */
+/**
+ * The provider is asked for this many payments at once. A silent provider uses up its whole
+ * deadline for each question, so a round that asks one after the other would take minutes.
+ */
 const atOnceMax = 10
 
 /**
- * Takes up attempts nobody has moved for a while: the answer was lost, or the process that waited for
- * it. The provider is asked what it knows; nothing is guessed.
+ * Makes the job that settles attempts without progress: their answer was lost, or the process that
+ * waited for it died. It asks the provider for the state of each and never assumes one.
  */
 export function createResolvePayments(options: ResolvePaymentsOptions): Job['run'] {
   const { database, settlement, clock, logger } = options
 
-  /** False: the provider could not tell. */
+  /** Settles one attempt. Returns false when the provider gave no answer. */
   async function resolve(payment: UnsettledPayment): Promise<boolean> {
     let isAnswered = true
     try {
@@ -40,21 +46,26 @@ export function createResolvePayments(options: ResolvePaymentsOptions): Job['run
     return isAnswered
   }
 
-  /** True: there may be more that can be resolved now. */
-  async function resolveBatch(untouchedSince: number, goesOn: () => boolean): Promise<boolean> {
+  /**
+   * Settles one batch of attempts. Returns true when another batch is worth reading in this round.
+   */
+  async function resolveBatch(
+    untouchedSince: number,
+    mayContinue: () => boolean,
+  ): Promise<boolean> {
     const unsettled = await database.read(() => readUnsettled(untouchedSince, batchSizeMax))
     let isWorthMore = unsettled.length === batchSizeMax
     for (let from = 0; from < unsettled.length; from += atOnceMax) {
-      if (!goesOn()) return false
+      if (!mayContinue()) return false
       const answers = await Promise.all(unsettled.slice(from, from + atOnceMax).map(resolve))
       isWorthMore &&= answers.every(Boolean)
     }
     return isWorthMore
   }
 
-  return async (goesOn) => {
+  return async (mayContinue) => {
     const untouchedSince = clock.now() - untouchedMs
     const endsAt = clock.monotonic() + roundMsMax
-    while (await resolveBatch(untouchedSince, goesOn)) if (clock.monotonic() >= endsAt) return
+    while (await resolveBatch(untouchedSince, mayContinue)) if (clock.monotonic() >= endsAt) return
   }
 }

@@ -4,13 +4,16 @@ import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.t
 import { silentLogger } from '../../test/support/payment-fixture.ts'
 import { createScheduler, type Job, type Scheduler } from './scheduler.ts'
 
-/** Cron itself follows the real clock; this schedule stays out of the way, the watchdog runs the jobs. */
+/**
+ * The cron library follows the real clock. With this schedule it never fires, so the watchdog runs
+ * the jobs.
+ */
 const never = '0 0 0 1 1 *'
 const overdueMs = 2_000
 
 let clock: FakeClock
 let scheduler: Scheduler | undefined
-/** Names of the jobs, in the order in which they were run. */
+/** Lists the names of the jobs in the order in which they ran. */
 let runs: string[]
 
 beforeEach(() => {
@@ -37,13 +40,13 @@ function job(run: () => Promise<void> = () => Promise.resolve(), name = 'job'): 
   return { name, schedule: never, overdueMs, run: counted }
 }
 
-/** Moves the clock, then lets the jobs that were started come to their end. */
+/** Moves the clock, then waits until the jobs that were started have ended. */
 async function advance(ms: number): Promise<void> {
   clock.advance(ms)
   await turn()
 }
 
-/** A job that lasts until it is told to end. */
+/** Makes a job that runs until the test ends it. */
 function held() {
   let end = (): void => undefined
   const ended = new Promise<void>((resolve) => {

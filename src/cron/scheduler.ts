@@ -5,27 +5,32 @@ import type { Logger } from '../logger.ts'
 
 export interface Job {
   readonly name: string
-  /** Six fields, the first one seconds. */
+  /** A cron expression of six fields; the first is seconds. */
   readonly schedule: string
   /** The watchdog runs the job when it has not run for this long, ms of the monotonic clock. */
   readonly overdueMs: number
-  /** What takes long asks now and then whether it may go on: the process may be about to stop. */
-  readonly run: (goesOn: () => boolean) => Promise<void>
+  /**
+   * The job itself. A long one calls `mayContinue` between steps and ends early when the process
+   * stops.
+   */
+  readonly run: (mayContinue: () => boolean) => Promise<void>
 }
 
 export interface Scheduler extends Service {
-  /** Since the last finished run, or the start, ms; undefined when there is no such job. */
+  /**
+   * Returns the ms since the last finished run, or since the start; undefined for an unknown job.
+   */
   age(jobName: string): number | undefined
 }
 
-/** Runs the task whenever the schedule says so. */
+/** Runs the task at every time of the cron expression until it is cancelled. */
 export type Timetable = (schedule: string, task: () => void) => Cancel
 
 export interface SchedulerOptions {
   readonly jobs: readonly Job[]
   readonly clock: Clock
   readonly logger: Logger
-  /** By the real clock unless given. */
+  /** When jobs run; node-cron on the real clock unless given. */
   readonly timetable?: Timetable
 }
 
@@ -37,14 +42,15 @@ const cronTimetable: Timetable = (schedule, task) => {
 const watchdogEveryMs = 1_000
 
 /**
- * Runs jobs by the wall clock, each at most once at a time. Cron libraries stop for the span of a
- * backward clock step, so a watchdog on the monotonic clock runs what is overdue.
+ * Runs jobs by the wall clock; a job never runs twice at the same time. After the clock was set
+ * back by an hour a cron library starts nothing for an hour, so a watchdog on the monotonic clock
+ * runs overdue jobs.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { jobs, clock, logger, timetable = cronTimetable } = options
   let isStopping = false
-  const goesOn = (): boolean => !isStopping
-  const context = { clock, logger, goesOn }
+  const mayContinue = (): boolean => !isStopping
+  const context = { clock, logger, mayContinue }
   const states = new Map(jobs.map((job) => [job.name, createJobState(job, context)]))
   const cancels: Cancel[] = []
 
@@ -72,10 +78,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 interface JobContext {
   readonly clock: Clock
   readonly logger: Logger
-  readonly goesOn: () => boolean
+  readonly mayContinue: () => boolean
 }
 
-function createJobState(job: Job, { clock, logger, goesOn }: JobContext) {
+function createJobState(job: Job, { clock, logger, mayContinue }: JobContext) {
   let running: Promise<void> | undefined
   let lastStart = clock.monotonic()
   let lastEnd = clock.monotonic()
@@ -83,7 +89,7 @@ function createJobState(job: Job, { clock, logger, goesOn }: JobContext) {
   async function runOnce(): Promise<void> {
     lastStart = clock.monotonic()
     try {
-      await job.run(goesOn)
+      await job.run(mayContinue)
       lastEnd = clock.monotonic()
     } catch (error) {
       logger.warn({ err: error, job: job.name }, 'job failed, will run again')

@@ -1,7 +1,7 @@
-/** What an operator last said about a sale; the clock decides the rest. */
+/** The state an operator gave a sale. Together with the clock it decides the status. */
 export type FlashSaleState = 'open' | 'paused' | 'cancelled'
 
-/** What everybody is shown. */
+/** The statuses of a sale that shoppers and operators see. */
 export const flashSaleStatuses = ['scheduled', 'active', 'paused', 'ended', 'cancelled'] as const
 export type FlashSaleStatus = (typeof flashSaleStatuses)[number]
 
@@ -13,7 +13,10 @@ export interface FlashSaleSchedule {
   readonly endsAt: number
 }
 
-/** `startsAt ≤ now < endsAt` decides active, unless an operator said otherwise. */
+/**
+ * Returns the status at `now`: active while `startsAt ≤ now < endsAt`, unless an operator paused or
+ * cancelled it.
+ */
 export function flashSaleStatus(sale: FlashSaleSchedule, now: number): FlashSaleStatus {
   if (sale.state === 'cancelled') return 'cancelled'
   if (now >= sale.endsAt) return 'ended'

@@ -1,6 +1,7 @@
 /**
- * `unpaid → paying → paid`; `paying → unpaid` (declined); `unpaid → cancelled | expired`. Nothing leaves `paid`.
- * Money that comes late: `unpaid | expired → paid`, or `expired | cancelled → needs_attention`.
+ * An invoice moves `unpaid → paying → paid`, `paying → unpaid` when the card is declined, or
+ * `unpaid → cancelled | expired`. A paid invoice stays paid. Late money moves it `unpaid | expired
+ * → paid` or `expired | cancelled → needs_attention`.
  */
 export const invoiceStatuses = [
   'unpaid',
@@ -35,7 +36,8 @@ export interface Invoice {
 }
 
 /**
- * The first declined card that comes late leaves at least this long to try another one, bounded by the hold
- * itself. Once per invoice: a hold is not extended again and again.
+ * A card that is declined at the last second leaves the shopper this long for another card, but
+ * never longer than one hold time. It happens once per invoice; otherwise declined cards could keep
+ * a unit for ever.
  */
 export const declineGraceMs = 60_000

@@ -1,8 +1,10 @@
-/** Bounds of everything a client or operator may send. The schema's CHECKs say the same again. */
+/**
+ * Bounds of everything that a client or an operator may send. The CHECKs of the schema repeat them.
+ */
 export const limits = {
   quantityMax: 1_000,
   stockMax: 1_000_000_000,
-  /** Times a full cart of the largest quantity this is still an exact number. */
+  /** The total of a full cart of the largest quantity at this price is still an exact number. */
   priceMinorMax: 10_000_000_000,
   purchaseLimitMax: 1_000_000,
   holdSecondsMin: 1,

@@ -1,7 +1,8 @@
 /**
- * `authorizing → authorized → captured`; `→ declined | voided`. At most one live attempt per invoice.
- * Money that comes after that: `declined | voided → late → authorized`, when it pays its invoice after
- * all, or `late → stranded`, when it cannot and a person has to decide.
+ * A payment attempt moves `authorizing → authorized → captured`, or ends as `declined` or `voided`.
+ * An invoice has at most one live attempt. Money that arrives for an ended attempt moves it
+ * `declined | voided → late → authorized` when it pays the invoice after all, or `late → stranded`
+ * when it cannot and a person has to decide.
  */
 export const paymentStatuses = [
   'authorizing',
@@ -14,7 +15,7 @@ export const paymentStatuses = [
 ] as const
 export type PaymentStatus = (typeof paymentStatuses)[number]
 
-/** Why late money pays nothing. */
+/** The reasons why late money could not pay its invoice. */
 export const strandedReasons = [
   'sold_out',
   'purchase_limit_reached',

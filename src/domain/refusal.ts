@@ -1,6 +1,6 @@
 /**
- * Why an add-to-cart is answered with no. A closed union: refusals are values that travel in
- * outcomes; they are never thrown.
+ * The reasons for refusing an add-to-cart. The union is closed: refusals are values that travel in
+ * outcomes and are never thrown.
  */
 export const refusals = [
   'sold_out',

@@ -1,10 +1,13 @@
 import type { Refusal } from './refusal.ts'
 
-/** `held → sold | released | expired`; a hold ends exactly once. */
+/** A reservation moves `held → sold | released | expired`; a hold ends exactly once. */
 export const reservationStatuses = ['held', 'sold', 'released', 'expired'] as const
 export type ReservationStatus = (typeof reservationStatuses)[number]
 
-/** A unit (or several) of a product set aside for one shopper. Times in epoch ms, money in minor units. */
+/**
+ * One or more units of a product set aside for one shopper. Times in epoch ms, money in minor
+ * units.
+ */
 export interface Reservation {
   readonly id: string
   readonly productId: number
@@ -15,7 +18,10 @@ export interface Reservation {
   readonly expiresAt: number
 }
 
-/** What an add-to-cart request came to. `replayed` marks an outcome that was recorded before. */
+/**
+ * The result of an add-to-cart request. `replayed` marks one that was recorded by an earlier
+ * delivery.
+ */
 export type AddToCartOutcome =
   | { readonly kind: 'held'; readonly reservation: Reservation; readonly replayed: boolean }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -35,13 +41,14 @@ export interface KeyedWish extends Wish {
   readonly idempotencyKey: string
 }
 
-/** An add-to-cart request as the database is asked to decide it. */
+/** An add-to-cart request as the reserve transaction receives it. */
 export interface ReserveRequest extends KeyedWish {
-  /** Becomes the id of the reservation. */
+  /** This id becomes the id of the reservation. */
   readonly requestId: string
   /**
-   * Set when this request may repeat a recorded outcome but never take stock: it was redelivered, is
-   * too old, or came while the gate was closed. This is its refusal when nothing is recorded.
+   * When set, the request may repeat a recorded outcome but never take stock: it was redelivered,
+   * is too old, or came while the gate was closed. The value is its refusal when nothing is
+   * recorded.
    */
   readonly refuseUnlessRecorded: Refusal | undefined
 }
