@@ -152,7 +152,11 @@ function environmentOf(cell: Cell, context: BenchContext, nsqd: NsqProcess | und
     PAYMENT_SIMULATOR_PATH: join(context.folder, 'payment-simulator.db'),
     ADD_TO_CART_ROUTING: cell.routing,
     // Whoever waits while the worker stands still must not be sent away with a 202.
-    ...(cell.workload === 'waiting' && { ADD_TO_CART_WAIT_MS: '60000' }),
+    ...(cell.workload === 'waiting' && {
+      NODE_ENV: 'test',
+      ADD_TO_CART_WAIT_MS: '60000',
+      ADD_TO_CART_MAX_AGE_MS: '60000',
+    }),
     ...(nsqd !== undefined && {
       BROKER: 'nsq',
       NSQD_TCP_ADDRESSES: nsqd.tcpAddress,

@@ -65,7 +65,14 @@ describe('the configuration', () => {
     ['PENDING_REPLIES_MAX', '0'],
     ['LOG_LEVEL', 'loud'],
     ['NSQD_TCP_ADDRESSES', '127.0.0.1'],
+    ['NSQD_TCP_ADDRESSES', '127.0.0.1:0'],
+    ['NSQD_TCP_ADDRESSES', '127.0.0.1:65536'],
     ['NSQLOOKUPD_HTTP_ADDRESSES', 'http://lookup:4161'],
+    ['NSQLOOKUPD_HTTP_ADDRESSES', 'lookup:4161,lookup:4161'],
+    ['DATABASE_PATH', ':memory:'],
+    ['PAYMENT_SIMULATOR_PATH', ':memory:'],
+    ['ADMIN_TOKEN', 'two words'],
+    ['ADMIN_TOKEN', 'gehe\u00efm'],
   ])('refuses %s=%s, naming the variable', (name, value) => {
     const lines = reasons({ [name]: value })
     expect(lines).not.toEqual([])
@@ -73,7 +80,36 @@ describe('the configuration', () => {
   })
 
   it('says everything that is wrong at once', () => {
-    expect(reasons({ PORT: 'x', ROLE: 'x', BROKER: 'x' })).toHaveLength(3)
+    expect(reasons({ PROT: '1', ROLE: 'x', BROKER: 'x' })).toHaveLength(3)
+  })
+
+  it.each([
+    ['PORT', 'from 0 to 65535'],
+    ['ADMIN_PORT', 'from 0 to 65535'],
+    ['TRUSTED_PROXIES', 'from 0 to 10'],
+    ['HOLD_SECONDS', 'from 1 to 86400'],
+    ['ADD_TO_CART_WAIT_MS', 'from 1 to 60000'],
+    ['ADD_TO_CART_MAX_AGE_MS', 'from 1 to 600000'],
+    ['ADD_TO_CART_USER_RATE', 'from 0 to 10000'],
+    ['SHOPPER_RATE', 'from 0 to 10000'],
+    ['ADDRESS_RATE', 'from 0 to 10000'],
+    ['PENDING_REPLIES_MAX', 'from 1 to 1000000'],
+  ])('says in words what %s wants and what it got', (name, range) => {
+    for (const value of ['abc', '1e3', '0x10', '-1', '9999999']) {
+      const [line = '', ...others] = reasons({ [name]: value })
+      expect(line.replace('whole number', 'number')).toBe(
+        `${name}: a number ${range} is wanted, not "${value}"`,
+      )
+      expect(others).toEqual([])
+    }
+  })
+
+  it('lists what a variable of few values may be', () => {
+    expect(reasons({ ROLE: 'API' })).toEqual(['ROLE: one of all, api, worker is wanted, not "API"'])
+  })
+
+  it('shows a long value only in part', () => {
+    expect(reasons({ PORT: 'x'.repeat(500) }).join().length).toBeLessThan(120)
   })
 })
 
@@ -178,6 +214,29 @@ describe('mixes that cannot work', () => {
     expect(reasons({ BROKER: 'nsq', NSQD_TCP_ADDRESSES: 'a:1,b:1' })).toEqual([
       expect.stringContaining('same nsqds in the same order'),
     ])
+  })
+
+  it('an nsqd with one port for both', () => {
+    const same = { NSQD_TCP_ADDRESSES: 'a:1,b:2', NSQD_HTTP_ADDRESSES: 'a:3,b:2' }
+    expect(reasons({ BROKER: 'nsq', ...same })).toEqual([
+      expect.stringMatching(/^NSQD_HTTP_ADDRESSES: b:2 is in NSQD_TCP_ADDRESSES, too/),
+    ])
+  })
+
+  it('shoppers who wait longer than a stop waits for them', () => {
+    expect(reasons({ ADD_TO_CART_WAIT_MS: '5000' })).toEqual([])
+    expect(reasons({ ADD_TO_CART_WAIT_MS: '5001' })).toEqual([
+      expect.stringMatching(/^ADD_TO_CART_WAIT_MS=5001 is longer than a stop waits/),
+    ])
+  })
+
+  it('shoppers who wait longer than their request may take stock', () => {
+    const maxAge = { ADD_TO_CART_MAX_AGE_MS: '1000' }
+    expect(reasons({ ADD_TO_CART_WAIT_MS: '1000', ...maxAge })).toEqual([])
+    expect(reasons({ ADD_TO_CART_WAIT_MS: '1001', ...maxAge })).toEqual([
+      expect.stringMatching(/^ADD_TO_CART_WAIT_MS=1001 is longer than ADD_TO_CART_MAX_AGE_MS=1000/),
+    ])
+    expect(reasons(maxAge)).toHaveLength(1)
   })
 
   it.each(['api', 'worker'])('ROLE=%s over nsq with a JWT secret of its own', (ROLE) => {

@@ -1,87 +1,10 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { z } from 'zod'
-import { limits } from './domain/limits.ts'
+import { existsSync, readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { environmentSchema, type MessageKey, type Values } from './config/environment.ts'
+import { impossibleMixes } from './config/impossible-mixes.ts'
+import { misspeltVariables, unknownInFile, type Environment } from './config/misspelt.ts'
 
-const portMax = 65_535
-const port = z.coerce.number().int().min(0).max(portMax)
-/** Requests per second; 0 is off. */
-const rate = z.coerce.number().min(0).max(10_000)
-const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-
-const hostAndPort = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, 'expected host:port')
-  .refine((address) => Number(address.split(':').at(-1)) <= portMax, `port up to ${portMax}`)
-
-/** `host:port,host:port`; an empty string is an empty list. */
-const addressList = z
-  .string()
-  .transform((list) => list.split(',').map((entry) => entry.trim()))
-  .transform((list) => list.filter((entry) => entry !== ''))
-  .pipe(z.array(hostAndPort))
-
-/** `id:secret,id:secret`; the first signs, all of them verify. */
-const messageKeys = z
-  .string()
-  .transform((list) => list.split(',').map((entry) => entry.trim()))
-  .pipe(z.array(z.string().regex(/^[a-zA-Z0-9_-]{1,16}:.{16,}$/, 'expected id:secret')).max(8))
-  .transform((entries) =>
-    entries.map((entry) => {
-      const [id = '', ...secret] = entry.split(':')
-      return { id, secret: secret.join(':') }
-    }),
-  )
-  .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'every id once')
-
-const environmentSchema = z.object({
-  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
-  ROLE: z.enum(['all', 'api', 'worker']).default('all'),
-  HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: port.default(3000),
-  DATABASE_PATH: z.string().min(1).default('data/holdfast.db'),
-  PAYMENT_SIMULATOR_PATH: z.string().min(1).default('data/payment-simulator.db'),
-  PAYMENT_PROVIDER_URL: z.url({ protocol: /^https?$/ }).optional(),
-  PAYMENT_WEBHOOK_SECRET: z.string().min(16).optional(),
-  BROKER: z.enum(['embedded', 'nsq']).default('embedded'),
-  NSQD_TCP_ADDRESSES: addressList.default(['127.0.0.1:4150']),
-  NSQD_HTTP_ADDRESSES: addressList.default(['127.0.0.1:4151']),
-  NSQLOOKUPD_HTTP_ADDRESSES: addressList.default([]),
-  NODE_ID: z
-    .string()
-    .regex(/^[a-zA-Z0-9_-]{1,32}$/, '1 to 32 of a-z A-Z 0-9 _ -')
-    .optional(),
-  ADMIN_PORT: port.optional(),
-  TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
-  ADMIN_TOKEN: z.string().optional(),
-  LOCAL_ISSUER: z.enum(['on', 'off']).optional(),
-  JWT_SECRET: z.string().optional(),
-  JWT_ISSUER: z.string().max(500).optional(),
-  JWT_AUDIENCE: z.string().max(500).optional(),
-  JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
-  MESSAGE_KEYS: messageKeys.optional(),
-  HOLD_SECONDS: z.coerce
-    .number()
-    .int()
-    .min(limits.holdSecondsMin)
-    .max(limits.holdSecondsMax)
-    .default(300),
-  ADD_TO_CART_WAIT_MS: milliseconds(1, 60_000).default(5000),
-  ADD_TO_CART_MAX_AGE_MS: milliseconds(1, 600_000).default(30_000),
-  ADD_TO_CART_ROUTING: z
-    .enum(['channel-per-product', 'topic-per-product'])
-    .default('channel-per-product'),
-  ADD_TO_CART_USER_RATE: rate.optional(),
-  SHOPPER_RATE: rate.optional(),
-  ADDRESS_RATE: rate.default(0),
-  PENDING_REPLIES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(20_000),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-})
-
-export interface MessageKey {
-  readonly id: string
-  readonly secret: string
-}
+export type { MessageKey } from './config/environment.ts'
 
 export interface ExternalIssuerConfig {
   /** `iss` of the tokens. */
@@ -134,35 +57,38 @@ export interface Config {
   readonly madeSecrets: readonly ('ADMIN_TOKEN' | 'JWT_SECRET')[]
 }
 
-/** The process's environment; what a `.env` file in the working directory adds does not override it. */
-export function readEnvironment(): Readonly<Record<string, string | undefined>> {
-  if (existsSync('.env')) process.loadEnvFile('.env')
-  return process.env
-}
-
 /** The environment cannot be used; `message` says every reason, one per line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
 /**
- * Reads the environment. `makeSecret` supplies what development may leave out.
+ * Reads the process's environment and the `.env` file of the working directory, which overrides nothing.
+ * @throws ConfigError when the file cannot be read or names a variable that nobody reads.
+ */
+export function readEnvironment(): Environment {
+  if (!existsSync('.env')) return process.env
+  const unknown = unknownInFile(Object.keys(parseEnv(readEnvironmentFile())))
+  if (unknown.length > 0) throw new ConfigError(unknown.join('\n'))
+  process.loadEnvFile('.env')
+  return process.env
+}
+
+function readEnvironmentFile(): string {
+  try {
+    return readFileSync('.env', 'utf8')
+  } catch (error) {
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException
+    throw new ConfigError(`.env: it cannot be read (${code}); make it a readable file or remove it`)
+  }
+}
+
+/**
+ * Reads the configuration. `makeSecret` supplies what development may leave out.
  * @throws ConfigError naming every variable that is wrong and every mix that cannot work.
  */
-export function loadConfig(
-  environment: Readonly<Record<string, string | undefined>>,
-  makeSecret: () => string,
-): Config {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value?.trim() !== ''),
-  )
-  const parsed = environmentSchema.safeParse(given)
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
-    )
-  }
-  const values = parsed.data
+export function loadConfig(environment: Environment, makeSecret: () => string): Config {
+  const values = readValues(environment)
   const problems = impossibleMixes(values)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   const inProduction = values.NODE_ENV === 'production'
@@ -203,7 +129,19 @@ export function loadConfig(
   })
 }
 
-type Values = z.infer<typeof environmentSchema>
+/** @throws ConfigError when a value has the wrong form, or a variable is probably misspelt. */
+function readValues(environment: Environment): Values {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value?.trim() !== ''),
+  )
+  const { success, data, error } = environmentSchema.safeParse(given)
+  const malformed = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? []
+  const problems = [...misspeltVariables(environment), ...malformed]
+  if (!success || problems.length > 0) throw new ConfigError(problems.join('\n'))
+  return data
+}
+
+const secretNames = ['ADMIN_TOKEN', 'JWT_SECRET'] as const
 
 function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
   const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWKS_URL: jwksUrl } = values
@@ -215,128 +153,4 @@ function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
 export function secretsOf(config: Config): readonly string[] {
   const { adminToken, jwtSecret, paymentWebhookSecret, messageKeys } = config
   return [adminToken, jwtSecret, paymentWebhookSecret, ...messageKeys.map(({ secret }) => secret)]
-}
-
-function impossibleMixes(values: Values): string[] {
-  return [
-    ...brokerProblems(values),
-    ...issuerProblems(values),
-    ...portProblems(values),
-    ...pathProblems(values),
-    ...(values.NODE_ENV === 'production' ? productionProblems(values) : []),
-  ]
-}
-
-function brokerProblems(values: Values): string[] {
-  const problems: string[] = []
-  if (values.BROKER === 'embedded' && values.ROLE !== 'all') {
-    problems.push(
-      `BROKER=embedded lives inside one process, so ROLE=${values.ROLE} could never be reached: use BROKER=nsq, or ROLE=all`,
-    )
-  }
-  if (values.BROKER === 'nsq' && values.NSQD_TCP_ADDRESSES.length === 0) {
-    problems.push('NSQD_TCP_ADDRESSES: BROKER=nsq needs at least one')
-  }
-  if (values.NSQD_TCP_ADDRESSES.length !== values.NSQD_HTTP_ADDRESSES.length) {
-    problems.push(
-      'NSQD_TCP_ADDRESSES and NSQD_HTTP_ADDRESSES name the same nsqds in the same order',
-    )
-  }
-  const provides = values.PAYMENT_PROVIDER_URL !== undefined
-  if (provides && (values.PAYMENT_WEBHOOK_SECRET ?? values.JWT_SECRET) === undefined) {
-    problems.push(
-      'PAYMENT_WEBHOOK_SECRET: the provider at PAYMENT_PROVIDER_URL signs its webhooks with it, so it cannot be made here',
-    )
-  }
-  const apart = values.BROKER === 'nsq' && values.ROLE !== 'all'
-  const isShared = externalIssuerOf(values) === undefined || values.MESSAGE_KEYS === undefined
-  if (apart && isShared && values.JWT_SECRET === undefined) {
-    problems.push(
-      `JWT_SECRET: with ROLE=${values.ROLE} every process needs the same one, or tokens and messages of one are refused by the others`,
-    )
-  }
-  return problems
-}
-
-const externalNames = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWKS_URL'] as const
-
-function issuerProblems(values: Values): string[] {
-  const missing = externalNames.filter((name) => values[name] === undefined)
-  const isExternal = missing.length < externalNames.length
-  if (isExternal && values.LOCAL_ISSUER === 'on') {
-    return ['LOCAL_ISSUER=on and JWKS_URL: tokens come from one issuer, not from two']
-  }
-  if (isExternal) return missing.map((name) => `${name}: an external issuer needs it, too`)
-  return values.LOCAL_ISSUER === 'off'
-    ? ['LOCAL_ISSUER=off: without JWT_ISSUER, JWT_AUDIENCE and JWKS_URL nobody could sign in']
-    : []
-}
-
-function portProblems({ PORT, ADMIN_PORT }: Values): string[] {
-  return ADMIN_PORT === PORT && PORT !== 0
-    ? ['ADMIN_PORT: it is PORT; leave it away to serve everything on one port']
-    : []
-}
-
-function pathProblems(values: Values): string[] {
-  const { DATABASE_PATH, PAYMENT_SIMULATOR_PATH, PAYMENT_PROVIDER_URL } = values
-  if (PAYMENT_PROVIDER_URL !== undefined) return []
-  return resolve(DATABASE_PATH) === resolve(PAYMENT_SIMULATOR_PATH)
-    ? ['PAYMENT_SIMULATOR_PATH: it is DATABASE_PATH; the simulated provider keeps its own books']
-    : []
-}
-
-const secretNames = ['ADMIN_TOKEN', 'JWT_SECRET'] as const
-/** Longer than every secret in the documentation of this program. */
-const secretLengthMin = 32
-const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/
-
-function productionProblems(values: Values): string[] {
-  const problems = sharedSecrets(values)
-  const isLocal = externalNames.every((name) => values[name] === undefined)
-  for (const name of secretNames) {
-    if (name === 'JWT_SECRET' && !isLocal) continue
-    if ((values[name] ?? '').length < secretLengthMin) {
-      problems.push(`${name}: production needs one of at least ${secretLengthMin} characters`)
-    }
-  }
-  const webhookSecret = values.PAYMENT_WEBHOOK_SECRET ?? ''
-  if (values.PAYMENT_PROVIDER_URL !== undefined && webhookSecret.length < secretLengthMin) {
-    problems.push(
-      `PAYMENT_WEBHOOK_SECRET: production needs one of at least ${secretLengthMin} characters with PAYMENT_PROVIDER_URL`,
-    )
-  }
-  if (values.BROKER === 'nsq' && values.MESSAGE_KEYS === undefined) {
-    problems.push('MESSAGE_KEYS: production needs them with BROKER=nsq')
-  }
-  for (const { id, secret } of values.MESSAGE_KEYS ?? []) {
-    if (secret.length >= secretLengthMin) continue
-    problems.push(
-      `MESSAGE_KEYS: production needs secrets of at least ${secretLengthMin} characters, ${id} has fewer`,
-    )
-  }
-  if (isLocal && values.ROLE !== 'worker' && values.LOCAL_ISSUER !== 'on') {
-    problems.push(
-      'LOCAL_ISSUER: with the local issuer anybody can register; say LOCAL_ISSUER=on if production wants that, or set JWT_ISSUER, JWT_AUDIENCE and JWKS_URL',
-    )
-  }
-  const url = values.JWKS_URL ?? 'https:'
-  if (!url.startsWith('https:') && !loopback.test(url)) {
-    problems.push('JWKS_URL: production needs https, or anybody on the way could sign tokens')
-  }
-  return problems
-}
-
-/** Whoever learns one secret would know another. */
-function sharedSecrets(values: Values): string[] {
-  const { ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET, MESSAGE_KEYS = [] } = values
-  const named = Object.entries({ ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET })
-  const keys = MESSAGE_KEYS.map(({ id, secret }) => [`MESSAGE_KEYS (${id})`, secret] as const)
-  const given = [...named, ...keys].filter(([, secret]) => secret !== undefined)
-  return given.flatMap(([name, secret], index) => {
-    const twin = given.slice(0, index).find(([, other]) => other === secret)
-    return twin === undefined
-      ? []
-      : [`${name}: production needs another secret there than in ${twin[0]}`]
-  })
 }

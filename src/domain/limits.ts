@@ -13,6 +13,8 @@ export const limits = {
   emailLengthMax: 254,
   reasonLengthMax: 500,
   idempotencyKeyLengthMax: 255,
+  /** A stop gives the shoppers who wait this long, and has 9.5 s for everything. */
+  addToCartWaitMsMax: 5_000,
   cartLinesMax: 100,
   productsPerSaleMax: 200,
   pageSizeMax: 200,

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import { Server as ListeningServer } from 'node:net'
 import type { Clock } from '../../clock.ts'
+import { limits } from '../../domain/limits.ts'
 import type { Connections } from './connections.ts'
 
 export interface DrainOptions {
@@ -13,8 +14,8 @@ export interface DrainOptions {
 
 /** Long enough for a request that is on its way when the stop begins. */
 const acceptsForMs = 500
-/** That, the five seconds add-to-cart waits unless told otherwise, and time to say so. */
-const drainTimeoutMs = 5_800
+/** The last request may wait as long as add-to-cart can, and 300 ms are for writing the answers. */
+const drainTimeoutMs = acceptsForMs + limits.addToCartWaitMsMax + 300
 
 /**
  * Ends a server so that whoever had sent a request is answered: who has connected is let in, for a moment
