@@ -1,22 +1,31 @@
-/** Collects what arrives in one tick of the event loop and hands it over together. */
+/** Collects the items of one tick of the event loop and hands them over together. */
 export interface Batcher<T> {
   /** Adds one item to the next batch. */
   add(item: T): void
   /** Resolves when nothing is collected and no batch is running. */
   idle(): Promise<void>
-  /** Items collected and not handed over yet. */
+  /** Returns how many items are collected and not handed over yet. */
   size(): number
 }
 
 export interface BatcherOptions<T> {
-  /** One batch at a time; what arrives meanwhile makes the next one. Must not throw. */
+  /**
+   * Handles a batch and must not throw. Only one batch runs at a time; later items make the next
+   * one.
+   */
   readonly run: (batch: readonly T[]) => Promise<void>
   readonly batchSizeMax: number
-  /** Runs a task after the current tick's arrivals; `setImmediate` outside simulations. */
+  /**
+   * Runs a task after the arrivals of the current tick; it is `setImmediate` outside of
+   * simulations.
+   */
   readonly defer: (task: () => void) => void
 }
 
-/** No timer: a lone item waits for the end of its tick, under load batches grow by themselves. */
+/**
+ * Makes a batcher. It has no timer: a single item waits only for the end of its tick, and under
+ * load the batches grow because items arrive while the batch before them runs.
+ */
 export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
   let collected: T[] = []
   let scheduled = false

@@ -1,11 +1,13 @@
 /** Cancels a timer; calling it twice is harmless. */
 export type Cancel = () => void
 
-/** The only place that reads the time. Tests bring their own. */
+/**
+ * The clock of the program. This file is the only one that reads the time; tests pass a fake clock.
+ */
 export interface Clock {
-  /** Wall clock, epoch ms. May step. */
+  /** Returns the wall clock, epoch ms. It may step. */
   now(): number
-  /** Never steps; for ages and deadlines inside one process. ms */
+  /** Returns ms of a clock that never steps; for ages and deadlines inside one process. */
   monotonic(): number
   /** Runs `task` once after `ms`. */
   after(ms: number, task: () => void): Cancel

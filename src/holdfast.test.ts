@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createLogger } from './logger.ts'
 import { startApp } from '../test/support/start-app.ts'
 
-/** What a start says from `warn` upwards. */
+/** Starts the program and returns its log messages of level `warn` and above. */
 async function warnings(environment: Readonly<Record<string, string>>): Promise<string[]> {
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }

@@ -22,20 +22,20 @@ import type { PaymentProvider } from './payments/provider.ts'
 import { createSimulatedProvider } from './payments/simulator/simulated-provider.ts'
 import { createRoles, createApplication, type Application, type Runtime } from './roles.ts'
 
-/** The composition root: the only file that names concrete adapters. Nothing here decides anything. */
+/** The composition root: this is the only file that names concrete adapters. */
 export interface Holdfast extends Service {
-  /** Where it listens; only while started. */
+  /** Returns the URL it listens on; only while started. */
   url(): string
   /** Where the admin routes are; the same unless they have a port of their own. */
   adminUrl(): string
 }
 
-/** A service may take this long to stop; shoppers held open wait 5 s at most. */
+/** A service may take this long to stop. Open requests of shoppers last 5 s at most. */
 const stopTimeoutMs = 6_000
 const totalStopTimeoutMs = 9_000
 
 /**
- * Puts the program together for the configured role.
+ * Builds the program for the configured role.
  * @throws DatabaseUnavailableError when the database file cannot be opened.
  */
 export function createHoldfast(config: Config, runtime: Runtime): Holdfast {

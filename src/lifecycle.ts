@@ -2,8 +2,9 @@ import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 
 /**
- * The start and stop contract. `start` resolves when the service works (or supervises its own
- * reconnecting); `stop` waits for what is in flight. Both are idempotent.
+ * A part of the program that starts and stops. `start` resolves when the service works, or when it
+ * has begun to reconnect by itself; `stop` resolves when its work in flight has ended. Both are
+ * idempotent.
  */
 export interface Service {
   readonly name: string
@@ -15,13 +16,16 @@ export interface LifecycleOptions {
   readonly services: readonly Service[]
   readonly clock: Clock
   readonly logger: Logger
-  /** How long one service may take to stop before the next is stopped anyway. */
+  /** A service may take this long to stop; then the next one is stopped all the same. */
   readonly stopTimeoutMs: number
-  /** How long all of them may take together. */
+  /** All services together may take this long to stop. */
   readonly totalStopTimeoutMs: number
 }
 
-/** Starts in order, unwinding what has started when one fails; stops in reverse order. */
+/**
+ * Starts the services in order and stops them in reverse order. When one fails to start, those that
+ * have started are stopped again.
+ */
 export function createLifecycle(options: LifecycleOptions): Service {
   const started: Service[] = []
   let starting: Promise<void> | undefined
@@ -55,7 +59,7 @@ export function createLifecycle(options: LifecycleOptions): Service {
   }
 
   async function stopAll(): Promise<void> {
-    // A service that is still starting could not be stopped for good.
+    // A service that is still starting would go on after its `stop`, so the start is awaited first.
     await current.catch(() => undefined)
     const deadline = options.clock.monotonic() + options.totalStopTimeoutMs
     for (let service = started.pop(); service !== undefined; service = started.pop()) {
@@ -68,7 +72,7 @@ export function createLifecycle(options: LifecycleOptions): Service {
   return { name: 'lifecycle', start: () => (starting ??= startAll()), stop }
 }
 
-/** Services that start and stop at the same time, as one. */
+/** Combines services that start and stop at the same time into one. */
 export function together(name: string, services: readonly Service[]): Service {
   return {
     name,

@@ -1,6 +1,9 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 
-/** Everything `/metrics` shows. One per process, handed to whoever has something to count. */
+/**
+ * Makes all metrics of `/metrics`. A process has one set and passes it to every part that counts
+ * something.
+ */
 export function createMetrics() {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -9,11 +12,11 @@ export function createMetrics() {
     ...queueMetrics([registry]),
     ...stockMetrics([registry]),
     ...moneyMetrics([registry]),
-    /** Called before every reading, for gauges that are only known then. */
+    /** Registers a function that sets its gauges before every reading of `/metrics`. */
     onCollect(collect: () => void): void {
       collectors.push(collect)
     },
-    /** The Prometheus text. */
+    /** Returns all metrics in Prometheus text format. */
     read(): Promise<string> {
       for (const collect of collectors) collect()
       return registry.metrics()
@@ -26,13 +29,13 @@ function queueMetrics(registers: Registry[]) {
   return {
     addToCartOutcomes: new Counter({
       name: 'holdfast_add_to_cart_outcomes_total',
-      help: 'Add-to-cart requests answered by this node, by what they were told',
+      help: 'Add-to-cart requests answered by this node, by answer',
       labelNames: ['outcome'],
       registers,
     }),
     addToCartSeconds: new Histogram({
       name: 'holdfast_add_to_cart_duration_seconds',
-      help: 'From the parsed add-to-cart request to its answer',
+      help: 'Time from the parsed add-to-cart request to its answer',
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers,
     }),
@@ -82,7 +85,7 @@ function stockMetrics(registers: Registry[]) {
     }),
     sweepAgeSeconds: new Gauge({
       name: 'holdfast_sweep_age_seconds',
-      help: 'Since the last finished sweep of expired holds',
+      help: 'Time since the last finished sweep of expired holds',
       registers,
     }),
     sweptTotal: new Counter({
@@ -105,7 +108,7 @@ function stockMetrics(registers: Registry[]) {
     }),
     auditAgeSeconds: new Gauge({
       name: 'holdfast_audit_age_seconds',
-      help: 'Since the last audit that could check everything, or since the start',
+      help: 'Time since the last audit that could check everything, or since the start',
       registers,
     }),
   }
@@ -115,13 +118,13 @@ function moneyMetrics(registers: Registry[]) {
   return {
     paymentWebhooks: new Counter({
       name: 'holdfast_payment_webhooks_total',
-      help: 'Webhooks of the payment provider by what became of them',
+      help: 'Webhooks received from the payment provider, by result',
       labelNames: ['result'],
       registers,
     }),
     strandedPayments: new Gauge({
       name: 'holdfast_stranded_payments',
-      help: 'Payments whose money pays nothing, waiting for a person',
+      help: 'Payments whose money could pay no invoice and that wait for a person',
       registers,
     }),
   }

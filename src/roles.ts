@@ -29,16 +29,16 @@ import {
 } from './messaging/stock-released.ts'
 
 /**
- * What a process does by its role, put together over adapters somebody else chose: the program's own
- * (`holdfast.ts`), or those of a simulation. Nothing here decides anything.
+ * The parts of a process for its role: routes, checks and services. The caller chooses the
+ * adapters: `holdfast.ts` takes the real ones, the simulation takes its own.
  */
 export interface Roles {
-  /** Empty where no requests are served. */
+  /** The HTTP routes; none for `ROLE=worker`. */
   readonly routes: readonly AnyRoute[]
   readonly fastPath: FastPath | undefined
   readonly authentication: Authentication
   readonly checks: Readonly<Record<string, ReadinessCheck>>
-  /** In the order to start them. */
+  /** The services in the order to start them. */
   readonly services: readonly Service[]
 }
 
@@ -49,9 +49,12 @@ export interface Runtime {
   readonly logger: Logger
   /** Runs a task after the arrivals of the current tick. */
   readonly defer: (task: () => void) => void
-  /** When jobs run; cron by the real clock unless given. */
+  /** When jobs run; node-cron on the real clock unless given. */
   readonly timetable?: Timetable
-  /** How many shoppers a process remembers; 100000 unless given. The room for them is made at the start. */
+  /**
+   * How many shoppers a process remembers; 100000 unless given. The room for them is made at the
+   * start.
+   */
   readonly shoppersMax?: number
 }
 

@@ -18,7 +18,7 @@ beforeEach(() => {
   steady = createSteadyClock({ clock: fake, onStep, believedAfterMs })
 })
 
-/** As the program looks at it all the time. */
+/** Lets time pass and reads the clock every second, as the running program does. */
 function pass(ms: number): void {
   for (let passed = 0; passed < ms; passed += 1_000) {
     fake.advance(1_000)

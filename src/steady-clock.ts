@@ -1,28 +1,34 @@
 import type { Clock } from './clock.ts'
 
 export interface SteadyClockOptions {
-  /** What may step. */
+  /** The system clock, whose `now` may step. */
   readonly clock: Clock
-  /** Called when a step is seen, with its size, ms; positive when the wall clock was set forward. */
+  /**
+   * The clock calls it when it sees a step; `stepMs` is positive when the wall clock was set
+   * forward.
+   */
   readonly onStep: (stepMs: number) => void
-  /** How long a step has to stay before it is believed, ms. */
+  /** The clock follows a step only after it has stayed for this long, ms. */
   readonly believedAfterMs: number
 }
 
-/** Slewing and small corrections are followed at once; NTP steps from 128 ms on. */
+/**
+ * A difference up to this is followed at once: NTP slews small corrections and steps from 128 ms
+ * on.
+ */
 const toleranceMs = 1_000
 
 interface Step {
-  /** As last seen: what was set may be slewed from there. */
+  /** The offset as last seen: a clock that was set may be slewed afterwards. */
   readonly offsetMs: number
-  /** Of the monotonic clock, ms. */
+  /** The monotonic time when the step was first seen, ms. */
   readonly since: number
 }
 
 /**
- * A wall clock that does not follow a step, forward or backward, before it has stayed for a while. A
- * clock set an hour forward by mistake would end every hold and every sale at once, and what has
- * ended does not come back when the mistake is undone.
+ * Makes a wall clock that follows a step, forward or backward, only after it has stayed for a
+ * while. A clock set an hour forward by mistake would end every hold and every sale at once, and
+ * they do not come back when the mistake is undone.
  */
 export function createSteadyClock(options: SteadyClockOptions): Clock {
   const { clock, onStep, believedAfterMs } = options
@@ -31,7 +37,7 @@ export function createSteadyClock(options: SteadyClockOptions): Clock {
 
   const isNear = (one: number, other: number): boolean => Math.abs(one - other) <= toleranceMs
 
-  /** True as soon as it has stayed for long enough. */
+  /** Notes the step. Returns true as soon as it has stayed for long enough. */
   function watchStep(seenMs: number, monotonic: number): boolean {
     if (step === undefined || !isNear(seenMs, step.offsetMs)) {
       step = { offsetMs: seenMs, since: monotonic }

@@ -32,12 +32,12 @@ import { productRoutes } from './routes/products.ts'
 import { userRoutes } from './routes/users.ts'
 import { createSaleCatalog } from './add-to-cart/sale-catalog.ts'
 
-/** Everything an API node has beside what every role has, put together. */
+/** The parts that only an API node has: its routes, the fast path, the gate and its services. */
 export interface ApiNode {
   readonly routes: readonly AnyRoute[]
   readonly fastPath: FastPath
   readonly gate: LocalGate
-  /** For the consumer of this node's result topic. */
+  /** The consumer of this node's result topic passes outcomes on to it. */
   readonly results: ResultReceiver
   readonly services: readonly Service[]
   readonly payments: Service

@@ -1,19 +1,24 @@
 import { createBatcher } from '../batcher.ts'
 import { DatabaseUnavailableError, type Database, type Script } from '../db/database.ts'
 
-/** @throws DatabaseUnavailableError */
+/**
+ * Answers one question from the database.
+ * @throws DatabaseUnavailableError
+ */
 export type Lookup<Question, Answer> = (question: Question) => Promise<Answer>
 
 export interface LookupOptions<Question, Answer> {
   readonly database: Database
   /** Runs a task after the arrivals of the current tick. */
   readonly defer: (task: () => void) => void
-  /** One answer per question, in their order. */
+  /** Reads one answer per question, in the order of the questions. */
   readonly read: (questions: readonly Question[]) => Script<readonly Answer[]>
 }
 
 const batchSizeMax = 1_000
-/** As many as connections may be open: with 10,000 a crowd that double-clicks was sent away. */
+/**
+ * It equals the maximum of open connections: with 10,000 a crowd that double-clicks was refused.
+ */
 const waitingMax = 20_000
 
 interface Asked<Question, Answer> {
@@ -23,8 +28,8 @@ interface Asked<Question, Answer> {
 }
 
 /**
- * Answers all that is asked in one tick of the event loop by one read: a read for each was a tenth of
- * the time of a hold.
+ * Answers all questions of one tick of the event loop with one read. One read per question took a
+ * tenth of the time of a hold.
  */
 export function createLookup<Question, Answer>(
   options: LookupOptions<Question, Answer>,

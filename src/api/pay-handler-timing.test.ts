@@ -8,7 +8,7 @@ import { invoiced, pay } from '../../test/support/shopping.ts'
 import { startApp, type TestApp } from '../../test/support/start-app.ts'
 import { until } from '../../test/support/until.ts'
 
-/** How long the shopper waits for the provider, and how long `pm_slow` takes. */
+/** The time a shopper waits for the provider, and the time that `pm_slow` takes. */
 const replyTimeoutMs = 2_000
 const slowMs = 3_000
 
@@ -21,7 +21,7 @@ describe('pay, by the clock', () => {
     clock = createFakeClock()
     app = await startApp({ clock })
     sale = await createSale(app.call, { stock: 10 })
-    // Its consumer follows the clock, too.
+    // The consumer of the sale follows the fake clock, too.
     clock.advance(250)
   })
   afterEach(async () => {

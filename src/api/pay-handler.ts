@@ -12,8 +12,9 @@ import { json, type RouteReply } from './http/route.ts'
 import { invoiceView, paymentView } from './routes/views.ts'
 
 /**
- * Pay as the API node sees it: begins the attempt in one guarded transaction, lets the settlement take
- * it to its end, and answers 202 when the provider takes its time. The settlement goes on then.
+ * Handles `POST /v1/invoices/{id}/pay`: begins the attempt in one guarded transaction and waits for
+ * its settlement. When the provider takes longer than 2 s it answers 202, and the settlement
+ * continues.
  */
 export interface PayHandler extends Service {
   pay(wish: PayWish): Promise<RouteReply>
@@ -34,7 +35,7 @@ export interface PayHandlerOptions {
   readonly logger: Logger
 }
 
-/** How long a shopper's request waits for the provider. */
+/** A shopper's request waits this long for the provider. */
 const replyTimeoutMs = 2_000
 const settlementsMax = 10_000
 
@@ -80,7 +81,7 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
       const order = { paymentId, invoiceId: invoice.id, amountMinor, currency, method }
       return await settlement.settle(order)
     } catch (error) {
-      // What happened is unknown: the resolver asks the provider.
+      // The result is unknown: the resolver asks the provider for it.
       logger.warn({ err: error, paymentId }, 'payment has no answer yet')
       return undefined
     } finally {
@@ -88,7 +89,9 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
     }
   }
 
-  /** Waits for a settlement under way here, and answers with how the attempt stands. */
+  /**
+   * Waits for a settlement that runs in this process, and answers with the state of the attempt.
+   */
   async function answer({ invoice, payment }: Settled): Promise<RouteReply> {
     const settling = underWay.get(payment.id)
     if (settling === undefined) return present(invoice, payment)
@@ -120,7 +123,7 @@ function present(invoice: Invoice, payment: Payment): RouteReply {
     case 'declined':
       return problem('payment_declined', payment.declineCode ?? undefined)
     case 'voided':
-      // Given up because the money of an earlier attempt had come.
+      // The attempt was given up because the late money of an earlier one paid the invoice.
       return invoice.status === 'paid'
         ? paidReply(invoice, undefined)
         : problem('payment_declined', 'given_up')

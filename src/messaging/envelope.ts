@@ -8,7 +8,10 @@ export type Opened<T> =
   | { readonly readable: true; readonly message: T }
   | { readonly readable: false; readonly reason: UnreadableReason }
 
-/** Turns messages into bytes and back. What cannot be read is said, never thrown. */
+/**
+ * Turns messages into bytes and back. `open` returns a reason for an unreadable message and never
+ * throws.
+ */
 export interface MessageCodec {
   seal<T extends MessageType>(type: T, topic: string, message: MessageBodies[T]): Buffer
   open<T extends MessageType>(type: T, topic: string, body: Buffer): Opened<MessageBodies[T]>
@@ -22,9 +25,10 @@ export interface MessageSecret {
 const version = 'h1'
 
 /**
- * `h1.<key id>.<HMAC-SHA256, base64url>.<JSON>`. Each type has its own key derived from the secret
- * and the topic is part of what is signed, so a message cannot be moved to another topic or played
- * back in the other direction. The first secret signs, all verify: rotation needs no pause.
+ * Signs messages as `h1.<key id>.<HMAC-SHA256, base64url>.<JSON>`. Each message type has its own
+ * key, derived from the secret, and the signature covers the topic, so a message cannot be moved to
+ * another topic or replayed as another type. The first secret signs and all verify: rotation needs
+ * no pause.
  */
 export function createSignedCodec(secrets: readonly MessageSecret[]): MessageCodec {
   const keys = new Map<string, Buffer>()
@@ -58,7 +62,10 @@ export function createSignedCodec(secrets: readonly MessageSecret[]): MessageCod
   }
 }
 
-/** For the embedded broker: inside one process there is nobody to forge. */
+/**
+ * Makes the codec of the embedded broker. It signs nothing: nobody can forge a message inside one
+ * process.
+ */
 export function createPlainCodec(): MessageCodec {
   return {
     seal: (_type, _topic, message) => Buffer.from(JSON.stringify(message)),

@@ -3,7 +3,7 @@ import { limits } from '../domain/limits.ts'
 import { refusals } from '../domain/refusal.ts'
 import { reservationStatuses, type AddToCartOutcome } from '../domain/reservation.ts'
 
-/** What messages carry. API nodes, consumers and cron know each other only through this folder. */
+/** The schemas of all messages. API nodes, consumers and cron meet only in this folder. */
 
 const timestamp = z.int().min(0).max(limits.timestampMsMax)
 const uuid = z.string().length(36)
@@ -66,9 +66,9 @@ const productIdField = Buffer.from('"productId":')
 const digit = { zero: 48, nine: 57, comma: 44 }
 
 /**
- * Whether the body is a request for another product, found out without parsing it: with a channel
- * per product, each consumer sees the requests of the whole sale. What is cut off or garbled there
- * is not, so that somebody counts it.
+ * Tells whether the body is a request for another product, without parsing it. With a channel per
+ * product each consumer sees the requests of the whole sale, so this runs for every one of them. It
+ * returns false for a truncated or garbled body, so that the caller parses, counts and parks it.
  */
 export function isForOtherProduct(body: Buffer, productId: number): boolean {
   const field = body.indexOf(productIdField)

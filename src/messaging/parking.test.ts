@@ -13,7 +13,7 @@ function openParking() {
   const clock = createFakeClock()
   const metrics = createMetrics()
   const park = createParking({ broker, metrics, logger, now: () => clock.now() })
-  /** What has been put aside, as an operator reads it. */
+  /** Reads the parked messages as an operator does. */
   const parked = (): readonly unknown[] =>
     broker.published.flatMap(({ bodies }) =>
       bodies.map((body) => JSON.parse(String(body)) as object),
@@ -25,7 +25,7 @@ function openParking() {
   return { broker, clock, metrics, park, parked, counted }
 }
 
-/** Parking goes on behind the caller's back, over two calls of the broker. */
+/** Waits until parking is done: it runs in the background and calls the broker twice. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('parking', () => {

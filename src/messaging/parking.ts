@@ -5,7 +5,9 @@ import type { MessageType } from './messages.ts'
 import type { UnreadableReason } from './envelope.ts'
 import type { Metrics } from '../metrics.ts'
 
-/** Puts messages nobody can read aside, where an operator can look at them. Changes nothing else. */
+/**
+ * Publishes an unreadable message to the topic `parked_messages`, where an operator can look at it.
+ */
 export type Park = (type: MessageType, reason: UnreadableReason | 'poison', body: Buffer) => void
 
 export interface ParkingOptions {
@@ -15,11 +17,11 @@ export interface ParkingOptions {
   readonly now: () => number
 }
 
-/** As an operator reads it from the topic. */
+/** The JSON that an operator reads from the topic. */
 interface ParkedMessage {
   readonly type: MessageType
   readonly reason: string
-  /** Of the whole message. */
+  /** The size of the whole message. */
   readonly bytes: number
   readonly parkedAt: number
   /** The beginning of the message. */
@@ -27,7 +29,7 @@ interface ParkedMessage {
 }
 
 const keptBytesMax = 4096
-/** A flood of garbage is counted in full and kept in part. */
+/** All unreadable messages are counted, but only this many per minute are kept. */
 const keptPerMinuteMax = 100
 
 export function createParking(options: ParkingOptions): Park {

@@ -8,7 +8,9 @@ export type AnnounceStockReleased = (productIds: readonly number[]) => void
 
 const productsPerMessageMax = 5_000
 
-/** Best effort: who misses it finds out by probing within a second. */
+/**
+ * Makes the announcement of released stock. A lost one is harmless: consumers probe once a second.
+ */
 export function createStockReleasedPublisher(
   broker: Broker,
   codec: MessageCodec,

@@ -1,8 +1,14 @@
-/** Every topic and channel name. Names are built from integers and node ids, so NSQ takes them all. */
+/**
+ * The names of all topics and channels. They consist of integers and node ids, so NSQ accepts every
+ * one.
+ */
 
 export type AddToCartRouting = 'channel-per-product' | 'topic-per-product'
 
-/** One topic per sale (the channel chooses the product), or one per sale and product. */
+/**
+ * Returns the topic of a sale, whose channels select the product, or the topic of a sale and
+ * product.
+ */
 export function addToCartTopic(
   routing: AddToCartRouting,
   flashSaleId: number,
@@ -25,16 +31,19 @@ export function addToCartChannel(routing: AddToCartRouting, productId: number): 
   }
 }
 
-/** The topic of one API node. Ephemeral: it goes when the node goes. */
+/** Returns the topic of one API node. It is ephemeral: nsqd removes it when the node is gone. */
 export const addToCartResultTopic = (nodeId: string): string =>
   `add_to_cart_result.${nodeId}#ephemeral`
 export const addToCartResultTopicPrefix = 'add_to_cart_result.'
 export const addToCartResultChannel = 'node#ephemeral'
 
 export const stockReleasedTopic = 'stock_released'
-/** Every process wants to hear of every release, so each has its own channel. */
+/**
+ * Returns the channel of one process. Each has its own, so that every process receives every
+ * release.
+ */
 export const stockReleasedChannel = (nodeId: string): string => `${nodeId}#ephemeral`
 
-/** Where messages go that nobody could read. Operators look at them with `nsq_tail`. */
+/** The topic of unreadable messages. Operators look at them with `nsq_tail`. */
 export const parkedTopic = 'parked_messages'
 export const parkedChannel = 'inspect'

@@ -174,7 +174,7 @@ export const providerMutants: readonly Mutant[] = [
     ...routes,
     suite: 'src/api/routes/webhook.test.ts',
     find: `    const isOurs = await settlement.learn(paymentId)
-    // Only now: an event that could not be followed up is wanted again.
+    // The event is remembered only after its effect, so that the provider repeats one that failed.
     await database.transaction(() => rememberEvent(id, clock.now()))`,
     replace: `    await database.transaction(() => rememberEvent(id, clock.now()))
     const isOurs = await settlement.learn(paymentId)`,

@@ -9,7 +9,7 @@ import { refusals } from '../../src/domain/refusal.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { exampleEnvironment, readText, root, section, tableRows } from '../support/documents.ts'
 
-/** The layers that docs/architecture.md draws, and the documents that must not drift from the code. */
+/** Checks the layers of docs/architecture.md, and that the documents agree with the code. */
 function filesIn(folder: string, extension: RegExp): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => extension.test(name))
@@ -17,7 +17,10 @@ function filesIn(folder: string, extension: RegExp): string[] {
     .sort()
 }
 
-/** What a file imports, types included: paths from the top of the repository, or package names. */
+/**
+ * Reads the imports of a file, types included, as paths from the top of the repository or package
+ * names.
+ */
 function importsOf(file: string): string[] {
   const { importedFiles } = ts.preProcessFile(readText(file), true, true)
   return importedFiles.map(({ fileName }) =>
@@ -44,7 +47,7 @@ function reachableFrom(roots: readonly string[]): ReadonlySet<string> {
   return reached
 }
 
-/** The first way round from a file to itself, if there is one. */
+/** Finds the first import cycle, if there is one. */
 function findCycle(): readonly string[] | undefined {
   const done = new Set<string>()
   const path: string[] = []
@@ -69,7 +72,7 @@ function findCycle(): readonly string[] | undefined {
   return undefined
 }
 
-/** `file → import` for every import from one place that matches. */
+/** Lists `file → import` for every import from files of `from` that matches `to`. */
 function arrows(from: RegExp, to: RegExp): string[] {
   return [...imports]
     .filter(([file]) => from.test(file) && !isForTests(file))

@@ -23,8 +23,8 @@ import { createTemporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 /**
- * The services of docker-compose.yml as local processes, with its environment and flags; only host
- * names, paths and ports are mapped to local ones.
+ * Starts the services of docker-compose.yml as local processes, with its environment and flags.
+ * Only host names, paths and ports are mapped to local ones.
  */
 const nsqdBinary = await requireNsqd()
 const nsqlookupdBinary = await requireNsqlookupd()
@@ -110,13 +110,13 @@ describe.skipIf(absent)('what docker-compose.yml starts', () => {
   })
 })
 
-/** A new shopper buys one unit of the walk's product. */
+/** Lets a new shopper buy one unit of the product. */
 async function buyOne(call: Call, index: number): Promise<Answer> {
   const shopper = { name: 'Bob', email: `bob-${index}@example.com` }
   const registered = await call('POST', '/v1/users', { body: shopper })
   const { token } = registered.body as unknown as { readonly token: string }
   const body = { flashSaleId: 1, productId: 1 }
-  // A node hears of a sale made on another one within a quarter of a second.
+  // A node learns of a sale made on another one within a quarter of a second.
   await until(
     async () => (await call('POST', '/v1/cart/items', { token, body })).status === 201,
     5_000,

@@ -8,7 +8,7 @@ import { createTemporaryFolder } from '../support/temporary-folder.ts'
 import { testAdminToken, testJwtSecret } from '../support/start-app.ts'
 import { until } from '../support/until.ts'
 
-/** Planted wherever a client or an operator can put something; none may come out again. */
+/** Secrets planted in everything that a client or an operator sends; none may appear in the log. */
 const planted = {
   email: 'canary@mail.example.com',
   key: 'canary-idempotency-key-0001',
@@ -18,7 +18,10 @@ const planted = {
   bearer: 'canary-bearer-0001',
 }
 
-/** Throws an error full of canaries when told to, as a bug of ours or of a library would. */
+/**
+ * On SIGUSR2 this throws an error full of planted secrets, as a bug in the program or a library
+ * would.
+ */
 const bomb = `process.once('SIGUSR2',()=>{throw Object.assign(new Error(process.env.CRASH_WITH),{body:process.env.CRASH_WITH})})`
 
 const stops: (() => Promise<unknown>)[] = []
@@ -44,7 +47,7 @@ async function start(environment: Readonly<Record<string, string>>) {
   return { program, databasePath }
 }
 
-/** A whole purchase, and everything that can go wrong about one. Resolves with the shopper's token. */
+/** Makes a whole purchase and every error around it. Resolves with the shopper's token. */
 async function shop({ call, url }: TestProcess, databasePath: string): Promise<string> {
   const sale = await createSale(call, { stock: 5 })
   const { email, key, paymentMethod, bearer } = planted
@@ -63,7 +66,7 @@ async function shop({ call, url }: TestProcess, databasePath: string): Promise<s
   ]
   const { id: invoiceId } = answers.at(-1)?.body['invoice'] as unknown as { readonly id: string }
   const lock = lockDatabase(databasePath)
-  // The lock is held for as long as a transaction waits: 503, which is a line of the log.
+  // The lock outlasts the wait of a transaction, so this answers 503 and logs a line.
   const late = await call('POST', '/v1/users', { body: { name: 'Bob', email: `bob-${email}` } })
   lock.release()
   const body = { paymentMethod }

@@ -15,7 +15,7 @@ const buyers = 500
 const units = 50
 const holdSeconds = 6
 
-/** The race of the product's promise, over real processes and a real nsqd. */
+/** Runs 500 buyers for 50 units over real processes and a real nsqd. */
 describe
   .skipIf(nsqdBinary === undefined)
   .each(['channel-per-product', 'topic-per-product'] as const)(
@@ -77,7 +77,7 @@ describe
   },
 )
 
-/** Tries again with a new key while a gate has not heard of the release yet: 1.5 s at most. */
+/** Repeats with a new key while a gate does not know of the release yet: 1.5 s at most. */
 async function buyPatiently(call: Call, sale: TestSale, shopper: TestShopper): Promise<void> {
   let tries = 0
   await until(

@@ -14,7 +14,7 @@ const nsqdBinary = await requireNsqd()
 const scripts = (JSON.parse(readText('package.json')) as { scripts: Record<string, string> })
   .scripts
 
-/** Every command of README.md is run, word for word, against the program as a reader starts it. */
+/** Runs every command of README.md, word for word, against the program as a reader starts it. */
 async function expectSold(url: string, adminToken: string, call: Call): Promise<void> {
   const { seen, promised } = await walk(url, adminToken)
   expect(promised).toHaveLength(3)
@@ -36,7 +36,7 @@ describe('the README on the embedded default', () => {
     folder.remove()
   })
 
-  /** What `npm start` runs, in an empty folder; resolves with what it has printed once it listens. */
+  /** Starts in an empty folder what `npm start` runs. Resolves with its output once it listens. */
   async function start(): Promise<string> {
     const words = (scripts['start'] ?? '').split(' ').slice(1)
     const script = words.pop() ?? 'no such script'

@@ -7,15 +7,21 @@ import type { ProviderHost } from './provider-link.ts'
 import { tellOfAll } from './webhooks.ts'
 import type { World } from './world.ts'
 
-/** The provider's side: its books, its webhooks, and the money that shoppers' banks move by themselves. */
+/**
+ * The simulated payment provider: its ledger, its webhooks, and push payments that arrive by
+ * themselves.
+ */
 export interface Bank extends ProviderHost {
   goDown(ms: number): void
   comeUp(): void
-  /** Tells what happened, and lets so much of the pushed money arrive each time, for as long as it shall. */
-  work(cluster: Cluster, goesOn: () => boolean, arrivals?: number): Promise<void>
-  /** Of all pushed money that has not arrived, some does now. */
+  /**
+   * Sends webhooks every 400 ms while `mayContinue`; each time the share `arrivals` of push
+   * payments arrives.
+   */
+  work(cluster: Cluster, mayContinue: () => boolean, arrivals?: number): Promise<void>
+  /** Lets the given share of the outstanding push payments arrive now. */
   arrive(share: number): Promise<void>
-  /** Everything that happened was told of. */
+  /** Tells whether every event was delivered. */
   isQuiet(): Promise<boolean>
   captured(): readonly CapturedThere[]
   close(): void
@@ -71,8 +77,8 @@ export async function openBank(world: World, path: string): Promise<Bank> {
       downUntil = 0
     },
     arrive,
-    async work(cluster, goesOn, arrivals = arrivalRate) {
-      while (goesOn()) {
+    async work(cluster, mayContinue, arrivals = arrivalRate) {
+      while (mayContinue()) {
         await wait(world.outside.clock, everyMs)
         await tellOfAll(world, { provider, cluster })
         await arrive(arrivals)

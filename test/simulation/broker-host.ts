@@ -3,14 +3,14 @@ import { createEmbeddedBroker } from '../../src/broker/embedded/embedded-broker.
 import { quietLogger } from './quiet-logger.ts'
 import type { World } from './world.ts'
 
-/** The broker as a process of its own, which can be killed: it comes back with nothing of what it had. */
+/** The broker as a process of its own. When it is killed it comes back without its queues. */
 export interface BrokerHost {
-  /** Undefined while it is down. */
+  /** Returns the running broker; undefined while it is down. */
   current(): Broker | undefined
   kill(downMs: number): void
-  /** Calls `task` whenever it is back, until told to stop. */
+  /** Calls `task` whenever the broker is back. Returns how to stop that. */
   onReturn(task: () => void): () => void
-  /** Requests whose outcome a broker has taken. */
+  /** The ids of requests whose outcome the broker has accepted. */
   readonly told: Set<string>
 }
 

@@ -14,12 +14,12 @@ import { finishedRequest, toldOutcomes } from './messages.ts'
 import { never } from './world.ts'
 
 /**
- * The broker as one process sees it, over a connection that loses, delays and repeats; it comes back after
- * the broker was away, as the NSQ adapter does.
+ * Connects one process to the broker over a line that loses, delays and repeats messages. It
+ * reconnects when the broker is back, as the NSQ adapter does.
  */
 export function linkBroker(host: BrokerHost, life: Life): Broker {
   const { world, lane } = life
-  /** What this process has made, to be made again. */
+  /** The channels this process has created; it creates them again after a reconnect. */
   const channels = new Map<string, readonly [topic: string, channel: string]>()
   const subscriptions = new Set<LinkedSubscription>()
   let isStarted = false
@@ -80,8 +80,8 @@ export function linkBroker(host: BrokerHost, life: Life): Broker {
       await reach().deleteTopic(topic)
     },
     subscribe(options) {
-      const forgotten = (): boolean => subscriptions.delete(subscription)
-      const subscription = new LinkedSubscription({ ...options, forgotten }, host, life)
+      const onClose = (): boolean => subscriptions.delete(subscription)
+      const subscription = new LinkedSubscription({ ...options, onClose }, host, life)
       subscriptions.add(subscription)
       return subscription
     },
@@ -101,15 +101,15 @@ const reconnectMsMax = 500
 const publishTimeoutMs = 1_000
 
 interface LinkedOptions extends SubscribeOptions {
-  /** It was closed by whoever opened it. */
-  readonly forgotten: () => void
+  /** Called when the subscriber closes the subscription. */
+  readonly onClose: () => void
 }
 
 class LinkedSubscription implements Subscription {
   readonly #options: LinkedOptions
   readonly #host: BrokerHost
   readonly #life: Life
-  /** Whom it is connected to, and how. */
+  /** The broker it is connected to, and the subscription there. */
   #broker: Broker | undefined
   #inner: Subscription | undefined
 
@@ -120,7 +120,7 @@ class LinkedSubscription implements Subscription {
     this.connect()
   }
 
-  /** Once per broker: it may have come back twice while this process was stopped. */
+  /** Subscribes once per broker: it may have come back twice while this process was stopped. */
   connect(): void {
     const broker = this.#host.current()
     if (broker === this.#broker) return
@@ -128,7 +128,7 @@ class LinkedSubscription implements Subscription {
     this.#inner = broker?.subscribe({
       ...this.#options,
       onMessage: (message) => {
-        // Over the wire: whoever is stopped finds it when it goes on.
+        // The message waits on the wire: a stopped process receives it when it is resumed.
         this.#life.lane.defer(() => {
           this.#receive(message)
         })
@@ -141,11 +141,11 @@ class LinkedSubscription implements Subscription {
   }
 
   async close(): Promise<void> {
-    this.#options.forgotten()
+    this.#options.onClose()
     await this.#inner?.close()
   }
 
-  /** The connection is gone with its process. */
+  /** Closes the connection of a process that died. */
   drop(): void {
     void this.#inner?.close()
   }
@@ -178,7 +178,7 @@ class LinkedSubscription implements Subscription {
     }
   }
 
-  /** Nothing is finished before its outcome is published. */
+  /** Reports a violation when a message is finished before its outcome was published. */
   #checkFinished(message: Message): void {
     const requestId = finishedRequest(this.#options, message.body)
     if (requestId === undefined || this.#host.told.has(requestId)) return

@@ -8,16 +8,16 @@ import type { NodePlan } from './plan.ts'
 import { startProcess, type Outside } from './process.ts'
 import type { World } from './world.ts'
 
-/** All processes of ours: whoever dies is started again on what is on disk. */
+/** All processes of the program. A process that dies is started again on the same database file. */
 export interface Cluster {
   start(): Promise<void>
-  /** To one of those that serve; status 0 when no answer came. */
+  /** Sends a request to one of the serving processes. The status is 0 when no answer came. */
   call(call: HttpCall): Promise<HttpAnswer>
   /** Stops one of them for a while, as SIGSTOP and SIGCONT do. */
   pauseOne(): void
-  /** Everybody runs, from now on. */
+  /** Resumes all processes and pauses none from now on. */
   resumeAll(): void
-  /** The end: nobody is started again. */
+  /** Ends the run: no process is started again. */
   close(): void
   isComplete(): boolean
 }
@@ -99,7 +99,7 @@ export function openCluster(world: World, outside: Outside): Cluster {
   }
 }
 
-/** I22: what is on disk holds, before anybody is let in. */
+/** Checks I22: the database on disk holds every invariant before a process gets ready. */
 async function checkDisk({ observer, violate }: World): Promise<void> {
   for (const { id, violations, examples } of await auditInvariants(observer.database)) {
     if (violations > 0) violate({ invariant: id, what: `at a start: ${JSON.stringify(examples)}` })
@@ -108,13 +108,13 @@ async function checkDisk({ observer, violate }: World): Promise<void> {
 
 function configOf({ plan, random }: World, { name, role }: NodePlan, life: number): Config {
   const environment = {
-    // Whatever stands in for it: several processes, signed messages.
+    // The simulated broker behaves as NSQ does: several processes, signed messages.
     BROKER: 'nsq',
     NODE_ENV: 'test',
     ROLE: role,
     ADMIN_TOKEN: adminToken,
     LOG_LEVEL: 'silent',
-    // A node that names itself has another name after each start.
+    // A node without a configured name has another name after each start.
     NODE_ID: random() < 0.5 ? name : `${name}-${life}`,
     JWT_SECRET: 'jwt-secret-of-the-simulation-0123456789',
     PAYMENT_WEBHOOK_SECRET: webhookSecret,

@@ -2,7 +2,10 @@ import { DatabaseUnavailableError, type Database, type Script } from '../../src/
 import type { Life } from './life.ts'
 import { never } from './world.ts'
 
-/** The database as a process sees it that may die around any commit; now and then it cannot be used. */
+/**
+ * Connects a process to the database. The process may die around any commit, and the database fails
+ * at times.
+ */
 export function linkDatabase(inner: Database, life: Life): Database {
   const { world } = life
 
@@ -34,13 +37,13 @@ export function linkDatabase(inner: Database, life: Life): Database {
 
 const dead = (): Error => new Error('killed before its commit')
 
-/** What waited for its turn when its process died is never run. */
+/** Stops a script that waited for its turn when its process died. */
 function* living<T>(script: () => Script<T>, life: Life): Script<T> {
   if (!life.isAlive()) throw dead()
   return yield* script()
 }
 
-/** All of its statements run, and then there is nobody to commit them. */
+/** Runs all statements of the script and then dies, so that nothing commits them. */
 function* dying<T>(script: () => Script<T>, life: Life): Script<T> {
   if (life.isAlive()) yield* script()
   life.die('before commit')

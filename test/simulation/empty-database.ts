@@ -8,7 +8,7 @@ import { createTemporaryFolder } from '../support/temporary-folder.ts'
 
 let made: Promise<Buffer> | undefined
 
-/** The bytes of a migrated database without a row, made once: every run begins with a copy. */
+/** Makes the bytes of a migrated, empty database once; every run begins with a copy. */
 export function emptyDatabase(): Promise<Buffer> {
   return (made ??= make())
 }

@@ -19,22 +19,28 @@ export interface FaultContext {
   readonly sale: Sale
 }
 
-/** What goes wrong by itself, once a second. */
-export async function injectFaults(stage: FaultContext, goesOn: () => boolean): Promise<void> {
-  const { world, cluster, broker, bank } = stage
+/**
+ * Draws once a second which faults happen now: pauses, kills of the broker, garbage, a silent
+ * provider.
+ */
+export async function injectFaults(
+  context: FaultContext,
+  mayContinue: () => boolean,
+): Promise<void> {
+  const { world, cluster, broker, bank } = context
   const { random } = world
-  while (goesOn()) {
+  while (mayContinue()) {
     await wait(world.outside.clock, 1_000)
     if (world.hits('brokerKilledPerSecond')) broker.kill(Math.floor(300 + random() * 2_500))
     if (world.hits('providerDownPerSecond')) bank.goDown(Math.floor(500 + random() * 4_000))
     if (world.hits('pausePerSecond')) cluster.pauseOne()
-    if (world.hits('garbagePerSecond')) publishGarbage(stage)
+    if (world.hits('garbagePerSecond')) publishGarbage(context)
   }
 }
 
 const garbage: readonly [string, ...string[]] = ['', '{', 'null', '{"requestId":1}', '\u0000ÿ']
 
-/** Whatever it is, it changes nothing (I19). */
+/** Publishes a message that no consumer can read; it must change nothing (I19). */
 function publishGarbage({ world, broker, sale }: FaultContext): void {
   const { random, plan } = world
   const [productId = 0] = sale.productIds

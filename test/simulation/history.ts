@@ -1,15 +1,15 @@
 import type { HttpAnswer } from './http-entry.ts'
 
-/** What a shopper asked, and what it was told. */
+/** One request of a shopper with its answer. */
 export interface Told {
   readonly userId: number
   readonly action: Action
-  /** The shopper's own; undefined when the server made one. */
+  /** The Idempotency-Key the shopper sent; undefined when the server made one. */
   readonly key: string | undefined
-  /** What was wished for, as one line: the same line is the same wish. */
+  /** The content of the request as one line: equal lines are equal requests. */
   readonly wish: string
   readonly wished: Wished
-  /** Simulated epoch ms. */
+  /** The time of the request, simulated epoch ms. */
   readonly askedAt: number
   readonly answeredAt: number
   readonly answer: HttpAnswer
@@ -59,10 +59,10 @@ interface Body {
 
 export const bodyOf = ({ body }: HttpAnswer): Body => body ?? {}
 
-/** The key the answer names: the request's own id when the shopper sent none. */
+/** Returns the key in the answer: it is the request's own id when the shopper sent none. */
 export const keyTold = ({ headers }: HttpAnswer): string | undefined => headers['idempotency-key']
 
-/** Told for good that this very request takes nothing. */
+/** Codes that promise that this request never takes stock. */
 const refusals: readonly string[] = [
   'sold_out',
   'purchase_limit_reached',
@@ -78,7 +78,7 @@ export function isRefused({ answer }: Told): boolean {
   return code !== undefined && refusals.includes(code)
 }
 
-/** What was told about one thing, together. */
+/** Groups answers by the thing they are about. */
 export function groupTold(
   history: readonly Told[],
   nameOf: (told: Told) => string,

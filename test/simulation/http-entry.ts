@@ -6,7 +6,7 @@ import { keepRawBody } from '../../src/api/http/raw-body.ts'
 import { routeHandler, sendReply, type AnyRoute } from '../../src/api/http/route.ts'
 import type { Roles } from '../../src/roles.ts'
 
-/** A request as it comes over the wire, without the wire. */
+/** An HTTP request without a socket. */
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly path: string
@@ -15,7 +15,7 @@ export interface HttpCall {
 }
 
 export interface HttpAnswer {
-  /** 0: none came. */
+  /** The HTTP status; 0 when no answer came. */
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: unknown
@@ -28,7 +28,10 @@ interface Matched {
   readonly params: Readonly<Record<string, string>>
 }
 
-/** The same fast path and the same handlers that stand behind the real server, sockets and Express aside. */
+/**
+ * Serves requests by the fast path and the route handlers of the real server, without sockets and
+ * Express.
+ */
 export function openHttpEntry(roles: Roles, newId: () => string): HttpEntry {
   const routes = roles.routes.map((route) => ({ route, pattern: patternOf(route.path) }))
 
@@ -101,7 +104,7 @@ function expressRequest(call: HttpCall, { params, newId }: Context): Request {
   return request
 }
 
-/** What the fast path and `sendReply` use of a response. */
+/** The part of a response that the fast path and `sendReply` use. */
 class FakeResponse {
   statusCode = 200
   #headers: Record<string, string> = {}

@@ -9,7 +9,7 @@ import {
 import type { Evidence } from './evidence.ts'
 import type { Violation } from './violation.ts'
 
-/** A reservation in the end. */
+/** A reservation as it is at the end of the run. */
 interface Row {
   readonly id: string
   readonly userId: number
@@ -30,7 +30,7 @@ const selectReservations = `
     r.invoice_id as "invoiceId", i.status as "invoiceStatus", i.due_at as "dueAt"
   from reservations r left join invoices i on i.id = r.invoice_id`
 
-/** I5, I6, I7 and I18: every hold that was told, and every refusal. */
+/** Checks I5, I6, I7 and I18: every hold and every refusal that a shopper was told. */
 export function judgeHolds(evidence: Evidence): void {
   const { world, history } = evidence
   const rows = new Map(world.observer.rows<Row>(selectReservations).map((row) => [row.id, row]))
@@ -74,7 +74,7 @@ function judgeHold(evidence: Evidence, { told, seen, row }: TheHold): void {
   if (wrong !== undefined) violate({ invariant: 'I6', what: `${name}, ${wrong}` })
 }
 
-/** Why this hold should not have ended as it did. */
+/** Returns the reason why this hold should not have ended as it did, if there is one. */
 function wrongEnd({ history, cancelledAt }: Evidence, row: Row): string | undefined {
   const { id, userId, status, endedAt, invoiceId } = row
   const endsAt = row.dueAt ?? row.expiresAt
@@ -97,7 +97,7 @@ function wrongEnd({ history, cancelledAt }: Evidence, row: Row): string | undefi
   }
 }
 
-/** A request that was refused has taken nothing, and never will. */
+/** Checks that a refused request has no reservation. */
 function judgeRefusal({ world }: Evidence, told: Told, rows: ReadonlyMap<string, Row>): void {
   const requestId = refusedRequest(told)
   if (requestId === undefined || !rows.has(requestId)) return
@@ -113,7 +113,7 @@ function refusedRequest(told: Told): string | undefined {
   return keyTold(told.answer)
 }
 
-/** The same for a shopper's own key, when every try with it was refused. */
+/** Checks that a shopper's key has no reservation when every try with it was refused. */
 function judgeRefusedKeys({ world, history }: Evidence, rows: readonly Row[]): void {
   const tries = groupTold(
     history.filter(({ action, key }) => action === 'add' && key !== undefined),
@@ -142,7 +142,7 @@ const selectAllotments = `
   select product_id as "productId", created_at as at, quantity
   from stock_movements where kind = 'allotted' order by id`
 
-/** I7, counted anew from the rows: units alive or sold, at the moment each hold begins. */
+/** Checks I7 from the rows: units held or sold at the moment each hold begins. */
 function judgeLiveHolds({ world }: Evidence): void {
   const { observer } = world
   const lives = observer.rows<Life>(selectLives)
@@ -164,7 +164,7 @@ function judgeLiveHolds({ world }: Evidence): void {
   }
 }
 
-/** Within one millisecond the order is not known: the most there were. */
+/** Returns the largest allotment of that millisecond, because the order inside it is unknown. */
 function mostAllotted(
   changes: readonly { readonly at: number; readonly quantity: number }[],
   at: number,

@@ -1,7 +1,7 @@
 import { bodyOf, groupTold, type Told } from './history.ts'
 import type { Evidence } from './evidence.ts'
 
-/** I17: the same key and wish, the same answer; another wish, another answer's refusal. */
+/** Checks I17: the same key and body get the same answer, and another body is refused. */
 export function judgeKeys({ world, history }: Evidence): void {
   const groups = groupTold(
     history.filter(({ key }) => key !== undefined),
@@ -17,7 +17,7 @@ export function judgeKeys({ world, history }: Evidence): void {
   }
 }
 
-/** What was made for the key. */
+/** Returns the id of the hold, invoice or payment that was made for the key. */
 function thingOf({ action, answer }: Told): string | undefined {
   const { reservation, invoice, payment } = bodyOf(answer)
   switch (action) {

@@ -22,7 +22,9 @@ const selectPayments = `
   select id, invoice_id as "invoiceId", status, method, amount_minor as "amountMinor"
   from payments order by id`
 
-/** I8, I12, I16 and I21: what was told about invoices and money, and both books line by line. */
+/**
+ * Checks I8, I12, I16 and I21: answers about invoices and payments, and both ledgers line by line.
+ */
 export function judgeMoney(evidence: Evidence): void {
   const { world, history } = evidence
   const invoices = new Map(
@@ -37,7 +39,7 @@ export function judgeMoney(evidence: Evidence): void {
 
 type Invoices = ReadonlyMap<string, Invoice>
 
-/** Told once as paid, paid for ever: in the database, and whenever anybody asked later. */
+/** Checks that an invoice told as paid is paid in the database and in every later answer. */
 function judgePaid({ world, history }: Evidence, told: Told, invoices: Invoices): void {
   const { invoice } = bodyOf(told.answer)
   const status = told.action === 'invoice' ? bodyOf(told.answer).status : invoice?.status
@@ -67,7 +69,10 @@ function judgeOwner({ world }: Evidence, told: Told, invoices: Invoices): void {
   world.violate({ invariant: 'I21', what: `${told.userId} saw invoice ${id} of ${owner}` })
 }
 
-/** Every capture there pays here or waits for a person, and nothing that pays here is missing there. */
+/**
+ * Checks that each capture pays an invoice or waits for a person, and that each paid invoice has a
+ * capture.
+ */
 function judgeBooks({ world, captured }: Evidence): void {
   const payments = world.observer.rows<Payment>(selectPayments)
   const here = payments

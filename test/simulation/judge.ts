@@ -3,7 +3,7 @@ import { judgeHolds } from './judge-holds.ts'
 import { judgeKeys } from './judge-keys.ts'
 import { judgeMoney } from './judge-money.ts'
 
-/** Says of everything that contradicts what it is. */
+/** Reports every contradiction in the evidence as a violation. */
 export function judge(evidence: Evidence): void {
   judgeHolds(evidence)
   judgeKeys(evidence)

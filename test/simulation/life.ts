@@ -2,18 +2,20 @@ import type { CrashPoint } from './plan.ts'
 import type { Lane } from './schedule.ts'
 import type { World } from './world.ts'
 
-/** One process from its start to its death. What it held in memory goes with it. */
+/** One process from its start to its death, when its memory is lost. */
 export interface Life {
   readonly name: string
   readonly lane: Lane
   readonly world: World
   isAlive(): boolean
-  /** Whether it shall die here; the caller lets it, at the very moment. */
+  /**
+   * Draws whether the process dies at this point; the caller then calls `die` at the exact moment.
+   */
   isDueAt(point: CrashPoint): boolean
   die(point: string): void
-  /** Dies here if it shall. True: it is dead, whether now or before. */
+  /** Draws whether the process dies here. Returns true when it is dead, since now or before. */
   diesAt(point: CrashPoint): boolean
-  /** Returns how to forget it again. */
+  /** Calls `task` at the death of the process. Returns how to undo that. */
   onDeath(task: () => void): () => void
 }
 

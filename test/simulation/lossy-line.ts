@@ -8,7 +8,9 @@ interface Publication {
 
 const delayMsMax = 4_000
 
-/** What arrives at the broker now: some messages are dropped, some come later, some twice. */
+/**
+ * Returns the messages that arrive at the broker now; it drops some, delays some and repeats some.
+ */
 export function arriving(
   world: World,
   host: BrokerHost,
@@ -29,7 +31,7 @@ function later(world: World, host: BrokerHost, { topic, bodies }: Publication): 
   const delayMs = Math.ceil(world.random() * delayMsMax)
   world.trace.note(`a message to ${topic} takes ${delayMs} ms`)
   world.outside.clock.after(delayMs, () => {
-    // Whoever sent it has its answer already.
+    // The sender has its answer already, so a failure of the delayed publish is ignored.
     host
       .current()
       ?.publish(topic, bodies)

@@ -2,7 +2,9 @@ import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { describeFailure } from './report.ts'
 import { simulate } from './run.ts'
 
-/** `npm run simulate`: one run after the other, until one fails. */
+/**
+ * `npm run simulate` plays one run after the other until one fails, and prints a line this often.
+ */
 const progressEveryMs = 10_000
 
 async function main({ seed: firstSeed, runs, steps }: Options): Promise<number> {

@@ -1,7 +1,7 @@
-/** Looks into messages without the program's help. */
+/** An outcome, read from the bytes of a message without code of the program. */
 interface ToldOutcome {
   readonly requestId: string
-  /** Undefined when it is a refusal. */
+  /** The id of the hold; undefined for a refusal. */
   readonly reservationId: string | undefined
 }
 
@@ -32,7 +32,10 @@ interface Place {
   readonly channel: string
 }
 
-/** The add-to-cart request in this message, when it is one for the product of its channel. */
+/**
+ * Returns the id of the add-to-cart request in this message if it is for the product of its
+ * channel.
+ */
 export function finishedRequest({ topic, channel }: Place, body: Buffer): string | undefined {
   if (!topic.startsWith('add_to_cart.')) return undefined
   const request = parse(body)
@@ -49,7 +52,7 @@ function parse(body: Buffer): RequestMessage | undefined {
   }
 }
 
-/** The JSON behind version, key and signature. */
+/** Returns the JSON that follows version, key and signature. */
 function contentOf(body: Buffer): string {
   return body.toString().replace(/^(?:[^.{]*\.){3}/, '')
 }

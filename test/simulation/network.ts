@@ -7,13 +7,16 @@ const refusedAfterMs = 100
 
 export const noAnswer: HttpAnswer = { status: 0, headers: {}, body: undefined }
 
-/** Who can be asked now. */
+/** The processes that serve requests now. */
 export interface Serving {
   readonly life: Life
   readonly httpEntry: HttpEntry
 }
 
-/** One request over the network: whoever dies with it in hand answers nothing, and answers get lost. */
+/**
+ * Sends one request over a network that loses answers. A process that dies meanwhile answers
+ * nothing.
+ */
 export function send(
   world: World,
   serving: readonly Serving[],

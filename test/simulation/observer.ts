@@ -4,20 +4,20 @@ import { Sqlite, type SqliteStatement } from '../../src/db/sqlite/driver.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Looks into the database file at the very moment something is said or done, past the program: what is told
- * must be committed, what is captured must be paid for, what is counted is never negative.
+ * Reads the database file past the program at the moment of an answer or an action: a hold that is
+ * told must be committed, a captured payment must have a paid invoice, and no counter is negative.
  */
 export interface Observer {
-  /** I1 and I2, on what anybody would read now. */
+  /** Checks I1 and I2 on the committed rows. */
   checkStock(when: string): void
-  /** A hold is about to be told: it must be in the database. */
+  /** Checks, before a hold is told, that it is in the database. */
   checkHoldTold(requestId: string, reservationId: string): void
-  /** The provider is about to be asked to move the money of this payment. */
+  /** Checks, before the provider captures this payment, that its invoice is paid. */
   checkCapture(paymentId: string): void
-  /** The provider is about to be asked to give it up. */
+  /** Checks, before the provider voids this payment, that it pays no invoice. */
   checkVoid(paymentId: string): void
   rows<T>(sql: string, ...values: readonly (string | number)[]): T[]
-  /** For an audit. */
+  /** A connection for the audit. */
   readonly database: Pick<Database, 'read'>
   close(): void
 }
@@ -72,7 +72,7 @@ export function openObserver(path: string, violate: (violation: Violation) => vo
     checkVoid(paymentId) {
       const [found] = rows<PaymentStanding>(invoiceOfPayment, paymentId)
       const pays = found?.payment === 'authorized' || found?.payment === 'captured'
-      // Pushed money moves when it likes, also while it is given up; the provider refuses the void.
+      // A push payment may arrive while it is given up; then the provider refuses the void.
       if (!pays || found.invoice !== 'paid' || found.method === pushMethod) return
       violate({ invariant: 'I13', what: `void of ${paymentId}, which pays its invoice` })
     },

@@ -4,12 +4,14 @@ import { adminToken, type Cluster } from './cluster.ts'
 import type { ProductPlan } from './plan.ts'
 import type { World } from './world.ts'
 
-/** Who runs the shop: sets it up, and meddles with it while it is open. */
+/**
+ * The operator: creates the sale, then adjusts stock, pauses, resumes and cancels while it runs.
+ */
 export interface Operator {
   readonly sale: Sale
-  /** When the sale was first asked to be cancelled, simulated epoch ms. */
+  /** Returns the time when the sale was first cancelled, simulated epoch ms. */
   cancelledAt(): number | undefined
-  work(goesOn: () => boolean): Promise<void>
+  work(mayContinue: () => boolean): Promise<void>
   adjust(productId: number, adjustBy: number): Promise<HttpAnswer>
   resume(): Promise<HttpAnswer>
 }
@@ -20,9 +22,9 @@ export interface Sale {
   readonly shoppers: readonly { readonly id: number; readonly token: string }[]
 }
 
-/** Beside the shoppers of the plan: for a last try when all is quiet. */
+/** Additional shoppers for the last sale at the end of the run. */
 const sparesMax = 2
-/** Long enough for the longest of runs. */
+/** The sale outlasts the longest run. */
 const saleMs = 3_600_000
 
 export async function openShop(world: World, cluster: Cluster): Promise<Operator> {
@@ -84,12 +86,12 @@ export async function openShop(world: World, cluster: Cluster): Promise<Operator
   return {
     sale: { flashSaleId, productIds, shoppers: users },
     cancelledAt: () => cancelledAt,
-    async work(goesOn) {
-      while (goesOn()) {
+    async work(mayContinue) {
+      while (mayContinue()) {
         await new Promise<void>((resolve) => {
           world.outside.clock.after(500 + random() * 4_000, resolve)
         })
-        if (goesOn()) await workOnce()
+        if (mayContinue()) await workOnce()
       }
     },
     adjust,

@@ -3,14 +3,14 @@ import { parseArgs } from 'node:util'
 
 export interface Options {
   readonly kind: 'run'
-  /** Of the first run; the next has the next one. */
+  /** The seed of the first run; each further run takes the next number. */
   readonly seed: number
   readonly runs: number
-  /** Every step is printed, or only the last ones of a run that failed. */
+  /** `all` prints every step, `last` only the last steps of a failed run. */
   readonly steps: 'all' | 'last'
 }
 
-/** The command line cannot be used; `message` says why. */
+/** Thrown for a command line that cannot be used; `message` gives the reason. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
@@ -40,7 +40,10 @@ const optionNames = {
   help: { type: 'boolean', default: false },
 } as const
 
-/** @throws UsageError saying what is wrong with the command line. */
+/**
+ * Reads the command line.
+ * @throws UsageError with what is wrong in it.
+ */
 export function readOptions(args: readonly string[]): Options | { readonly kind: 'help' } {
   const { help, trace, ...numbers } = parse(args)
   if (help) return { kind: 'help' }

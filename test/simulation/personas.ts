@@ -2,14 +2,17 @@ import { pick } from '../support/turns.ts'
 import { bodyOf, type Told } from './history.ts'
 import type { Shopper } from './shopper.ts'
 
-/** How shoppers behave. Each goes shopping again and again until the storm is over. */
+/**
+ * One shopper's context. Each shops again and again, with changing behaviour, until the storm is
+ * over.
+ */
 export interface Errand {
   readonly shopper: Shopper
   readonly random: () => number
   readonly productIds: readonly number[]
-  /** Invoices of anybody, for those who look where they should not. */
+  /** The ids of all shoppers' invoices, for the persona that tries to read another's. */
   readonly invoiceIds: Set<string>
-  goesOn(): boolean
+  mayContinue(): boolean
 }
 
 type Persona = (errand: Errand) => Promise<void>
@@ -59,7 +62,7 @@ const personas: readonly [Persona, ...Persona[]] = [
     const isFilled = (await fill(errand)) && random() < 0.7
     const invoiceId = isFilled ? note(errand, await shopper.checkout()) : undefined
     await shopper.wait(random() * 8_000)
-    // Comes back, perhaps too late.
+    // The shopper comes back, perhaps after the invoice has expired.
     if (invoiceId !== undefined && random() < 0.5) await shopper.pay(invoiceId, 'pm_ok')
   },
   async function isDeclinedFirst(errand) {
@@ -86,7 +89,7 @@ const personas: readonly [Persona, ...Persona[]] = [
     const invoiceId = note(errand, await shopper.checkout())
     if (invoiceId !== undefined) await shopper.cancel(invoiceId)
   },
-  async function meddles(errand) {
+  async function misusesKeysAndIds(errand) {
     const { shopper, productIds, invoiceIds, random } = errand
     const key = shopper.newKey()
     const [productId = 0] = productIds
@@ -98,11 +101,11 @@ const personas: readonly [Persona, ...Persona[]] = [
   },
 ]
 
-/** Goes shopping, each time as somebody else, until the storm is over. */
+/** Shops until the storm is over, with another persona each time. */
 export async function shop(errand: Errand): Promise<void> {
   const { shopper, random } = errand
   await shopper.wait(random() * 500)
-  while (errand.goesOn()) {
+  while (errand.mayContinue()) {
     await pick(random, personas)(errand)
     await shopper.wait(random() ** 3 * 6_000)
   }
@@ -115,12 +118,15 @@ function draw({ random, productIds }: Errand) {
 
 const triesMax = 4
 
-/** Adds until told what became of it, or tired of asking. */
+/**
+ * Adds to the cart until an answer is final, or four tries are over. Returns whether there is a
+ * hold.
+ */
 async function fill(errand: Errand): Promise<boolean> {
   const { shopper, random } = errand
   const { productId, quantity } = draw(errand)
   const key = random() < 0.6 ? shopper.newKey() : undefined
-  for (let count = 0; count < triesMax && errand.goesOn(); count += 1) {
+  for (let count = 0; count < triesMax && errand.mayContinue(); count += 1) {
     const { answer } = await shopper.add(productId, quantity, key)
     if (answer.status === 201) return true
     if (answer.status === 202 && random() < 0.7) return waitFor(errand, statusIdOf(answer.body))
@@ -151,19 +157,19 @@ async function buy(errand: Errand, methods: readonly [string, ...string[]]): Pro
   if (told.answer.status === 0 && key !== undefined) told = await shopper.checkout(key)
   const invoiceId = note(errand, told)
   if (invoiceId === undefined) return
-  for (let count = 0; count < triesMax && errand.goesOn(); count += 1) {
+  for (let count = 0; count < triesMax && errand.mayContinue(); count += 1) {
     await shopper.wait(random() * 1_500)
     const payKey = random() < 0.7 ? shopper.newKey() : undefined
     const method = pick(random, methods)
     const { answer } = await shopper.pay(invoiceId, method, payKey)
     if (answer.status === 200 || answer.status === 409) break
-    // Whoever heard nothing asks the same again.
+    // Without an answer the shopper repeats the request with the same key.
     if (answer.status === 0 && payKey !== undefined) await shopper.pay(invoiceId, method, payKey)
   }
   await shopper.invoice(invoiceId)
 }
 
-/** The invoice this answer is about, for those who are curious, too. */
+/** Returns the id of the invoice in this answer and adds it to the ids that all shoppers know. */
 function note({ invoiceIds }: Errand, { answer }: Told): string | undefined {
   const { invoice } = bodyOf(answer)
   if (invoice !== undefined) invoiceIds.add(invoice.id)

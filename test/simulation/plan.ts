@@ -1,6 +1,9 @@
 import { createRandom, pick } from '../support/turns.ts'
 
-/** What a seed decides before anything happens: who there is, what is sold, and what goes wrong how often. */
+/**
+ * The parameters of a run, drawn from its seed: processes, products, shoppers, and how often each
+ * fault happens.
+ */
 export interface Plan {
   readonly seed: number
   readonly nodes: readonly NodePlan[]
@@ -10,7 +13,7 @@ export interface Plan {
   readonly shoppers: number
   readonly stormMs: number
   readonly faults: Faults
-  /** How often a process is killed at each crash point it passes. */
+  /** The probability of a kill at each crash point that a process passes. */
   readonly crashes: Readonly<Partial<Record<CrashPoint, number>>>
 }
 
@@ -33,7 +36,7 @@ export const crashPoints = [
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
-/** Shares of all occasions, 0 to 1; those named `…PerSecond` of all seconds. */
+/** Probabilities of faults, 0 to 1: per occasion, or per second for those named `…PerSecond`. */
 export interface Faults {
   readonly publishLost: number
   readonly publishAnswerLost: number
@@ -80,7 +83,7 @@ export const noFaults: Faults = {
   lag: 0,
 }
 
-/** The most of each; a run has about half of them, each between a little and this. */
+/** The maximum of each fault. A run has about half of them, each with a share of this value. */
 const worst: Faults = {
   publishLost: 0.1,
   publishAnswerLost: 0.1,
@@ -119,7 +122,10 @@ const layouts: readonly [readonly NodePlan[], ...(readonly NodePlan[])[]] = [
   ],
 ]
 
-/** A stream of its own, so that what is drawn here does not move what happens later. */
+/**
+ * The plan has a random stream of its own, so that a change here does not change what the run draws
+ * later.
+ */
 const planStream = 0x51ed270b
 
 export function planOf(seed: number): Plan {
@@ -137,7 +143,7 @@ export function planOf(seed: number): Plan {
     })),
     holdSeconds: between(3, 10),
     shoppers: between(3, 9),
-    // Some are long enough for attempts to be taken up that were left untouched for 15 s.
+    // Some storms are long enough for the resolver, which takes up attempts after 15 s.
     stormMs: between(8, 26) * 1_000,
     faults: drawFaults(random),
     crashes: drawCrashes(random),
@@ -162,7 +168,7 @@ function drawCrashes(random: () => number): Plan['crashes'] {
   return Object.fromEntries(drawn) as Plan['crashes']
 }
 
-/** Passed by every message. */
+/** Tells whether every message passes this point. */
 const isBusy = (point: CrashPoint): boolean => /commit|publish|finish/.test(point)
-/** Passed only when an attempt is given up. */
+/** Tells whether only attempts that are given up pass this point. */
 const isRare = (point: CrashPoint): boolean => point.includes('void')

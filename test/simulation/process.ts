@@ -13,7 +13,7 @@ import type { Life } from './life.ts'
 import { linkProvider, type ProviderHost } from './provider-link.ts'
 import { createSimulatedLogger } from './quiet-logger.ts'
 
-/** What is outside of our processes, and stays when they die. */
+/** The database file, the broker and the provider: they stay when a process dies. */
 export interface Outside {
   readonly databasePath: string
   readonly broker: BrokerHost
@@ -21,14 +21,17 @@ export interface Outside {
 }
 
 const migrations = readMigrations(migrationsFolder)
-/** One for all: nobody reads them, and each set watches the real process. */
+/**
+ * All processes share one set: nothing reads it, and every set of metrics would watch the real
+ * process.
+ */
 const metrics = { ...createMetrics(), onCollect: (): void => undefined }
 
-/** Says itself what was lost to nobody; it is no fault of the program. */
-const expectedComplaints = ['money came that pays nothing']
+/** Errors that the program logs in correct runs: late money can find its units sold. */
+const expectedErrors = ['money came that pays nothing']
 
 /**
- * One process of ours, from its start on what is on disk: the very services, in the very order, over links
+ * Starts one process on the database file: the services of the program in its order, over links
  * that misbehave. Resolves when it is ready.
  */
 export async function startProcess(
@@ -41,14 +44,14 @@ export async function startProcess(
   const { clock, random } = { clock: lane.clock, random: world.random }
   const inner = openSqlite({ path: outside.databasePath, clock, random, defer: disk.defer })
   life.onDeath(() => {
-    // What waits for its turn finds nobody to run for; then the file is let go.
+    // Scripts that still wait for their turn are dropped; then the file is closed.
     void inner.close().finally(() => {
       disk.kill()
     })
   })
   const database = linkDatabase(inner, life)
   const logger = createSimulatedLogger((message, details) => {
-    if (!life.isAlive() || expectedComplaints.includes(message)) return
+    if (!life.isAlive() || expectedErrors.includes(message)) return
     world.violate({ invariant: 'log', what: `${life.name}: ${message} ${describe(details)}` })
   })
   const application = createApplication(
@@ -77,7 +80,7 @@ export async function startProcess(
   return config.role === 'worker' ? undefined : openHttpEntry(roles, world.newId)
 }
 
-/** Every so many seconds, by the simulated clock. */
+/** Runs jobs every so many seconds of the simulated clock. */
 function timetableOf({ lane }: Life): Timetable {
   return (schedule, task) => {
     const [, seconds = '1'] = /^\*(?:\/(\d+))? \* \* \* \* \*$/.exec(schedule) ?? []

@@ -7,7 +7,10 @@ import type { Life } from './life.ts'
 import type { CrashPoint } from './plan.ts'
 import { never } from './world.ts'
 
-/** The provider over a bad line: calls and answers get lost, come late, and the caller may die around each. */
+/**
+ * The provider behind a line that loses and delays calls and answers; the caller may die around
+ * each.
+ */
 export interface ProviderHost {
   readonly provider: SimulatedProvider
   isDown(): boolean
@@ -21,7 +24,7 @@ interface Call<T> {
 }
 
 const answerTimeoutMs = 1_000
-/** Long enough for an attempt to be taken up by others while its answer is still on its way. */
+/** An answer may take so long that the resolver takes the attempt up before it arrives. */
 const slowMsMax = 20_000
 
 export function linkProvider(host: ProviderHost, life: Life): PaymentProvider & PaymentLedger {

@@ -1,12 +1,12 @@
 import type { Logger } from '../../src/logger.ts'
 
-type Complain = (message: string, details: unknown) => void
+type OnError = (message: string, details: unknown) => void
 
-/** A logger that only hears what somebody has to be woken for. */
-export function createSimulatedLogger(complain: Complain): Logger {
+/** Makes a logger that passes on errors and drops everything below. */
+export function createSimulatedLogger(onError: OnError): Logger {
   const silent = (): void => undefined
   const error = (details: unknown, message?: string): void => {
-    complain(message ?? String(details), details)
+    onError(message ?? String(details), details)
   }
   const logger = {
     trace: silent,
@@ -18,7 +18,7 @@ export function createSimulatedLogger(complain: Complain): Logger {
     isLevelEnabled: () => false,
     child: () => logger,
   }
-  // Of pino's logger the program uses these.
+  // The program uses only these members of pino's logger.
   return logger as unknown as Logger
 }
 

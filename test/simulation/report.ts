@@ -2,7 +2,7 @@ import type { RunResult } from './run.ts'
 
 const shownMax = 5
 
-/** The seed, what did not hold, and the steps that led there. */
+/** Describes a failed run: its seed, the violations, and the last steps before them. */
 export function describeFailure({ seed, violations, lastSteps }: RunResult): string {
   const broken = violations.slice(0, shownMax).map(({ invariant, what }) => `${invariant}: ${what}`)
   return [

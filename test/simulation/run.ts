@@ -14,19 +14,19 @@ import type { World } from './world.ts'
 
 export interface RunResult {
   readonly seed: number
-  /** Of everything that happened: the same seed, the same hash. */
+  /** The hash of the trace: the same seed gives the same hash. */
   readonly hash: string
   readonly steps: number
   readonly simulatedMs: number
-  /** Empty when everything held. The run ends with the first. */
+  /** The violations found; empty when everything held. The run ends with the first. */
   readonly violations: readonly Violation[]
   readonly lastSteps: readonly string[]
   readonly tally: Tally | undefined
-  /** Kinds of things that happened. */
+  /** The kinds of events that happened in the run. */
   readonly happened: ReadonlySet<string>
 }
 
-/** Plays the run of this seed. `print` sees every step. */
+/** Plays the run of this seed. `print` receives every step. */
 export async function simulate(seed: number, print?: (line: string) => void): Promise<RunResult> {
   const folder = createMemoryFolder()
   const databasePath = join(folder.path, 'holdfast.db')
@@ -45,7 +45,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
     )
     return resultOf(world, violations, tally)
   } catch (error) {
-    // Or nobody would hear the seed.
+    // A thrown error becomes a violation, so that the report names the seed.
     world.violate({ invariant: 'run', what: describe(error) })
     return resultOf(world, violations, undefined)
   } finally {

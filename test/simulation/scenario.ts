@@ -11,7 +11,7 @@ import { shop } from './personas.ts'
 import { createShopper, type Shopper } from './shopper.ts'
 import type { World } from './world.ts'
 
-/** What a run came to, for those who wonder whether anything happened in it. */
+/** Totals of a run; they show that something happened in it. */
 export interface Tally {
   readonly told: number
   readonly held: number
@@ -25,7 +25,7 @@ interface Cast {
   readonly bank: Bank
   readonly operator: Operator
   readonly shoppers: readonly Shopper[]
-  /** Who has not been shopping yet. */
+  /** Shoppers who have sent no request yet. */
   readonly newcomers: readonly Shopper[]
   readonly history: Told[]
 }
@@ -35,7 +35,7 @@ export interface Paths {
   readonly ledgerPath: string
 }
 
-/** A sale from its opening through the storm to the verdict. */
+/** Plays a sale from its opening through the storm to the verdict. */
 export async function play(world: World, { databasePath, ledgerPath }: Paths): Promise<Tally> {
   const bank = await openBank(world, ledgerPath)
   try {
@@ -44,8 +44,8 @@ export async function play(world: World, { databasePath, ledgerPath }: Paths): P
     await cluster.start()
     const operator = await openShop(world, cluster)
     const cast = { world, cluster, bank, operator, ...invite(world, cluster, operator) }
-    await storm(cast, (goesOn) =>
-      injectFaults({ world, cluster, broker, bank, sale: operator.sale }, goesOn),
+    await storm(cast, (mayContinue) =>
+      injectFaults({ world, cluster, broker, bank, sale: operator.sale }, mayContinue),
     )
     await heal(cast)
     await lastQuestions(cast)
@@ -69,20 +69,20 @@ function invite(world: World, cluster: Cluster, { sale }: Operator) {
 
 async function storm(
   { world, cluster, bank, operator, shoppers }: Cast,
-  faults: (goesOn: () => boolean) => Promise<void>,
+  faults: (mayContinue: () => boolean) => Promise<void>,
 ): Promise<void> {
   const { plan, clock, random } = world
   const endsAt = clock.monotonic() + plan.stormMs
-  const goesOn = (): boolean => clock.monotonic() < endsAt
+  const mayContinue = (): boolean => clock.monotonic() < endsAt
   const { productIds } = operator.sale
   const invoiceIds = new Set<string>()
   world.setStorm('on')
   world.trace.note(`storm: ${JSON.stringify(plan)}`)
   await Promise.all([
-    ...shoppers.map((shopper) => shop({ shopper, random, productIds, invoiceIds, goesOn })),
-    operator.work(goesOn),
-    bank.work(cluster, goesOn),
-    faults(goesOn),
+    ...shoppers.map((shopper) => shop({ shopper, random, productIds, invoiceIds, mayContinue })),
+    operator.work(mayContinue),
+    bank.work(cluster, mayContinue),
+    faults(mayContinue),
   ])
 }
 
@@ -91,7 +91,7 @@ const openStates = `
   union all select 'invoice', id from invoices where status in ('unpaid', 'paying')
   union all select 'payment', id from payments where status in ('authorizing', 'authorized', 'late')`
 
-/** Nothing goes wrong any more, and time goes on until nothing is left open. */
+/** Stops all faults and lets time pass until every hold, invoice and payment has ended. */
 async function heal(cast: Cast): Promise<void> {
   const { world, cluster, bank } = cast
   world.trace.note('no more faults')
@@ -100,7 +100,7 @@ async function heal(cast: Cast): Promise<void> {
   bank.comeUp()
   await bank.arrive(0.3)
   await settled(cast)
-  // What comes after the end of all invoices, days late.
+  // Some push payments arrive after all invoices have ended.
   await bank.arrive(0.5)
   await settled(cast)
 }
@@ -123,7 +123,10 @@ async function settled({ world, cluster, bank }: Cast): Promise<void> {
   await working
 }
 
-/** Whoever was told "pending" hears the end of it, and everybody looks at their invoices again. */
+/**
+ * Asks for every request that was answered 202 until its outcome is known, and reads all invoices
+ * again.
+ */
 async function lastQuestions({ world, shoppers, history }: Cast): Promise<void> {
   await Promise.all(
     shoppers.map(async (shopper) => {
@@ -155,7 +158,7 @@ async function untilKnown(world: World, shopper: Shopper, requestId: string): Pr
   for (;;) {
     const { answer } = await shopper.ask(requestId)
     const { status } = bodyOf(answer)
-    // 404: the 202 was told before it could be written down, and its node has died since.
+    // The status is 404 when the node died before it could write down the 202.
     if (status === 'held' || status === 'refused' || answer.status === 404) return
     if (world.clock.monotonic() > deadline) {
       world.violate({ invariant: 'I5', what: `request ${requestId} is pending for ever` })
@@ -169,7 +172,7 @@ const soldWithinMs = 1_500
 const selectSale = `select state from flash_sales`
 const selectAvailable = `select available from stock where product_id = ?`
 
-/** I20: where there are units, the next who asks for one gets it. */
+/** Checks I20: a newcomer gets a unit of every product that has one. */
 async function lastSale({ world, operator, newcomers }: Cast): Promise<void> {
   const { observer, clock } = world
   const [sale] = observer.rows<{ state: string }>(selectSale)
@@ -191,7 +194,7 @@ async function lastSale({ world, operator, newcomers }: Cast): Promise<void> {
   }
 }
 
-/** Longer than the audit waits before it complains about money nobody told of. */
+/** The audit reports a captured payment without a paid invoice only after a minute of grace. */
 const afterwardsMs = 61_000
 
 async function verdict(cast: Cast): Promise<Tally> {

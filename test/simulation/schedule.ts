@@ -3,39 +3,45 @@ import type { Cancel, Clock } from '../../src/clock.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 
 /**
- * Who runs next, and when time moves: drawn from the seed. Everything that would wait for the event loop
- * or for a timer waits here instead.
+ * Decides from the seed which process runs next and when time moves. It replaces the event loop and
+ * the timers: every deferred task and every timer of the program waits here.
  */
 export interface Schedule {
   readonly clock: FakeClock
   lane(name: string): Lane
-  /** Runs one thing after the other until `main` has come to its end, or it has to stop: undefined. */
+  /** Runs tasks until `main` has ended. Returns undefined when `hasToStop` ends the run earlier. */
   run<T>(main: () => Promise<T>, hasToStop: () => boolean): Promise<T | undefined>
 }
 
-/** One process's share of the event loop, and its clock. */
+/** The deferred tasks and the clock of one process. */
 export interface Lane {
   readonly name: string
   readonly clock: Clock
   readonly defer: (task: () => void) => void
   isAlive(): boolean
   isPaused(): boolean
-  /** As SIGSTOP: nothing of it runs until it is resumed, its timers fall due meanwhile. */
+  /**
+   * Acts as SIGSTOP: nothing of the process runs until it is resumed; its timers fall due
+   * meanwhile.
+   */
   pause(): void
   resume(): void
-  /** As SIGKILL: nothing of it ever runs again. */
+  /** Acts as SIGKILL: nothing of the process ever runs again. */
   kill(): void
 }
 
 export interface ScheduleOptions {
   readonly random: () => number
-  /** How often time passes while there is work to do. */
+  /** The probability that time passes although tasks are waiting. */
   readonly lagRate: () => number
   readonly onThrow: (lane: string, error: unknown) => void
 }
 
 const lagMsMax = 20
-/** The audit lets the real event loop turn between two of its queries. */
+/**
+ * So many steps may find nothing to do: the audit waits for the real event loop between two
+ * queries.
+ */
 const idleStepsMax = 100
 
 export function createSchedule(options: ScheduleOptions): Schedule {
@@ -82,10 +88,10 @@ export function createSchedule(options: ScheduleOptions): Schedule {
       const result = main().finally(() => {
         state.isOver = true
       })
-      // Whoever awaits the result hears of its failure; the loop only has to end.
+      // The caller awaits the result and gets its failure; here a failure only ends the loop.
       result.catch(() => undefined)
       for (;;) {
-        // Promises settle first, all of them.
+        // All promises settle before the next step.
         await turn()
         if (hasToStop()) return undefined
         if (state.isOver) return result
@@ -163,7 +169,7 @@ class WorkingLane implements Lane {
   #after(ms: number, task: () => void): Cancel {
     if (this.#state === 'dead') return () => undefined
     let isCancelled = false
-    // A wall clock counts whole milliseconds.
+    // The wall clock counts whole milliseconds.
     const cancel = this.#real.after(Math.ceil(ms), () => {
       this.#timers.delete(cancel)
       this.defer(() => {
@@ -178,7 +184,7 @@ class WorkingLane implements Lane {
     }
   }
 
-  /** As of `setInterval`: however many were missed, it is run once. */
+  /** Behaves as `setInterval`: after several missed times the task runs once. */
   #every(ms: number, task: () => void): Cancel {
     if (this.#state === 'dead') return () => undefined
     let isCancelled = false

@@ -4,11 +4,11 @@ import { bodyOf, type Action, type Told, type Wished } from './history.ts'
 import type { Cluster } from './cluster.ts'
 import type { World } from './world.ts'
 
-/** Somebody who buys, and remembers all they were told. */
+/** A shopper who sends requests and records every answer in the history. */
 export interface Shopper {
   readonly userId: number
   add(productId: number, quantity: number, key?: string): Promise<Told>
-  /** What became of a request that was answered 202. */
+  /** Asks for the outcome of a request that was answered 202. */
   ask(requestId: string): Promise<Told>
   look(): Promise<Told>
   remove(reservationId: string): Promise<Told>

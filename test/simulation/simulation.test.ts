@@ -20,7 +20,8 @@ describe(`the whole system in a storm (${runs} seeds from ${seed})`, () => {
     }
   }, 240_000)
 
-  // Whatever is rarest here, happens in every thirteenth run: 200 without it are one in ten million.
+  // The rarest of these happens in every thirteenth run, so that 200 runs miss it once in ten
+  // million.
   it('has met every fault, every crash, and every kind of answer that matters', ({ skip }) => {
     if (played < 200) skip(`${played} runs are too few`)
     const faults = Object.keys(noFaults).filter((fault) => fault !== 'lag' && fault !== 'reorder')

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 
-/** Everything that happened, in order: its hash tells whether two runs were the same. */
+/** All steps of a run in order. Two equal runs have the same hash. */
 export interface Trace {
   note(line: string): void
-  /** The last steps, for whoever has to understand a failure. */
+  /** Returns the last steps, which the report of a failure prints. */
   last(): readonly string[]
   hash(): string
   steps(): number
@@ -11,7 +11,7 @@ export interface Trace {
 
 const lastMax = 120
 
-/** `print` sees every line; nobody unless given. */
+/** Makes a trace. `print`, when given, receives every line. */
 export function createTrace(
   now: () => number,
   print: (line: string) => void = () => undefined,

@@ -1,6 +1,6 @@
-/** Something that always holds, and did not. */
+/** A promise that was broken in a run. */
 export interface Violation {
-  /** As docs/guarantees.md numbers them, or a word for what has no number. */
+  /** The number in docs/guarantees.md, or a word for a promise without a number. */
   readonly invariant: string
   readonly what: string
 }

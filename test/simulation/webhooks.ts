@@ -12,7 +12,7 @@ interface Ends {
 const eventsMax = 20
 const path = '/v1/webhooks/payments'
 
-/** Tells of everything in the provider's books: some of it never, some twice, some beside a lie. */
+/** Delivers the provider's events: some are lost, some come twice, some come with a forged one. */
 export async function tellOfAll(world: World, { provider, cluster }: Ends): Promise<void> {
   for (const event of await provider.undeliveredEvents(eventsMax)) {
     if (world.hits('webhookForged')) await lie(world, cluster, event)

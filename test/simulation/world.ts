@@ -5,7 +5,7 @@ import type { Trace } from './trace.ts'
 import type { Violation } from './violation.ts'
 import type { Observer } from './observer.ts'
 
-/** What everybody in a run shares: the seed's numbers, time, the trace, and what must not happen. */
+/** The shared state of a run: random numbers of the seed, time, the trace and the violations. */
 export interface World {
   readonly plan: Plan
   readonly random: () => number
@@ -14,21 +14,21 @@ export interface World {
   readonly trace: Trace
   readonly observer: Observer
   readonly newId: () => string
-  /** Kinds of things that happened, for whoever wonders whether the storm was one. */
+  /** The kinds of events that happened; a test checks that storms meet all of them. */
   readonly happened: Set<string>
-  /** Of those who are no process of ours: shoppers, the operator, the provider. */
+  /** The lane of everything outside our processes: shoppers, the operator, the provider. */
   readonly outside: Lane
-  /** What goes wrong now. */
+  /** Returns the probabilities of faults that apply now. */
   faults(): Faults
   crashes(): Plan['crashes']
-  /** As the plan says from now on, or nothing. */
+  /** Switches the faults and crashes of the plan on or off. */
   setStorm(storm: 'on' | 'off'): void
-  /** True as often as this fault happens now. */
+  /** Draws whether this fault happens now. */
   hits(fault: keyof Faults): boolean
   violate(violation: Violation): void
 }
 
-/** An answer that never comes: of a process that is dead. */
+/** Returns a promise that never resolves, as the answer of a dead process. */
 export function never<T>(): Promise<T> {
   return new Promise<T>(() => undefined)
 }

@@ -76,7 +76,7 @@ describe('adjusting the stock', () => {
     await until(held, 1_500, 'the new unit')
   })
 
-  it('wants a whole number that is not 0, and a reason', async () => {
+  it('requires a whole number that is not 0, and a reason', async () => {
     const { productId } = await createSale(app.call, { stock: 10 })
     const reason = 'why'
     const bodies: unknown[] = [

@@ -83,7 +83,7 @@ describe('the cart', () => {
     const scarce = await createSale(app.call, { stock: 1 })
     const reservationId = await hold(app.call, scarce, shopper)
     const rival = await createShopper(app.call)
-    // A node of its own: its stock_released goes to its own broker and never reaches the first.
+    // This second node has its own broker, so its stock_released never reaches the first node.
     const elsewhere = await startApp({ environment: { DATABASE_PATH: app.databasePath } })
     try {
       expectProblem(await addToCart(app.call, scarce, rival), 409, 'sold_out')

@@ -181,7 +181,9 @@ function checkout({ database, clock, newId }: CartRoutesOptions) {
   })
 }
 
-/** The invoice as it was first answered, whatever became of it since. */
+/**
+ * Returns the invoice as checkout first answered it, so that a repeated key gets the same bytes.
+ */
 function atCheckout(invoice: Parameters<typeof invoiceView>[0] & { readonly holdSeconds: number }) {
   const dueAt = invoice.createdAt + invoice.holdSeconds * 1000
   return { ...invoice, status: 'unpaid' as const, dueAt, paidAt: null }

@@ -27,7 +27,7 @@ interface Page {
   readonly nextCursor: string | null
 }
 
-/** Walks a list from its first page to its last. */
+/** Reads all pages of a list, from the first to the last. */
 async function readAll(path: string, token: string): Promise<readonly Page[]> {
   const pages: Page[] = []
   let cursor: string | null = ''
@@ -45,7 +45,7 @@ async function readAll(path: string, token: string): Promise<readonly Page[]> {
 const idsOf = (pages: readonly Page[]): string[] =>
   pages.flatMap(({ items }) => items.map(({ id }) => id))
 
-/** Invoices of one shopper, in the order they were made. */
+/** Makes `count` invoices of one shopper and returns their ids in that order. */
 async function invoices(shopper: TestShopper, count: number): Promise<string[]> {
   const ids: string[] = []
   while (ids.length < count) {

@@ -21,7 +21,7 @@ export function invoiceRoutes(options: InvoiceRoutesOptions) {
   return [list(options), show(options), cancel(options), pay(options)]
 }
 
-/** Greater than every UUID: the first page of a list that goes downwards. */
+/** This cursor is greater than every UUID: it is the first page of a descending list. */
 const afterAllIds = '~'
 
 function list({ database }: InvoiceRoutesOptions) {

@@ -22,7 +22,7 @@ const token = testAdminToken
 let clock: FakeClock
 let app: TestApp
 let sale: TestSale
-/** The same books as the program's provider, to let money arrive. */
+/** A second provider on the ledger of the program's own; tests use it to let money arrive. */
 let provider: SimulatedProvider
 
 beforeEach(async () => {
@@ -70,7 +70,7 @@ interface Pushed {
   readonly paymentId: string
 }
 
-/** A push payment that is pending at the provider. */
+/** Makes a push payment that is pending at the provider. */
 async function push(): Promise<Pushed> {
   const { shopper, invoiceId } = await invoiced(app.call, sale)
   const { status, body } = await pay(app.call, shopper, invoiceId, { method: 'pm_push' })
@@ -84,7 +84,7 @@ async function statusOf({ shopper, invoiceId }: Pushed): Promise<string> {
   return (body as unknown as { readonly status: string }).status
 }
 
-/** Moves the clock in steps of a second, so that cron has its turns, until the invoice is there. */
+/** Moves the clock second by second, so that cron jobs run, until the invoice has the status. */
 async function untilStatus(pushed: Pushed, status: string): Promise<void> {
   const isThere = async () => {
     clock.advance(1_000)
@@ -200,7 +200,7 @@ describe('late money', () => {
 })
 
 describe('the attention list', () => {
-  /** Two shoppers whose money came when everything was sold. */
+  /** Makes two stranded payments: their money arrived after all units were sold. */
   async function strand(): Promise<readonly Pushed[]> {
     const stranded = [await push(), await push()]
     clock.advance(holdMs)

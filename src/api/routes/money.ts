@@ -29,7 +29,7 @@ export interface MoneyRoutesOptions {
   readonly webhookSecret: string
 }
 
-/** What the provider tells, and what an operator asks, about money. */
+/** Makes the routes about money: the provider's webhook, the audit and the attention list. */
 export function moneyRoutes(options: MoneyRoutesOptions) {
   return [webhook(options), attention(options), close(options), audit(options)]
 }
@@ -40,7 +40,7 @@ function webhook({ database, settlement, clock, metrics, webhookSecret }: MoneyR
   async function hear({ id, paymentId }: z.infer<typeof webhookEvent>): Promise<WebhookResult> {
     if (await database.read(() => isEventKnown(id))) return 'repeated'
     const isOurs = await settlement.learn(paymentId)
-    // Only now: an event that could not be followed up is wanted again.
+    // The event is remembered only after its effect, so that the provider repeats one that failed.
     await database.transaction(() => rememberEvent(id, clock.now()))
     return isOurs ? 'learned' : 'unknown_payment'
   }

@@ -18,10 +18,13 @@ export interface UserRoutesOptions {
   readonly newId: NewId
 }
 
-/** Small enough for one transaction and its tokens not to hold up anybody else. */
+/**
+ * A part of this size keeps the transaction and the signing of its tokens short enough for other
+ * requests.
+ */
 const usersPerTransaction = 200
 
-/** Whoever has tokens from elsewhere has no use for these. */
+/** Makes the routes for registering users. They exist only with the local issuer. */
 export function userRoutes({
   database,
   operatorActions,

@@ -6,7 +6,10 @@ import type { Invoice } from '../../domain/invoice.ts'
 import type { Payment } from '../../domain/payment.ts'
 import type { Reservation } from '../../domain/reservation.ts'
 
-/** How rows look on the wire: times become RFC 3339 UTC strings, everything else keeps its name. */
+/**
+ * Formats a time as an RFC 3339 UTC string. The views below keep all other fields as their rows
+ * have them.
+ */
 const timestamp = (epochMs: number): string => new Date(epochMs).toISOString()
 
 export function reservationView(reservation: Reservation) {

@@ -6,7 +6,7 @@ import { createSale } from '../../../test/support/sale.ts'
 import { invoiced, pay } from '../../../test/support/shopping.ts'
 import { startApp, type TestApp } from '../../../test/support/start-app.ts'
 
-/** The provider tells, and cannot be asked. */
+/** In this file the provider sends webhooks and does not answer questions. */
 const secret = 'webhook-secret-of-the-tests'
 let app: TestApp
 
