@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { recordUnanswered } from '../db/reserve/add-to-cart-requests.ts'
 import type { Database } from '../db/database.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
+import { claimOperatorRequest } from '../db/operator-requests.ts'
 import { createMetrics } from '../metrics.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { createExpireHolds } from './expire-holds.ts'
@@ -286,5 +287,42 @@ describe('requests that were answered with 202', () => {
     fixture.clock.advance(3_600_000)
     await sweep()
     expect(await requestIds()).toHaveLength(1)
+  })
+})
+
+describe('keys of operators', () => {
+  const dayMs = 86_400_000
+
+  async function claim(...keys: readonly string[]): Promise<void> {
+    const route = 'POST /v1/admin/products'
+    const fingerprint = 'a'.repeat(64)
+    for (const idempotencyKey of keys) {
+      const request = { operator: 'admin', route, idempotencyKey, part: 0, fingerprint }
+      await fixture.run(claimOperatorRequest(request, fixture.clock.now()))
+    }
+  }
+
+  const keys = async () =>
+    (await fixture.rows<{ key: string }>('select idempotency_key as key from operator_requests'))
+      .map(({ key }) => key)
+      .sort()
+
+  it('are kept for two days, and then forgotten', async () => {
+    await claim('old')
+    fixture.clock.advance(1)
+    await claim('younger')
+    fixture.clock.advance(2 * dayMs - 1)
+    await sweep()
+    expect(await keys()).toEqual(['old', 'younger'])
+    fixture.clock.advance(1)
+    await sweep()
+    expect(await keys()).toEqual(['younger'])
+  })
+
+  it('are forgotten 200 at a time', async () => {
+    await claim(...Array.from({ length: 201 }, (_, index) => `k${index}`))
+    fixture.clock.advance(2 * dayMs + 1)
+    await sweep()
+    expect(await keys()).toHaveLength(1)
   })
 })

@@ -7,6 +7,7 @@ import {
   releaseCancelledCartHolds,
   type Swept,
 } from '../db/expiry.ts'
+import { forgetOperatorRequests } from '../db/operator-requests.ts'
 import { forgetEvents } from '../db/webhook-events.ts'
 import type { Clock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
@@ -28,6 +29,8 @@ const batchesPerSweepMax = 50
 const requestsKeptMs = 3_600_000
 /** Providers stop repeating a webhook earlier. A later repetition only costs one more lookup. */
 const webhookEventsKeptMs = 7 * 86_400_000
+/** One day is promised; the second one is for a clock that jumps. */
+const operatorRequestsKeptMs = 2 * 86_400_000
 
 type Step = readonly [kind: string, script: (now: number, limit: number) => Script<Swept>]
 
@@ -59,5 +62,8 @@ export function createExpireHolds(options: ExpireHoldsOptions): () => Promise<vo
     for (const step of steps) await sweep(step)
     await database.transaction(() => forgetRequests(clock.now() - requestsKeptMs, batchSizeMax))
     await database.transaction(() => forgetEvents(clock.now() - webhookEventsKeptMs, batchSizeMax))
+    await database.transaction(() =>
+      forgetOperatorRequests(clock.now() - operatorRequestsKeptMs, batchSizeMax),
+    )
   }
 }

@@ -3,6 +3,7 @@ import { endingMutants } from './ending.ts'
 import { holdingMutants } from './holding.ts'
 import { lateMoneyMutants } from './late-money.ts'
 import type { Mutant } from './mutant.ts'
+import { operatorMutants } from './operators.ts'
 import { ownershipMutants } from './ownership.ts'
 import { payingMutants } from './paying.ts'
 import { providerMutants } from './provider.ts'
@@ -17,5 +18,6 @@ export const mutants: readonly Mutant[] = [
   ...providerMutants,
   ...lateMoneyMutants,
   ...ownershipMutants,
+  ...operatorMutants,
   ...schemaMutants,
 ]

@@ -145,8 +145,14 @@ describe('the OpenAPI document', () => {
     const taking = operations.filter(({ parameters }) =>
       parameters.some(({ name }) => name === 'idempotency-key'),
     )
-    const paths = ['/v1/cart/items', '/v1/checkout', '/v1/invoices/{id}/pay']
-    expect(taking.map(({ path }) => path).sort()).toEqual(paths)
+    const admin = operations.filter(
+      ({ access, method }) => access === 'admin' && ['POST', 'PATCH'].includes(method),
+    )
+    const shoppers = ['/v1/cart/items', '/v1/checkout', '/v1/invoices/{id}/pay']
+    const expected = [...admin.map(({ path }) => path), ...shoppers]
+    expect(taking.map(({ path }) => path).sort()).toEqual(expected.sort())
+    for (const { statuses } of taking) expect(statuses).toContain(400)
+    for (const { statuses } of admin) expect(statuses).toContain(422)
   })
 
   it('refers only to what is there', () => {

@@ -87,17 +87,16 @@ function successes({ responses }: AnyRoute) {
   )
 }
 
-/** Problems every route of an access has, whatever it does. */
-function commonProblems({ access, params, query, body }: AnyRoute): ProblemCode[] {
-  const common: ProblemCode[] = []
-  if (params !== undefined || query !== undefined || body !== undefined) {
-    common.push('validation_failed')
-  }
-  if (body !== undefined) {
+/** The problems that a route has because of its method, its access and its key. */
+function commonProblems({ access, method, idempotent }: AnyRoute): ProblemCode[] {
+  // Every route refuses a query that it does not know, and paths that cannot be read.
+  const common: ProblemCode[] = ['validation_failed', 'bad_request']
+  if (method !== 'get') {
     common.push('malformed_json', 'body_too_large', 'unsupported_media_type')
   }
   if (access !== 'anyone') common.push('unauthenticated', 'identity_unavailable')
   if (access === 'admin') common.push('forbidden')
+  if (access === 'admin' && idempotent === true) common.push('idempotency_key_reused')
   common.push('rate_limited', 'database_unavailable')
   return common
 }

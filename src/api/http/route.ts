@@ -21,7 +21,7 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly params?: ZodType<Params>
   readonly query?: ZodType<Query>
   readonly body?: ZodType<Body>
-  /** Takes an Idempotency-Key, makes one when absent and answers with it. */
+  /** Takes an Idempotency-Key and answers with it. A shopper's route makes one when there is none. */
   readonly idempotent?: true
   /** The body is signed: the handler checks the bytes as they came. */
   readonly signed?: true

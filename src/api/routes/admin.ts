@@ -6,9 +6,9 @@ import { listInvoices } from '../../db/invoices.ts'
 import type { FlashSaleState } from '../../domain/flash-sale.ts'
 import { limits } from '../../domain/limits.ts'
 import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'
-import { ProblemError, type ProblemCode } from '../http/problem.ts'
+import type { ProblemCode } from '../http/problem.ts'
 import { defineRoute, json } from '../http/route.ts'
-import { done, type OperatorActions, type Outcome } from './operator-actions.ts'
+import { done, refused, type ActionAnswer, type OperatorActions } from './operator-actions.ts'
 import type { SaleCatalog } from '../add-to-cart/sale-catalog.ts'
 import * as schemas from './schemas.ts'
 import { flashSaleView, invoiceView } from './views.ts'
@@ -44,15 +44,23 @@ function createSale({ operatorActions, clock, catalog, holdSeconds }: AdminRoute
     tag: 'admin',
     summary: 'Create a flash sale (API X)',
     body: schemas.newFlashSale,
+    idempotent: true,
     responses: { 201: { description: 'Created', schema: schemas.flashSale } },
     async handle(input) {
       const { name, startsAt, endsAt, holdSeconds: ownHoldSeconds = holdSeconds } = input.body
       const now = clock.now()
       const times = { startsAt: Date.parse(startsAt), endsAt: Date.parse(endsAt) }
       const newSale = { name, ...times, holdSeconds: ownHoldSeconds, now }
-      const sale = await operatorActions.perform(input, () => createFlashSale(newSale), done)
+      const { reply } = await operatorActions.perform(
+        input,
+        () => createFlashSale(newSale),
+        (sale) => {
+          const location = `/v1/flash-sales/${sale.id}`
+          return done(json(201, flashSaleView(sale, now), { location }))
+        },
+      )
       await catalog.refresh()
-      return json(201, flashSaleView(sale, now), { location: `/v1/flash-sales/${sale.id}` })
+      return reply
     },
   })
 }
@@ -75,22 +83,23 @@ function addProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) {
     summary: 'Put a product into a flash sale (API Z)',
     params: schemas.idParams,
     body: schemas.newProductInSale,
+    idempotent: true,
     responses: { 201: { description: 'Added', schema: schemas.productInSale } },
     problems: Object.values(whyNotAdded),
     async handle(input) {
       const { productId, salePriceMinor, purchaseLimit } = input.body
       const add = { flashSaleId: input.params.id, productId, salePriceMinor, purchaseLimit }
-      const result = await operatorActions.perform(
+      const { outcome, reply } = await operatorActions.perform(
         input,
         () => addProductToSale({ ...add, now: clock.now() }, limits.productsPerSaleMax),
-        ({ kind }) => (kind === 'added' ? 'done' : whyNotAdded[kind]),
+        (result) => {
+          if (result.kind === 'added') return done(json(201, result.product))
+          const detail = result.kind === 'product_not_found' ? 'no such product' : undefined
+          return refused(whyNotAdded[result.kind], detail)
+        },
       )
-      if (result.kind !== 'added') {
-        const detail = result.kind === 'product_not_found' ? 'no such product' : undefined
-        throw new ProblemError(whyNotAdded[result.kind], detail)
-      }
-      await catalog.refresh()
-      return json(201, result.product)
+      if (outcome === 'done') await catalog.refresh()
+      return reply
     },
   })
 }
@@ -117,18 +126,21 @@ function changeState(
     tag: 'admin',
     summary: effect[verb],
     params: schemas.idParams,
+    idempotent: true,
     responses: { 200: { description: 'The sale', schema: schemas.flashSale } },
     problems: ['not_found', 'flash_sale_over'],
     async handle(input) {
       const now = clock.now()
-      const result = await operatorActions.perform(
+      const { outcome, reply } = await operatorActions.perform(
         input,
         () => changeFlashSaleState(input.params.id, state, now),
-        ({ kind }) => (kind === 'changed' ? 'done' : whyNotChanged[kind]),
+        (result) =>
+          result.kind === 'changed'
+            ? done(json(200, flashSaleView(result.sale, now)))
+            : refused(whyNotChanged[result.kind]),
       )
-      if (result.kind !== 'changed') throw new ProblemError(whyNotChanged[result.kind])
-      await catalog.refresh()
-      return json(200, flashSaleView(result.sale, now))
+      if (outcome === 'done') await catalog.refresh()
+      return reply
     },
   })
 }
@@ -144,25 +156,36 @@ function create({ operatorActions, clock }: AdminRoutesOptions) {
     tag: 'admin',
     summary: 'Create a product with its stock (API Y)',
     body: schemas.newProduct,
+    idempotent: true,
     responses: { 201: { description: 'Created', schema: schemas.product } },
     problems: ['not_found'],
     async handle(input) {
       const { shopId = defaultShopId, ...rest } = input.body
-      const product = await operatorActions.perform(
+      const { reply } = await operatorActions.perform(
         input,
         () => createProduct({ shopId, ...rest, now: clock.now() }),
-        (made) => (made === undefined ? 'not_found' : 'done'),
+        (product) =>
+          product === undefined
+            ? refused('not_found', 'no such shop')
+            : done(json(201, { ...product, stock: rest.stock })),
       )
-      if (product === undefined) throw new ProblemError('not_found', 'no such shop')
-      return json(201, { ...product, stock: rest.stock })
+      return reply
     },
   })
 }
 
-const adjusted: Readonly<Record<AdjustResult['kind'], Outcome>> = {
-  adjusted: 'done',
-  not_found: 'not_found',
-  out_of_bounds: 'stock_out_of_bounds',
+function adjustAnswer(result: AdjustResult): ActionAnswer {
+  switch (result.kind) {
+    case 'adjusted':
+      return done(json(200, result.stock))
+    case 'not_found':
+      return refused('not_found')
+    case 'out_of_bounds': {
+      const { available, allotment } = result.stock
+      const detail = `${available} of ${allotment} are available; at most ${limits.stockMax} are possible`
+      return refused('stock_out_of_bounds', detail)
+    }
+  }
 }
 
 function adjust({ operatorActions, clock, announceStockReleased }: AdminRoutesOptions) {
@@ -174,26 +197,20 @@ function adjust({ operatorActions, clock, announceStockReleased }: AdminRoutesOp
     summary: 'Change how many units there are, never below what is held and sold',
     params: schemas.idParams,
     body: schemas.adjustment,
+    idempotent: true,
     responses: { 200: { description: 'The stock', schema: schemas.stock } },
     problems: ['not_found', 'stock_out_of_bounds'],
     async handle(input) {
       const { id: productId } = input.params
       const allotmentMax = limits.stockMax
-      const result = await operatorActions.perform(
+      const { outcome, reply } = await operatorActions.perform(
         input,
         () => adjustStock({ productId, ...input.body, allotmentMax, now: clock.now() }),
-        ({ kind }) => adjusted[kind],
+        adjustAnswer,
       )
-      if (result.kind === 'not_found') throw new ProblemError('not_found')
-      if (result.kind === 'out_of_bounds') {
-        const { available, allotment } = result.stock
-        throw new ProblemError(
-          'stock_out_of_bounds',
-          `${available} of ${allotment} are available; at most ${allotmentMax} are possible`,
-        )
-      }
-      announceStockReleased([productId])
-      return json(200, result.stock)
+      // Also for a repeated request: the first one may have been killed before it got here.
+      if (outcome === 'done') announceStockReleased([productId])
+      return reply
     },
   })
 }

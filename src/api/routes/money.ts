@@ -13,7 +13,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { PaymentSettlement } from '../../payments/pay.ts'
 import { ProviderUnavailableError } from '../../payments/provider.ts'
 import { isWebhookGenuine, webhookEvent } from '../../payments/webhook.ts'
-import type { OperatorActions, Outcome } from './operator-actions.ts'
+import { done, refused, type ActionAnswer, type OperatorActions } from './operator-actions.ts'
 import { ProblemError } from '../http/problem.ts'
 import { defineRoute, json } from '../http/route.ts'
 import * as schemas from './schemas.ts'
@@ -107,20 +107,20 @@ function close({ operatorActions, clock }: MoneyRoutesOptions) {
     summary: 'Take a payment off the list, saying what was done about it; it moves no money',
     params: schemas.uuidParams,
     body: schemas.closeAttention,
+    idempotent: true,
     responses: { 200: { description: 'Off the list', schema: schemas.strandedPayment } },
     problems: ['not_found', 'attention_closed'],
     async handle(input) {
       const { id: paymentId } = input.params
       const wanted = { paymentId, note: input.body.note, now: clock.now() }
-      const closed = await operatorActions.perform(input, () => closeStranded(wanted), closing)
-      if (typeof closed === 'string') throw new ProblemError(closed)
-      return json(200, strandedPaymentView(closed))
+      const close = () => closeStranded(wanted)
+      return (await operatorActions.perform(input, close, closeAnswer)).reply
     },
   })
 }
 
-const closing = (closed: StrandedPayment | CloseRefusal): Outcome =>
-  typeof closed === 'string' ? closed : 'done'
+const closeAnswer = (closed: StrandedPayment | CloseRefusal): ActionAnswer =>
+  typeof closed === 'string' ? refused(closed) : done(json(200, strandedPaymentView(closed)))
 
 function audit({ audit: runAudit }: MoneyRoutesOptions) {
   return defineRoute({

@@ -2,7 +2,7 @@ import { setImmediate as nextTick } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
-import { createUser, type User } from '../../db/users.ts'
+import { createUser } from '../../db/users.ts'
 import type { NewId } from '../../ids.ts'
 import { done, type OperatorActions } from './operator-actions.ts'
 import type { LocalIssuer } from '../identity/local-issuer.ts'
@@ -60,6 +60,7 @@ export function userRoutes({
     tag: 'admin',
     summary: 'Make many users at once, for tests with bots',
     body: schemas.newUsers,
+    idempotent: true,
     responses: {
       201: {
         description: 'Made',
@@ -68,24 +69,35 @@ export function userRoutes({
     },
     async handle(input) {
       const users: { id: number; token: string }[] = []
+      let headers = {}
       while (users.length < input.body.count) {
         const count = Math.min(usersPerTransaction, input.body.count - users.length)
+        const index = users.length / usersPerTransaction
         // A record for each transaction: it says what is there, also after a kill half way.
-        const part = { ...input, body: { count } }
-        const made = await operatorActions.perform(part, () => createBots(count), done)
-        for (const { id } of made) users.push({ id, token: localIssuer.issue(id) })
+        const part = { ...input, part: { index, recorded: { count } } }
+        const { outcome, reply } = await operatorActions.perform(
+          part,
+          () => createBots(count),
+          (ids) => done(json(201, { ids })),
+        )
+        if (outcome !== 'done') return reply
+        // A repeated request goes on where a killed one stopped. It is a replay when the other one began.
+        if (index === 0) ({ headers } = reply)
+        const { ids } = reply.body as { readonly ids: readonly number[] }
+        // Tokens are secrets and not kept: a repeated request gets new ones of the same users.
+        for (const id of ids) users.push({ id, token: localIssuer.issue(id) })
         await nextTick()
       }
-      return json(201, { users })
+      return json(201, { users }, headers)
     },
   })
 
   function* createBots(count: number) {
-    const bots: User[] = []
+    const bots: number[] = []
     while (bots.length < count) {
       const bot = { name: 'Bot', email: `bot-${newId()}@bots.invalid` }
       const user = yield* createUser(bot, clock.now())
-      if (user !== undefined) bots.push(user)
+      if (user !== undefined) bots.push(user.id)
     }
     return bots
   }
