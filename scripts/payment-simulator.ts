@@ -37,7 +37,8 @@ async function main(): Promise<void> {
   const switches = createSimulatorSwitches()
   const port = wholeNumber(values.port)
   const server = createSimulatorServer({ provider, switches, clock, port })
-  const secret = config.paymentWebhookSecret
+  // A provider that is told of a new secret first, and of an old one for a while, signs with the new one.
+  const [secret = ''] = config.paymentWebhookSecrets
   const webhooks =
     values.webhooks === undefined
       ? []

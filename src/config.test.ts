@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ConfigError, loadConfig, type Config } from './config.ts'
+import { ConfigError, loadConfig, secretsOf, type Config } from './config.ts'
 
 const secret = 's'.repeat(32)
 /** Every secret of production is another one. */
@@ -165,9 +165,10 @@ describe('the payment provider', () => {
   it('is inside the process unless it has a URL, and its webhooks have a secret of their own', () => {
     const config = load({ JWT_SECRET: secret })
     expect(config.paymentProviderUrl).toBeUndefined()
-    expect(config.paymentWebhookSecret).not.toBe(secret)
-    expect(config.paymentWebhookSecret).toContain(secret)
-    expect(load({ PAYMENT_WEBHOOK_SECRET: secret }).paymentWebhookSecret).toBe(secret)
+    expect(config.paymentWebhookSecrets).toEqual([expect.not.stringMatching(`^${secret}$`)])
+    expect(config.paymentWebhookSecrets[0]).toContain(secret)
+    const given = load({ PAYMENT_WEBHOOK_SECRET: secret })
+    expect(given.paymentWebhookSecrets).toEqual([secret])
   })
 
   it.each(['ftp://provider', 'provider:4242', '/provider'])(
@@ -195,6 +196,25 @@ describe('the payment provider', () => {
     const short = { ...elsewhere, PAYMENT_WEBHOOK_SECRET: secret.slice(1) }
     expect(reasons(short)).toEqual([expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/)])
     expect(reasons({ ...elsewhere, PAYMENT_WEBHOOK_SECRET: secret })).toEqual([])
+  })
+
+  it('has two secrets while one replaces the other; each is long, and none is logged', () => {
+    const [next, old] = ['n'.repeat(32), 'o'.repeat(32)]
+    const config = load({ PAYMENT_WEBHOOK_SECRET: `${next}, ${old}` })
+    expect(config.paymentWebhookSecrets).toEqual([next, old])
+    expect(secretsOf(config)).toEqual(expect.arrayContaining([next, old]))
+    const production = { NODE_ENV: 'production', LOCAL_ISSUER: 'on', ...productionSecrets }
+    const elsewhere = { ...production, PAYMENT_PROVIDER_URL: url }
+    const problem = [expect.stringMatching(/^PAYMENT_WEBHOOK_SECRET/)]
+    expect(reasons({ ...elsewhere, PAYMENT_WEBHOOK_SECRET: `${next},${old}` })).toEqual([])
+    expect(reasons({ ...elsewhere, PAYMENT_WEBHOOK_SECRET: `${next},${old.slice(1)}` })).toEqual(
+      problem,
+    )
+    for (const list of [`${next},`, `,${next}`, `${next},short`, `${next},${next}`]) {
+      expect(reasons({ PAYMENT_WEBHOOK_SECRET: list })).toEqual(problem)
+    }
+    const shared = `${next},${productionSecrets.JWT_SECRET}`
+    expect(reasons({ ...elsewhere, PAYMENT_WEBHOOK_SECRET: shared })).toEqual(problem)
   })
 })
 

@@ -28,7 +28,8 @@ export interface Config {
   readonly paymentSimulatorPath: string
   /** The provider over HTTP; undefined is the simulator inside the process. */
   readonly paymentProviderUrl: string | undefined
-  readonly paymentWebhookSecret: string
+  /** Of the provider's webhooks; the first signs (in the simulator), all of them verify. */
+  readonly paymentWebhookSecrets: readonly string[]
   readonly broker: 'embedded' | 'nsq'
   readonly nsqdTcpAddresses: readonly string[]
   readonly nsqdHttpAddresses: readonly string[]
@@ -51,6 +52,10 @@ export interface Config {
   readonly shopperRate: number
   /** Requests per second and address of those who are no known shopper; 0 is off. */
   readonly addressRate: number
+  /** How long a stop goes on serving with `/readyz` 503, so that balancers can look. */
+  readonly drainDelayMs: number
+  /** How long an idle connection stays open. */
+  readonly keepAliveMs: number
   readonly pendingRepliesMax: number
   readonly logLevel: string
   /** Secrets that were made for this run because none was configured; to be printed once. */
@@ -104,7 +109,7 @@ export function loadConfig(environment: Environment, makeSecret: () => string): 
     databasePath: values.DATABASE_PATH,
     paymentSimulatorPath: values.PAYMENT_SIMULATOR_PATH,
     paymentProviderUrl: values.PAYMENT_PROVIDER_URL,
-    paymentWebhookSecret: values.PAYMENT_WEBHOOK_SECRET ?? `webhooks:${jwtSecret}`,
+    paymentWebhookSecrets: values.PAYMENT_WEBHOOK_SECRET ?? [`webhooks:${jwtSecret}`],
     broker: values.BROKER,
     nsqdTcpAddresses: values.NSQD_TCP_ADDRESSES,
     nsqdHttpAddresses: values.NSQD_HTTP_ADDRESSES,
@@ -123,6 +128,8 @@ export function loadConfig(environment: Environment, makeSecret: () => string): 
     addToCartUserRate: values.ADD_TO_CART_USER_RATE ?? (inProduction ? 20 : 0),
     shopperRate: values.SHOPPER_RATE ?? (inProduction ? 100 : 0),
     addressRate: values.ADDRESS_RATE,
+    drainDelayMs: values.DRAIN_DELAY_MS,
+    keepAliveMs: values.KEEP_ALIVE_MS,
     pendingRepliesMax: values.PENDING_REPLIES_MAX,
     logLevel: values.LOG_LEVEL,
     madeSecrets,
@@ -151,6 +158,11 @@ function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
 
 /** Everything in it that nobody may read in a log. */
 export function secretsOf(config: Config): readonly string[] {
-  const { adminToken, jwtSecret, paymentWebhookSecret, messageKeys } = config
-  return [adminToken, jwtSecret, paymentWebhookSecret, ...messageKeys.map(({ secret }) => secret)]
+  const { adminToken, jwtSecret, paymentWebhookSecrets, messageKeys } = config
+  return [
+    adminToken,
+    jwtSecret,
+    ...paymentWebhookSecrets,
+    ...messageKeys.map(({ secret }) => secret),
+  ]
 }

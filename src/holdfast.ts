@@ -30,7 +30,10 @@ export interface Holdfast extends Service {
   adminUrl(): string
 }
 
-/** A service may take this long to stop. Open requests of shoppers last 5 s at most. */
+/**
+ * A service may take this long to stop. Open requests of shoppers last 5 s at most; `DRAIN_DELAY_MS`, in which
+ * everything goes on, is added.
+ */
 const stopTimeoutMs = 6_000
 const totalStopTimeoutMs = 9_000
 
@@ -77,8 +80,8 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
     services,
     clock,
     logger,
-    stopTimeoutMs,
-    totalStopTimeoutMs,
+    stopTimeoutMs: config.drainDelayMs + stopTimeoutMs,
+    totalStopTimeoutMs: config.drainDelayMs + totalStopTimeoutMs,
   })
   return {
     ...lifecycle,

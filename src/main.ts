@@ -6,7 +6,10 @@ import { newUuid } from './ids.ts'
 import { createLogger, createRedact, type Logger } from './logger.ts'
 import { createSteadyClock } from './steady-clock.ts'
 
-/** The process: environment in, signals to an orderly stop, exit codes. */
+/**
+ * The process: it reads the environment, turns signals into an orderly stop and sets the exit code. A stop takes at
+ * most this long after `DRAIN_DELAY_MS`.
+ */
 const stopDeadlineMs = 9_500
 
 async function main(): Promise<void> {
@@ -26,7 +29,7 @@ async function main(): Promise<void> {
     logger,
     defer: setImmediate,
   })
-  stopOnSignals(holdfast, logger)
+  stopOnSignals(holdfast, logger, config.drainDelayMs + stopDeadlineMs)
   await holdfast.start()
   say(banner(config, holdfast))
 }
@@ -58,12 +61,12 @@ function endOnCrash(logger: Logger): void {
   })
 }
 
-function stopOnSignals(holdfast: Holdfast, logger: Logger): void {
+function stopOnSignals(holdfast: Holdfast, logger: Logger, deadlineMs: number): void {
   let stopping = false
   const stop = (signal: string): void => {
     if (stopping) return
     stopping = true
-    systemClock.after(stopDeadlineMs, () => {
+    systemClock.after(deadlineMs, () => {
       exit(1, () => {
         logger.error('stopping took too long')
       })

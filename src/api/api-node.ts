@@ -72,7 +72,7 @@ export interface ApiNodeConfig {
   readonly addToCartMaxAgeMs: number
   readonly addToCartUserRate: number
   readonly pendingRepliesMax: number
-  readonly paymentWebhookSecret: string
+  readonly paymentWebhookSecrets: readonly string[]
 }
 
 export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiNode {
@@ -97,7 +97,7 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
       ...productRoutes(options),
       ...cartRoutes({ ...shared, addToCart }),
       ...invoiceRoutes({ ...options, payHandler }),
-      ...moneyRoutes({ ...shared, webhookSecret: config.paymentWebhookSecret }),
+      ...moneyRoutes({ ...shared, webhookSecrets: config.paymentWebhookSecrets }),
       ...adminActionRoutes(options),
       ...adminRoutes({ ...shared, holdSeconds: config.holdSeconds }),
     ],

@@ -108,6 +108,24 @@ function messageKey(entry: string): MessageKey | undefined {
   return id === undefined || secret === undefined ? undefined : { id, secret }
 }
 
+const webhookSecretsMax = 4
+
+/** `new,old`: the first signs, all of them verify, so that a secret changes without a pause. */
+const webhookSecrets = z.string().transform((list, context) => {
+  const secrets = list.split(',').map((entry) => entry.trim())
+  const add = (message: string): void => {
+    context.addIssue({ code: 'custom', message })
+  }
+  if (secrets.some(({ length }) => length < 16)) {
+    add('at least 16 characters are wanted, in each of new,old')
+  }
+  if (secrets.length > webhookSecretsMax) add(`at most ${webhookSecretsMax} secrets are wanted`)
+  if (new Set(secrets).size < secrets.length) {
+    add('every secret is wanted once, and one comes twice')
+  }
+  return secrets
+})
+
 const file = z
   .string()
   .refine(
@@ -125,7 +143,7 @@ export const environmentSchema = z.object({
   DATABASE_PATH: file.default('data/holdfast.db'),
   PAYMENT_SIMULATOR_PATH: file.default('data/payment-simulator.db'),
   PAYMENT_PROVIDER_URL: webAddress.optional(),
-  PAYMENT_WEBHOOK_SECRET: z.string().min(16, 'at least 16 characters are wanted').optional(),
+  PAYMENT_WEBHOOK_SECRET: webhookSecrets.optional(),
   BROKER: oneOf(['embedded', 'nsq']).default('embedded'),
   NSQD_TCP_ADDRESSES: addressList.default(['127.0.0.1:4150']),
   NSQD_HTTP_ADDRESSES: addressList.default(['127.0.0.1:4151']),
@@ -154,6 +172,8 @@ export const environmentSchema = z.object({
   ADD_TO_CART_USER_RATE: rate.optional(),
   SHOPPER_RATE: rate.optional(),
   ADDRESS_RATE: rate.default(0),
+  DRAIN_DELAY_MS: wholeNumber({ min: 0, max: limits.drainDelayMsMax }).default(0),
+  KEEP_ALIVE_MS: wholeNumber({ min: 1_000, max: 3_600_000 }).default(65_000),
   PENDING_REPLIES_MAX: wholeNumber({ min: 1, max: 1_000_000 }).default(20_000),
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })

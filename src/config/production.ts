@@ -20,10 +20,11 @@ function shortSecrets(values: Values): string[] {
   const problems = needed
     .filter((name) => (values[name] ?? '').length < secretLengthMin)
     .map((name) => `${name}: production needs one of at least ${secretLengthMin} characters`)
-  const webhookSecret = values.PAYMENT_WEBHOOK_SECRET ?? ''
-  if (values.PAYMENT_PROVIDER_URL !== undefined && webhookSecret.length < secretLengthMin) {
+  const webhookSecrets = values.PAYMENT_WEBHOOK_SECRET ?? ['']
+  const hasShortOne = webhookSecrets.some(({ length }) => length < secretLengthMin)
+  if (values.PAYMENT_PROVIDER_URL !== undefined && hasShortOne) {
     problems.push(
-      `PAYMENT_WEBHOOK_SECRET: production needs one of at least ${secretLengthMin} characters with PAYMENT_PROVIDER_URL`,
+      `PAYMENT_WEBHOOK_SECRET: production needs each of at least ${secretLengthMin} characters with PAYMENT_PROVIDER_URL`,
     )
   }
   return problems
@@ -60,8 +61,11 @@ function isLocal(values: Values): boolean {
 
 /** One value in two places means that whoever learns one secret knows another. */
 function sharedSecrets(values: Values): string[] {
-  const { ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET, MESSAGE_KEYS = [] } = values
-  const named = Object.entries({ ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET })
+  const { ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET = [], MESSAGE_KEYS = [] } = values
+  const named = [
+    ...Object.entries({ ADMIN_TOKEN, JWT_SECRET }),
+    ...PAYMENT_WEBHOOK_SECRET.map((secret) => ['PAYMENT_WEBHOOK_SECRET', secret] as const),
+  ]
   const keys = MESSAGE_KEYS.map(({ id, secret }) => [`MESSAGE_KEYS (${id})`, secret] as const)
   const given = [...named, ...keys].filter(([, secret]) => secret !== undefined)
   return given.flatMap(([name, secret], index) => {

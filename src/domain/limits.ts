@@ -20,6 +20,8 @@ export const limits = {
   pageSizeMax: 200,
   pageSizeDefault: 50,
   usersPerBatchMax: 10_000,
+  /** Balancers look every few seconds; whoever waits longer has another problem. */
+  drainDelayMsMax: 60_000,
   /** 2100-01-01T00:00:00Z: later dates are typing errors, not sales. */
   timestampMsMax: 4_102_444_800_000,
 } as const

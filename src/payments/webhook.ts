@@ -2,46 +2,75 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 
 /**
- * What the provider tells by itself, and how it proves that it is the provider: a header
- * `t=<epoch seconds>,v1=<hex>` with an HMAC-SHA-256 of `<t>.<body as it was sent>`.
+ * The provider's webhooks and their signature. The header `Payment-Signature` carries
+ * `t=<epoch seconds>,v1=<hex>`, where `v1` is an HMAC-SHA-256 of `<t>.<body as it was sent>`. While a
+ * secret changes, a provider signs with both secrets and sends `v1` twice.
  */
 export const signatureHeader = 'payment-signature'
 
-/** An older signature may be somebody's copy. */
+/** A signature that is older may have been copied by somebody else. */
 export const webhookToleranceMs = 300_000
 
-/** Only that something happened to a payment. What it was is asked for, not believed. */
-export const webhookEvent = z.strictObject({
+/** A webhook has this many signatures at most; a list without end would make a forgery expensive for us. */
+const signaturesMax = 4
+
+/**
+ * An event says only that something happened to a payment; the program asks the provider what it was. Other
+ * fields are allowed and ignored, since providers add fields without asking their receivers.
+ */
+export const webhookEvent = z.object({
   id: z.string().regex(/^[\x21-\x7e]{1,255}$/, '1 to 255 visible ASCII characters'),
-  type: z.string().regex(/^[a-z._]{1,100}$/, 'such as payment.captured'),
+  type: z.string().regex(/^[\x21-\x7e]{1,100}$/, 'visible ASCII, such as payment.captured'),
   paymentId: z.string().regex(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible ASCII characters'),
-  createdAt: z.iso.datetime(),
+  createdAt: z.string().max(100).optional().describe('When it happened; not used'),
 })
 export type WebhookEvent = z.infer<typeof webhookEvent>
 
-/** `now` in epoch ms. */
+/** Signs a body with one secret. `now` in epoch ms. */
 export function signWebhook(secret: string, body: string | Buffer, now: number): string {
   const seconds = String(Math.floor(now / 1000))
   return `t=${seconds},v1=${digest(secret, seconds, body).toString('hex')}`
 }
 
 export interface SignedWebhook {
-  readonly secret: string
+  /** Each of them verifies: the new one and, while it is introduced, the old one. */
+  readonly secrets: readonly string[]
   readonly body: Buffer
   readonly signature: string | undefined
   /** Epoch ms. */
   readonly now: number
 }
 
-/** Whether somebody with the secret signed these very bytes within the tolerance. */
-export function isWebhookGenuine({ secret, body, signature = '', now }: SignedWebhook): boolean {
-  const [, seconds = '', hex = ''] = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/.exec(signature) ?? []
-  const matches = timingSafeEqual(
-    digest(secret, seconds, body),
-    hex === '' ? Buffer.alloc(32) : Buffer.from(hex, 'hex'),
-  )
+/**
+ * Whether somebody with one of the secrets signed these very bytes within the tolerance. The form and the
+ * time are checked before any HMAC is computed: a forgery then costs 1 µs instead of 20 µs for 16 kB.
+ */
+export function isWebhookGenuine({ secrets, body, signature = '', now }: SignedWebhook): boolean {
+  const { seconds, digests } = parseSignature(signature)
   const isFresh = Math.abs(now - Number(seconds) * 1000) <= webhookToleranceMs
-  return matches && isFresh
+  if (!isFresh || digests.length === 0) return false
+  return secrets.some((secret) => {
+    const expected = digest(secret, seconds, body)
+    return digests.some((given) => timingSafeEqual(expected, given))
+  })
+}
+
+interface ParsedSignature {
+  /** Epoch seconds in digits; not a number when the header has none, or several. */
+  readonly seconds: string
+  readonly digests: readonly Buffer[]
+}
+
+/** Elements of other schemes (`v0=…`) are left to others; hexadecimal digits have no case. */
+function parseSignature(signature: string): ParsedSignature {
+  const elements = signature.split(',').map((element) => element.trim())
+  const times = elements.filter((element) => element.startsWith('t='))
+  const digests = elements
+    .flatMap((element) => /^v1=([0-9a-f]{64})$/i.exec(element)?.[1] ?? [])
+    .slice(0, signaturesMax)
+    .map((hex) => Buffer.from(hex, 'hex'))
+  const seconds = times.length === 1 ? /^t=(\d{1,12})$/.exec(times[0] ?? '')?.[1] : undefined
+  return { seconds: seconds ?? 'none', digests }
 }
 
 function digest(secret: string, seconds: string, body: string | Buffer): Buffer {

@@ -4,6 +4,7 @@ import { createFakeClock, type FakeClock } from '../../../test/support/fake-cloc
 import type { Answer, CallOptions } from '../../../test/support/http.ts'
 import { createShoppers } from '../../../test/support/sale.ts'
 import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
+import { signatureHeader, signWebhook } from '../../payments/webhook.ts'
 import { networkOf } from './caller-limit.ts'
 
 let app: TestApp
@@ -52,6 +53,7 @@ describe('the rate of a shopper', () => {
     }
     for (const path of ['/livez', '/readyz', '/metrics']) {
       expect(refused(await ask(5, { token }, path))).toEqual([])
+      expect((await app.call('HEAD', path)).status).toBe(200)
     }
   })
 
@@ -99,10 +101,36 @@ describe('the rate of an address', () => {
   })
 })
 
+describe('the provider’s webhooks', () => {
+  const secret = 'webhook-secret-of-the-tests'
+  const body = JSON.stringify({ id: 'evt_1', type: 'payment.captured', paymentId: 'p1' })
+
+  const post = (signature: string, path = '/v1/webhooks/payments') =>
+    app.call('POST', path, {
+      body,
+      headers: { 'content-type': 'application/json', [signatureHeader]: signature },
+    })
+
+  it('are not counted for the address they come from, however many others come from it', async () => {
+    await start({ ADDRESS_RATE: '1', PAYMENT_WEBHOOK_SECRET: secret })
+    expect(refused(await ask(5, {}, '/v1/flash-sales'))).toHaveLength(3)
+    for (let round = 0; round < 10; round += 1) {
+      expectProblem(await post('t=1,v1=00'), 400, 'webhook_signature_invalid')
+      expect((await post(signWebhook(secret, body, clock.now()))).status).toBe(200)
+    }
+    // Other methods and other spellings of the path are no webhooks.
+    expect(refused(await ask(1, {}, '/v1/webhooks/payments'))).toHaveLength(1)
+    expectProblem(await post('', '/V1/webhooks/payments'), 429, 'rate_limited')
+  })
+})
+
 describe('an address', () => {
   it.each([
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['::FFFF:c000:0207', '192.0.2.7'],
+    ['0:0:0:0:0:ffff:192.0.2.7', '192.0.2.7'],
+    ['64:ff9b::192.0.2.7', '64:ff9b:0:0'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
     ['2001:db8:1:2::9', '2001:db8:1:2'],
     ['2001:0DB8::1', '2001:db8:0:0'],

@@ -6,17 +6,17 @@ import { problem } from './problem.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { sendReply } from './route.ts'
 
-/** How many requests per second one caller may send outside add-to-cart, which has its own limit. */
+/** How many requests per second one caller may send to the routes that have no limit of their own. */
 export interface CallerLimitOptions {
   readonly authentication: Authentication
   readonly clock: Clock
-  /** Of a shopper this process knows, wherever they send from; 0 is off. */
+  /** For a shopper whose token this process has seen, from whatever address; 0 is off. */
   readonly shopperRate: number
-  /** Of everybody else who sends from one address; 0 is off. */
+  /** For everybody else together who sends from one address; 0 is off. */
   readonly addressRate: number
 }
 
-/** Operators are not limited: there is one of them, and a bad day is when they are needed. */
+/** Refuses with 429 beyond the rate. Operators are not limited: they are few, and needed most on a bad day. */
 export function limitCallers(options: CallerLimitOptions): RequestHandler {
   const { authentication, clock, shopperRate, addressRate } = options
   const shoppers = createRateLimit(shopperRate, clock)
@@ -36,22 +36,55 @@ export function limitCallers(options: CallerLimitOptions): RequestHandler {
   }
 }
 
-/** Health is asked for by machines that must always get their answer. */
-const unlimitedPaths = /^\/(v1\/cart\/items|livez|readyz|metrics)\/?$/i
+/**
+ * These routes have no limit by caller: add-to-cart has a limit of its own; machines that watch the process
+ * must always get their answer; the provider sends its webhooks in bursts from a few addresses, a refused one
+ * is money that arrives late, and a forged one costs no more than the check of its signature.
+ */
+const unlimitedRoutes: ReadonlyMap<string, readonly string[]> = new Map([
+  ['/v1/cart/items', ['POST']],
+  ['/v1/webhooks/payments', ['POST']],
+  ['/livez', ['GET', 'HEAD']],
+  ['/readyz', ['GET', 'HEAD']],
+  ['/metrics', ['GET', 'HEAD']],
+])
 
+/** Paths are compared as the router compares them: by case, with or without a slash at the end. */
 function isUnlimited({ method, path }: Request): boolean {
-  return unlimitedPaths.test(path) && (method === 'GET' || method === 'POST')
+  const methods = unlimitedRoutes.get(path) ?? unlimitedRoutes.get(path.replace(/\/$/, ''))
+  return methods?.includes(method) === true
 }
 
-/** The address itself, or the network of 2^64 addresses every subscriber of IPv6 has. */
+/**
+ * The key an address is counted by: an IPv4 address itself, however it is written, and for IPv6 the network of
+ * 2^64 addresses that every subscriber has.
+ */
 export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
   if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('::')
+  const groups = groupsOf(address)
+  const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff'
+  return isMapped ? dotted(groups.slice(6)) : groups.slice(0, 4).join(':')
+}
+
+/** The eight groups of an IPv6 address in their shortest form: `2001:DB8::1` is 2001, db8, 0, 0, 0, 0, 0, 1. */
+function groupsOf(address: string): string[] {
+  const hexadecimal = address
+    .replace(/%.*$/, '')
+    .replace(/\d+\.\d+\.\d+\.\d+$/, (text) => hexadecimalOf(text.split('.').map(Number)))
+  const [head = '', tail] = hexadecimal.split('::')
   const first = head === '' ? [] : head.split(':')
   const last = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => '0')
-  const groups = [...first, ...(tail === undefined ? [] : zeros), ...last].slice(0, 4)
-  return groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')
+  return [...first, ...zeros, ...last].map((group) => Number.parseInt(group, 16).toString(16))
+}
+
+const hexadecimalOf = ([a = 0, b = 0, c = 0, d = 0]: readonly number[]): string =>
+  `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
+
+function dotted(groups: readonly string[]): string {
+  const bytes = groups.flatMap((group) => {
+    const number = Number.parseInt(group, 16)
+    return [number >> 8, number & 255]
+  })
+  return bytes.join('.')
 }

@@ -44,20 +44,23 @@ export interface HttpServersConfig {
   readonly port: number
   readonly adminPort: number | undefined
   readonly trustedProxies: number
+  readonly drainDelayMs: number
+  readonly keepAliveMs: number
   readonly shopperRate: number
   readonly addressRate: number
 }
 
 export function createHttpServers(options: HttpServersOptions): HttpServers {
   const { config, routes, fastPath, metrics } = options
-  const { host, port, adminPort, trustedProxies } = config
+  const { host, port, adminPort, trustedProxies, drainDelayMs, keepAliveMs } = config
   const callerLimit = limitCallers({ ...options, ...config })
   const health = healthRoutes(options)
   const internal = metricsRoutes({ metrics })
 
   function open(at: number, some: readonly AnyRoute[], lane: FastPath | undefined) {
     const app = createApp({ ...options, routes: some, callerLimit, trustedProxies })
-    return createHttpServer({ ...options, app, fastPath: lane, host, port: at })
+    const connections = { drainDelayMs, keepAliveMs }
+    return createHttpServer({ ...options, ...connections, app, fastPath: lane, host, port: at })
   }
 
   if (adminPort === undefined) {

@@ -43,7 +43,7 @@ function createWholeApp(fixture: SaleFixture): Express {
     addToCartMaxAgeMs: 30_000,
     addToCartUserRate: 0,
     pendingRepliesMax: 10,
-    paymentWebhookSecret: 'webhook-secret-of-the-tests',
+    paymentWebhookSecrets: ['webhook-secret-of-the-tests'],
   }
   const context = { clock, newId, logger, defer: setImmediate }
   const identity = createIdentity({ config, database, ...context })

@@ -7,7 +7,7 @@ import {
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
-import type { Cancel, Clock } from '../../clock.ts'
+import { wait, type Cancel, type Clock } from '../../clock.ts'
 import type { Service } from '../../lifecycle.ts'
 import { trackConnections } from './connections.ts'
 import { drain } from './drain.ts'
@@ -30,6 +30,10 @@ export interface HttpServerOptions {
   readonly defer: (task: () => void) => void
   readonly host: string
   readonly port: number
+  /** How long an idle connection stays open. 65000 unless given. */
+  readonly keepAliveMs?: number
+  /** How long a stop goes on serving, not ready, before it closes the door. 0 unless given. */
+  readonly drainDelayMs?: number
   /** For the headers of one request to arrive. 5000 unless given. */
   readonly headersTimeoutMs?: number
   /** For all of one request to arrive. 15000 unless given. */
@@ -39,19 +43,26 @@ export interface HttpServerOptions {
 }
 
 const timeoutsCheckedEveryMs = 500
-/** Longer than what proxies and clients keep: whoever closes first must not be us. */
-const keepAliveTimeoutMs = 65_000
+/**
+ * Most balancers keep an idle connection for 60 s. The server has to keep it longer: one that closes first
+ * resets the request that the balancer sends at the same moment.
+ */
+const keepAliveMsDefault = 65_000
 /** Whoever reads nothing is closed after once to twice that. */
 const closeStuckEveryMs = 30_000
 
-/** Listens; a stop says not ready first, then answers what has come. It cannot be started again. */
+/**
+ * Listens. A stop says not ready first and goes on serving for `drainDelayMs`, so that a balancer sees it and
+ * sends nothing more; then it answers what has come, and closes. It cannot be started again.
+ */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, fastPath, readiness, clock, defer, host, port } = options
   const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000, connectionsMax = 20_000 } = options
+  const { keepAliveMs = keepAliveMsDefault, drainDelayMs = 0 } = options
   const serverOptions = {
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: Math.min(timeoutsCheckedEveryMs, headersTimeoutMs),
     // Node would refuse it with an empty answer; `serve` does it with a problem.
     requireHostHeader: false,
@@ -76,6 +87,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     else if (fastPath?.take(request, response) !== true) serveWithExpress(app, request, response)
   }
 
+  async function stop(): Promise<void> {
+    if (drainDelayMs > 0 && server.listening) await wait(clock, drainDelayMs)
+    cancelStuck()
+    await drain({ server, connections, clock, defer })
+  }
+
   let cancelStuck: Cancel = () => undefined
   let drained: Promise<void> | undefined
   return {
@@ -94,8 +111,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }),
     stop() {
       readiness.drain()
-      cancelStuck()
-      return (drained ??= drain({ server, connections, clock, defer }))
+      return (drained ??= stop())
     },
   }
 }

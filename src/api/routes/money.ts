@@ -26,7 +26,7 @@ export interface MoneyRoutesOptions {
   readonly audit: RunAudit
   readonly clock: Clock
   readonly metrics: Metrics
-  readonly webhookSecret: string
+  readonly webhookSecrets: readonly string[]
 }
 
 /** Makes the routes about money: the provider's webhook, the audit and the attention list. */
@@ -36,7 +36,7 @@ export function moneyRoutes(options: MoneyRoutesOptions) {
 
 type WebhookResult = 'learned' | 'repeated' | 'unknown_payment'
 
-function webhook({ database, settlement, clock, metrics, webhookSecret }: MoneyRoutesOptions) {
+function webhook({ database, settlement, clock, metrics, webhookSecrets }: MoneyRoutesOptions) {
   async function hear({ id, paymentId }: z.infer<typeof webhookEvent>): Promise<WebhookResult> {
     if (await database.read(() => isEventKnown(id))) return 'repeated'
     const isOurs = await settlement.learn(paymentId)
@@ -58,7 +58,7 @@ function webhook({ database, settlement, clock, metrics, webhookSecret }: MoneyR
     },
     problems: ['webhook_signature_invalid', 'provider_unavailable'],
     async handle({ body, signed: { bytes, signature } }) {
-      const signedBody = { secret: webhookSecret, body: bytes, signature, now: clock.now() }
+      const signedBody = { secrets: webhookSecrets, body: bytes, signature, now: clock.now() }
       if (!isWebhookGenuine(signedBody)) {
         metrics.paymentWebhooks.inc({ result: 'refused' })
         throw new ProblemError('webhook_signature_invalid')

@@ -45,7 +45,7 @@ beforeEach(async () => {
     request.on('end', () => {
       const body = Buffer.concat(chunks)
       const signature = String(request.headers[signatureHeader])
-      const genuine = isWebhookGenuine({ secret, body, signature, now: clock.now() })
+      const genuine = isWebhookGenuine({ secrets: [secret], body, signature, now: clock.now() })
       const { paymentId, type } = JSON.parse(body.toString()) as WebhookEvent
       heard.push(`${paymentId} ${type} ${genuine ? 'genuine' : 'forged'}`)
       response.writeHead(genuine ? status : 400).end()
