@@ -41,6 +41,16 @@ const clock = {
   message: 'only clock.ts reads the time',
 }
 
+const chance = {
+  selector: "MemberExpression[object.name='Math'][property.name='random']",
+  message: 'draw from test/support/random.ts with a seed: a merge must not depend on chance',
+}
+const unseededProperty = {
+  selector:
+    "CallExpression[callee.object.name='fc'][callee.property.name=/^(assert|check|sample)$/][arguments.length=1]",
+  message: 'give { seed: testSeed }: a merge must not depend on chance',
+}
+
 const spreadLiteral = {
   selector: 'SpreadElement > ObjectExpression.argument, SpreadElement > ArrayExpression.argument',
   message: 'write the members of the literal in place',
@@ -89,6 +99,10 @@ export default defineConfig(
       'no-restricted-syntax': ['error', spreadLiteral],
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
+  },
+  {
+    files: ['**/*.test.ts', '**/*.contract.ts', 'test/**', 'functional_test/**'],
+    rules: { 'no-restricted-syntax': ['error', spreadLiteral, chance, unseededProperty] },
   },
   forbid(['src/*.ts'], adapters, drivers, express),
   forbid(

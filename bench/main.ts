@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runCommand, UsageError } from '../scripts/command-line.ts'
 import { requireNsqd } from '../scripts/nsqd-process.ts'
 import { writeDocument } from './document.ts'
 import { isQuiet, readMachine } from './machine.ts'
-import { readOptions, usage, UsageError, type Options } from './options.ts'
+import { readOptions, usage, type Options } from './options.ts'
 import { chosen, planCells, planSoaks, type Cell, type Plan } from './plan.ts'
 import { canReadProcesses, repository } from './processes.ts'
 import { sectionsOf } from './report.ts'
@@ -19,15 +20,11 @@ import { summarize } from './statistics.ts'
 import { number } from './table.ts'
 
 /** `npm run bench`: rounds of cells → summaries → report, and docs/benchmarks.md. */
-const exitCodes = { good: 0, checkFailed: 1, unusable: 2 } as const
+const exitCodes = { good: 0, checkFailed: 1 } as const
 const documentPath = join(repository, 'docs', 'benchmarks.md')
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2))
-  if (options.kind === 'help') {
-    print(usage)
-    return exitCodes.good
-  }
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args)
   if (!canReadProcesses()) throw new UsageError('CPU times are read from /proc: it needs Linux')
   if (!existsSync(join(repository, 'dist', 'main.js'))) {
     throw new UsageError('dist/main.js is missing: run `npm run build` first')
@@ -94,10 +91,4 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  process.stderr.write(`${error.message}\n\n${usage}\n`)
-  process.exitCode = exitCodes.unusable
-}
+await runCommand({ usage, run: main })

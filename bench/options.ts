@@ -1,19 +1,13 @@
-import { parseArgs } from 'node:util'
+import { readDecimal, readFlags, readWholeNumber } from '../scripts/command-line.ts'
 import { canonicalScale, smokeScale, type Scale } from './scale.ts'
 
 export interface Options {
-  readonly kind: 'run'
   readonly mode: 'canonical' | 'trial' | 'soak' | 'smoke'
   readonly scale: Scale
   /** Cells whose id contains one of these; all when empty. */
   readonly only: readonly string[]
   /** Where our processes leave CPU profiles; not at all when undefined. */
   readonly profileFolder: string | undefined
-}
-
-/** The command line cannot be used; `message` says why. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
 }
 
 export const usage = `Usage: npm run bench [-- flags]
@@ -32,58 +26,39 @@ it is the canonical run and writes docs/benchmarks.md. With flags it only prints
 
 Exit code: 0 done and every check passed, 1 a check failed, 2 wrong usage or it cannot run here.`
 
-const optionNames = {
+const flags = {
   only: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
   soak: { type: 'string' },
   'cpu-prof': { type: 'string' },
   smoke: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
 } as const
 
 /** @throws UsageError saying what is wrong with the command line. */
-export function readOptions(args: readonly string[]): Options | { readonly kind: 'help' } {
-  const values = parse(args)
-  if (values.help) return { kind: 'help' }
+export function readOptions(args: readonly string[]): Options {
+  const values = readFlags(args, flags)
   const base = values.smoke ? smokeScale : canonicalScale
-  const soakMinutes = within('soak', values.soak, { min: 0.1, max: 1_440 })
+  const soakMinutes = readDecimal('soak', values.soak, { min: 0.1, max: 1_440 })
   const soak = soakMinutes === undefined ? base.soak : { ...base.soak, seconds: soakMinutes * 60 }
   return {
-    kind: 'run',
     mode: modeOf(args, values),
     scale: {
       ...base,
       soak,
-      rounds: within('rounds', values.rounds, { min: 1, max: 99 }) ?? base.rounds,
-      seconds: within('seconds', values.seconds, { min: 0.1, max: 600 }) ?? base.seconds,
+      rounds: readWholeNumber('rounds', values.rounds, { min: 1, max: 99 }) ?? base.rounds,
+      seconds: readDecimal('seconds', values.seconds, { min: 0.1, max: 600 }) ?? base.seconds,
     },
     only: values.only?.split(',').filter((part) => part !== '') ?? [],
     profileFolder: values['cpu-prof'],
   }
 }
 
-function modeOf(args: readonly string[], values: ReturnType<typeof parse>): Options['mode'] {
+function modeOf(
+  args: readonly string[],
+  values: { readonly smoke: boolean; readonly soak?: string },
+): Options['mode'] {
   if (values.smoke) return 'smoke'
   if (values.soak !== undefined) return 'soak'
   return args.length === 0 ? 'canonical' : 'trial'
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: optionNames, strict: true }).values
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
-}
-
-function within(
-  name: string,
-  written: string | undefined,
-  { min, max }: { readonly min: number; readonly max: number },
-): number | undefined {
-  if (written === undefined) return undefined
-  const value = Number(written)
-  if (written.trim() !== '' && value >= min && value <= max) return value
-  throw new UsageError(`--${name}: expected a number from ${min} to ${max}, got '${written}'`)
 }

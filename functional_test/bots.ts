@@ -1,7 +1,7 @@
 import type { Client } from './client.ts'
 import { usersSchema } from './contract.ts'
 import { characterOf } from './personas.ts'
-import { createRandom } from './random.ts'
+import { createRandom } from '../test/support/random.ts'
 import type { Bot } from './run.ts'
 import { SetupError } from './setup-error.ts'
 

@@ -1,5 +1,6 @@
+import { runCommand, unusableExitCode } from '../scripts/command-line.ts'
 import { printFindings, printTables } from './report.ts'
-import { readOptions, usage, UsageError, type Options } from './options.ts'
+import { readOptions, usage } from './options.ts'
 import { writeReport } from './report-files.ts'
 import { runOn } from './session.ts'
 import { SetupError } from './setup-error.ts'
@@ -9,29 +10,20 @@ import { SetupError } from './setup-error.ts'
  * HTTP contract and nothing else.
  */
 
-const exitCodes = { holds: 0, violated: 1, unusable: 2 } as const
+const exitCodes = { holds: 0, violated: 1, unusable: unusableExitCode } as const
 
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
   try {
-    const options = readOptions(process.argv.slice(2), process.env)
-    if (options.kind === 'help') {
-      print(usage)
-      return exitCodes.holds
-    }
-    return await run(options)
+    return await run(args)
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${error.message}\n\n${usage}`)
-    } else if (error instanceof SetupError) {
-      console.error(error.message)
-    } else {
-      throw error
-    }
+    if (!(error instanceof SetupError)) throw error
+    console.error(error.message)
     return exitCodes.unusable
   }
 }
 
-async function run(options: Options): Promise<number> {
+async function run(args: readonly string[]): Promise<number> {
+  const options = readOptions(args, process.env)
   print(`seed ${options.seed} (repeat the personas with --seed ${options.seed})`)
   const { summary, output } = await runOn(options, print)
   print(`\n${printTables(summary)}\n\n${printFindings(summary)}`)
@@ -48,4 +40,4 @@ function print(text: string): void {
   console.log(text)
 }
 
-process.exitCode = await main()
+await runCommand({ usage, run: main })

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { readOptions, UsageError, type Options } from './options.ts'
+import { UsageError } from '../scripts/command-line.ts'
+import { readOptions, type Options } from './options.ts'
 
 const noEnvironment = {}
 
 function read(commandLine: string, environment: Record<string, string> = noEnvironment): Options {
-  const options = readOptions(commandLine.split(' ').filter(Boolean), environment)
-  if (options.kind === 'help') throw new Error('asked for help')
-  return options
+  return readOptions(commandLine.split(' ').filter(Boolean), environment)
 }
 
 const hostTarget = {
@@ -65,10 +64,6 @@ test('a report goes into the folder that is named', () => {
 test('a seed is made up when none is given', () => {
   expect(read('--seed 42').seed).toBe(42)
   expect(read('').seed).toBeGreaterThanOrEqual(0)
-})
-
-test('help is help, whatever else is there', () => {
-  expect(readOptions(['--help', '--bots', 'many'], noEnvironment)).toEqual({ kind: 'help' })
 })
 
 describe('refused, with a reason', () => {

@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { readFlags, readWholeNumber, UsageError, type Bounds } from '../scripts/command-line.ts'
+import { randomSeed, seedMax } from '../test/support/random.ts'
 
 /** The sale to race for: one that exists, or one this run makes on a server of its own. */
 export type Target =
@@ -22,18 +22,12 @@ export const brokers = ['embedded', 'nsq'] as const
 export type Broker = (typeof brokers)[number]
 
 export interface Options {
-  readonly kind: 'run'
   readonly target: Target
   readonly bots: number
   readonly seed: number
   readonly timeoutSeconds: number
   /** Folder for `report.json` and `report.html`. */
   readonly reportFolder: string | null
-}
-
-/** The command line cannot be used; `message` says why. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
 }
 
 export const usage = `Usage: npm run functional-test -- [flags]
@@ -70,7 +64,7 @@ A running host:
 Exit code: 0 every invariant holds, 1 one is violated, 2 wrong usage or the run could not begin,
 130 interrupted.`
 
-const optionNames = {
+const flagTypes = {
   host: { type: 'string' },
   'flash-sale': { type: 'string' },
   product: { type: 'string' },
@@ -83,7 +77,6 @@ const optionNames = {
   'api-nodes': { type: 'string' },
   stock: { type: 'string' },
   'hold-seconds': { type: 'string' },
-  help: { type: 'boolean' },
 } as const
 
 const ownProgramFlags = ['broker', 'api-nodes', 'stock', 'hold-seconds'] as const
@@ -105,35 +98,24 @@ const aliases: Readonly<Record<string, string>> = {
   productid: 'product',
 }
 
-type Flags = Partial<Record<Exclude<keyof typeof optionNames, 'help'>, string>>
+type Flags = Partial<Record<keyof typeof flagTypes, string>>
 
 /** @throws UsageError saying what is wrong with the command line. */
 export function readOptions(
   commandLine: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): Options | { readonly kind: 'help' } {
-  const { help, ...flags } = parse(commandLine)
-  if (help === true) return { kind: 'help' }
+): Options {
+  const flags: Flags = readFlags(commandLine.map(doubleDashed), flagTypes)
   const botsDefault = flags.host === undefined ? ownProgramBots : hostBots
   const bots = integer(flags, 'bots', { min: 1, max: botsMax }) ?? botsDefault
   const target = targetOf(flags, bots, environment['ADMIN_TOKEN'])
   return {
-    kind: 'run',
     target,
     bots,
-    seed: integer(flags, 'seed', { min: 0, max: 0xffff_ffff }) ?? randomInt(0x1_0000_0000),
+    seed: integer(flags, 'seed', { min: 0, max: seedMax }) ?? randomSeed(),
     timeoutSeconds:
       integer(flags, 'timeout', { min: 1, max: 3600 }) ?? (target.kind === 'host' ? 600 : 180),
     reportFolder: folderOf(flags.report),
-  }
-}
-
-function parse(commandLine: readonly string[]): Flags & { readonly help?: boolean } {
-  try {
-    const args = commandLine.map(doubleDashed)
-    return parseArgs({ args, options: optionNames, strict: true }).values
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
   }
 }
 
@@ -213,18 +195,6 @@ function originOf(host: string): string {
   return url.href.replace(/\/$/, '')
 }
 
-function integer(
-  flags: Flags,
-  name: keyof Flags,
-  { min, max }: { readonly min: number; readonly max: number },
-): number | undefined {
-  const written = flags[name]
-  if (written === undefined) return undefined
-  const value = /^\d{1,16}$/.test(written) ? Number(written) : Number.NaN
-  if (!(value >= min && value <= max)) {
-    throw new UsageError(
-      `--${name}: expected a whole number from ${min} to ${max}, got '${written}'`,
-    )
-  }
-  return value
+function integer(flags: Flags, name: keyof Flags, bounds: Bounds): number | undefined {
+  return readWholeNumber(name, flags[name], bounds)
 }

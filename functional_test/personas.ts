@@ -1,4 +1,4 @@
-import { createRandom } from './random.ts'
+import { createRandom } from '../test/support/random.ts'
 
 /** What a bot does once it has a unit, with how many in a hundred do it. */
 const personaWeights = {
@@ -31,19 +31,19 @@ export interface Character {
 export function characterOf(seed: number, bot: number): Character {
   const random = createRandom(seed, bot)
   return {
-    persona: weighted(random.next()),
-    clicks: pick(random.next(), [
+    persona: weighted(random()),
+    clicks: pick(random(), [
       ['twice', 0.2],
       ['again', 0.1],
       ['once', 0.7],
     ]),
-    quantity: pick(random.next(), [
+    quantity: pick(random(), [
       [1, 0.85],
       [2, 0.1],
       [3, 0.05],
     ]),
-    returnsWith: random.next() < 0.5 ? 'same key' : 'fresh key',
-    comesBack: random.next() < 0.7 ? 'when stock does' : 'again and again',
+    returnsWith: random() < 0.5 ? 'same key' : 'fresh key',
+    comesBack: random() < 0.7 ? 'when stock does' : 'again and again',
   }
 }
 

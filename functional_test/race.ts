@@ -1,3 +1,4 @@
+import { drawInteger } from '../test/support/random.ts'
 import { addToCart, type Told } from './add-to-cart.ts'
 import { checkCart } from './cart-look.ts'
 import type { Persona } from './personas.ts'
@@ -79,7 +80,7 @@ async function live(run: Run, bot: Bot, told: Told, struggle: Struggle): Promise
       return shop(run, bot, { told, persona: bot.character.persona, struggle })
     case 'refused':
       await struggle.raceSettled
-      await pause(bot.random.integer(lookSpreadMs))
+      await pause(drawInteger(bot.random, lookSpreadMs))
       await checkCart(run, bot)
       if (!finalRefusals.has(told.code)) await comeBack(run, bot, struggle)
       return
@@ -132,12 +133,12 @@ async function nextTime(bot: Bot, watch: StockWatch): Promise<'try' | 'over'> {
   switch (bot.character.comesBack) {
     case 'when stock does': {
       const chance = await watch.nextChance(now())
-      await pause(bot.random.integer(returnPauseMsMax))
+      await pause(drawInteger(bot.random, returnPauseMsMax))
       return chance === 'over' ? 'over' : 'try'
     }
     case 'again and again': {
       const spread = impatientPauseMsMax - impatientPauseMsMin
-      await pause(impatientPauseMsMin + bot.random.integer(spread))
+      await pause(impatientPauseMsMin + drawInteger(bot.random, spread))
       return watch.isOver() ? 'over' : 'try'
     }
   }

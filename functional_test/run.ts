@@ -2,7 +2,7 @@ import type { Client } from './client.ts'
 import type { Crowd } from './crowd.ts'
 import type { History, Loss } from './history.ts'
 import type { Character } from './personas.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../test/support/random.ts'
 
 /** What every step of a run shares. */
 export interface Run {

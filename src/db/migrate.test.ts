@@ -8,6 +8,7 @@ import { createTemporaryFolder, type TemporaryFolder } from '../../test/support/
 import { all, run, type Database } from './database.ts'
 import { migrate, MigrationError, migrationStatus, readMigrations } from './migrate.ts'
 import { openSqlite } from './sqlite/sqlite-database.ts'
+import { testRandom } from '../../test/support/seed.ts'
 
 let folder: TemporaryFolder
 let opened: Database[]
@@ -27,7 +28,7 @@ afterEach(async () => {
 const databasePath = (): string => join(folder.path, 'test.db')
 
 function open(): Database {
-  const each = openSqlite({ path: databasePath(), clock: systemClock, random: Math.random })
+  const each = openSqlite({ path: databasePath(), clock: systemClock, random: testRandom() })
   opened.push(each)
   return each
 }

@@ -7,6 +7,7 @@ import { createTemporaryFolder, type TemporaryFolder } from '../../test/support/
 import type { Database } from './database.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { openSqlite } from './sqlite/sqlite-database.ts'
+import { testRandom } from '../../test/support/seed.ts'
 
 /** A file of an older version, with rows, brought to this one. */
 let folder: TemporaryFolder
@@ -16,7 +17,7 @@ let raw: SqliteDatabase
 beforeEach(() => {
   folder = createTemporaryFolder()
   const path = join(folder.path, 'old.db')
-  database = openSqlite({ path, clock: systemClock, random: Math.random })
+  database = openSqlite({ path, clock: systemClock, random: testRandom() })
   raw = new Sqlite(path)
 })
 

@@ -15,6 +15,7 @@ import {
 import { createPlainCodec, createSignedCodec } from './envelope.ts'
 import { isForOtherProduct, type AddToCart } from './messages.ts'
 import { testId } from '../../test/support/database-fixture.ts'
+import { testSeed } from '../../test/support/seed.ts'
 
 const key = { id: 'k1', secret: 'secret-of-the-tests-1' }
 const newKey = { id: 'k2', secret: 'secret-of-the-tests-2' }
@@ -70,6 +71,7 @@ describe.each([
     const bytes = fc.uint8Array({ maxLength: 400 })
     fc.assert(
       fc.property(bytes, (noise) => !each.open('add_to_cart', topic, Buffer.from(noise)).readable),
+      { seed: testSeed },
     )
   })
 

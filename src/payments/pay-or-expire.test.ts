@@ -16,7 +16,9 @@ import {
   type PaymentFixture,
 } from '../../test/support/payment-fixture.ts'
 import type { Offer } from '../../test/support/sale-fixture.ts'
-import { createRandom, pick, takeTurns, type Step } from '../../test/support/turns.ts'
+import { createRandom, pick } from '../../test/support/random.ts'
+import { testSeed } from '../../test/support/seed.ts'
+import { takeTurns, type Step } from '../../test/support/turns.ts'
 import { createPaymentSettlement } from './pay.ts'
 import type { PaymentProvider } from './provider.ts'
 
@@ -25,7 +27,6 @@ import type { PaymentProvider } from './provider.ts'
  * everything that can happen is an order of transactions and provider calls; a seed draws one per round.
  * `HOLDFAST_SEED=… npx vitest run src/payments/pay-or-expire.test.ts` repeats a run.
  */
-const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const holdSeconds = 86_400
 const holdMs = holdSeconds * 1000
 const metrics = createMetrics()
@@ -38,7 +39,7 @@ let random: () => number
 beforeEach(async () => {
   fixture = await openPaymentFixture()
   second = fixture.openAgain()
-  random = createRandom(seed)
+  random = createRandom(testSeed)
 })
 
 afterEach(async () => {
@@ -188,7 +189,7 @@ function contradiction({ told, status, captured }: Outcome): string | undefined 
   return undefined
 }
 
-describe(`paying in the millisecond of the due date (seed ${seed})`, () => {
+describe(`paying in the millisecond of the due date (seed ${testSeed})`, () => {
   const rounds = 2_000
   const roundsPerChunk = 200
 
@@ -221,7 +222,7 @@ describe(`paying in the millisecond of the due date (seed ${seed})`, () => {
   }, 120_000)
 })
 
-describe(`checking out in the millisecond in which the hold ends (seed ${seed})`, () => {
+describe(`checking out in the millisecond in which the hold ends (seed ${testSeed})`, () => {
   const rounds = 500
 
   it(`gives an invoice or an empty cart, and each unit ends once: ${rounds} rounds`, async () => {

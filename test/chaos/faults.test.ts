@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRandom } from '../../functional_test/random.ts'
+import { createRandom } from '../support/random.ts'
 import { drawFault } from './faults.ts'
 
 const draw = (seed: number, count: number): readonly string[] => {

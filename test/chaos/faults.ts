@@ -1,5 +1,5 @@
 import { request } from 'undici'
-import type { Random } from '../../functional_test/random.ts'
+import { drawInteger, type Random } from '../support/random.ts'
 import { pause } from '../../functional_test/time.ts'
 import { Sqlite, type SqliteDatabase } from '../../src/db/sqlite/driver.ts'
 import type { Part } from './part.ts'
@@ -123,8 +123,8 @@ function ofPart(victim: Victim, find: (shop: Shop) => Part): readonly Kind[] {
 
 /** The next fault the seed has in store. */
 export function drawFault(random: Random): Fault {
-  const { msMin, msMax, ...kind } = kinds[random.integer(kinds.length)]!
-  return { ...kind, lastsMs: msMin + random.integer(msMax - msMin + 1) }
+  const { msMin, msMax, ...kind } = kinds[drawInteger(random, kinds.length)]!
+  return { ...kind, lastsMs: msMin + drawInteger(random, msMax - msMin + 1) }
 }
 
 const lockRetryMs = 5

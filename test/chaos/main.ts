@@ -1,22 +1,19 @@
 import type { Finding } from '../../functional_test/judgement.ts'
 import { SetupError } from '../../functional_test/setup-error.ts'
 import { now } from '../../functional_test/time.ts'
-import { readOptions, usage, UsageError, type Options } from './options.ts'
+import { runCommand, unusableExitCode } from '../../scripts/command-line.ts'
+import { readOptions, usage, type Options } from './options.ts'
 import { run } from './run.ts'
 
 /** The process: command line in, what happens and a verdict out, exit codes. */
-const exitCodes = { holds: 0, violated: 1, unusable: 2 } as const
+const exitCodes = { holds: 0, violated: 1, unusable: unusableExitCode } as const
 
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
   try {
-    const options = readOptions(process.argv.slice(2))
-    if (options.kind === 'run') return await judged(options)
-    console.log(usage)
-    return exitCodes.holds
+    return await judged(readOptions(args))
   } catch (error) {
-    if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`)
-    else if (error instanceof SetupError) console.error(error.message)
-    else throw error
+    if (!(error instanceof SetupError)) throw error
+    console.error(error.message)
     return exitCodes.unusable
   }
 }
@@ -47,4 +44,4 @@ function lineOf({ id, title, violations, measured, examples }: Finding): string 
   return lines.join('\n            ')
 }
 
-process.exitCode = await main()
+await runCommand({ usage, run: main })

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
-import { readOptions, UsageError } from './options.ts'
+import { UsageError } from '../../scripts/command-line.ts'
+import { readOptions } from './options.ts'
 
-it.each(['0', '2147483648'])('a seed of %s can be given', (seed) => {
+it.each(['0', '4294967295'])('a seed of %s can be given', (seed) => {
   expect(readOptions(['--seed', seed])).toMatchObject({ seed: Number(seed) })
 })
 
-it.each(['-1', '1.5', 'one', '2147483649', ''])('a seed of “%s” cannot', (seed) => {
+it.each(['-1', '1.5', 'one', '4294967296', ''])('a seed of “%s” cannot', (seed) => {
   expect(() => readOptions([`--seed=${seed}`])).toThrow(UsageError)
 })
 

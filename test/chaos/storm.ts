@@ -1,4 +1,4 @@
-import { createRandom } from '../../functional_test/random.ts'
+import { createRandom, drawInteger } from '../support/random.ts'
 import { now, pause } from '../../functional_test/time.ts'
 import { drawFault, type Fault, type Victim } from './faults.ts'
 import type { Shop } from './shop.ts'
@@ -26,7 +26,7 @@ export async function storm(shop: Shop, options: StormOptions): Promise<number> 
   let count = 0
   while (now() < endsAt) {
     const fault = drawFault(random)
-    const patienceMs = pauseMsMin + random.integer(pauseMsMax - pauseMsMin)
+    const patienceMs = pauseMsMin + drawInteger(random, pauseMsMax - pauseMsMin)
     await under.get(fault.victim)
     count += 1
     under.set(fault.victim, suffer(shop, fault, say))

@@ -18,6 +18,7 @@ import { checkOut, pay } from '../support/shopping.ts'
 import { program, startProcess, untilReady, type TestProcess } from '../support/start-process.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
+import { testRandom } from '../support/seed.ts'
 
 /** Faults of the database, GUARANTEES F11 and F21, with real processes. */
 let folder: TemporaryFolder
@@ -130,7 +131,7 @@ describe('migrations', () => {
   const rows = 100_000
 
   async function makeOldDatabase(): Promise<void> {
-    const old = openSqlite({ path: databasePath(), clock: systemClock, random: Math.random })
+    const old = openSqlite({ path: databasePath(), clock: systemClock, random: testRandom() })
     await migrate(old, migrations.slice(0, 1), 5)
     await old.close()
   }
@@ -141,7 +142,7 @@ describe('migrations', () => {
     const sale = await createSale(one.call, { stock: 1 })
     const [shopper] = await createShoppers(other.call, 1)
     expect((await buy(one.call, sale, shopper!)).outcome).toBe('held')
-    const database = openSqlite({ path: databasePath(), clock: systemClock, random: Math.random })
+    const database = openSqlite({ path: databasePath(), clock: systemClock, random: testRandom() })
     expect(await migrate(database, migrations, 6)).toEqual([])
     await database.close()
     await expectAuditClean(other.call)

@@ -11,12 +11,12 @@ import { createSale, createShopper, createShoppers } from '../support/sale.ts'
 import { checkOut, hold, invoiced, pay } from '../support/shopping.ts'
 import { startProcess, untilReady, type TestProcess } from '../support/start-process.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
-import { createRandom } from '../support/turns.ts'
+import { createRandom } from '../support/random.ts'
+import { testSeed } from '../support/seed.ts'
 import { until } from '../support/until.ts'
 import { warn } from '../support/warn.ts'
 
 /** F12 and the power cut: the disk under a real process. Mounting needs root and Linux. */
-const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 function sayLoudly(what: string, { lacks }: Lack): string {
   const text = `SKIPPED, NOT TESTED: ${what} needs ${lacks}`
@@ -155,7 +155,7 @@ function readLedger(path: string): readonly { invoice: string; status: string }[
   }
 }
 
-describe(`a power cut (seed ${seed})`, () => {
+describe(`a power cut (seed ${testSeed})`, () => {
   const rounds = 4
   const atOnce = 20
   const lanes = 5
@@ -192,7 +192,7 @@ describe(`a power cut (seed ${seed})`, () => {
   }
 
   async function cutAgainAndAgain(disk: FragileDisk): Promise<void> {
-    const random = createRandom(seed)
+    const random = createRandom(testSeed)
     const scene = await openPaymentScene(disk.path)
     const { shop, pay: payAs, statusOf, query } = scene
     try {

@@ -9,11 +9,11 @@ import {
 import { createSale } from '../support/sale.ts'
 import { invoiced } from '../support/shopping.ts'
 import { testAdminToken } from '../support/start-app.ts'
-import { createRandom, pick } from '../support/turns.ts'
+import { createRandom, pick } from '../support/random.ts'
+import { testSeed } from '../support/seed.ts'
 import { until } from '../support/until.ts'
 
 /** F16: the program and the provider as two processes, and two sets of books that must agree at the end. */
-const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 /** They wait most of the time, so they wait together. */
 const inScene = (title: string, play: (scene: PaymentScene) => Promise<void>): void => {
@@ -28,7 +28,7 @@ const inScene = (title: string, play: (scene: PaymentScene) => Promise<void>): v
   })
 }
 
-describe(`F16: the provider (seed ${seed})`, () => {
+describe(`F16: the provider (seed ${testSeed})`, () => {
   inScene(
     'is asked, never guessed at: who authorised is paid, who did not is not',
     async ({ shop, simulator, buy, statusOf, untilSettled }) => {
@@ -123,7 +123,7 @@ describe(`F16: the provider (seed ${seed})`, () => {
     async ({ shop, pay, statusOf, query, killAndRestart, untilSettled }) => {
       const operations = (): number =>
         Number(query('provider', 'select count(*) as count from operations')[0]?.['count'])
-      const random = createRandom(seed)
+      const random = createRandom(testSeed)
       const sale = await createSale(shop().call, { stock: 100 })
       const methods = [
         'pm_ok',

@@ -7,18 +7,18 @@ import { expectAuditClean, readStock } from '../support/expectations.ts'
 import type { Answer } from '../support/http.ts'
 import { createSale, createShopper, createShoppers, type TestShopper } from '../support/sale.ts'
 import { checkOut, hold, invoiceIdOf, pay } from '../support/shopping.ts'
-import { createRandom } from '../support/turns.ts'
+import { createRandom } from '../support/random.ts'
+import { testSeed } from '../support/seed.ts'
 import { until } from '../support/until.ts'
 
 const nsqdBinary = await requireNsqd()
-const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const random = createRandom(seed)
+const random = createRandom(testSeed)
 const racers = 500
 const holdSeconds = 5
 const atOnce = 50
 
 /** What shoppers do, GUARANTEES F15 and F17, to two API nodes and a worker over a real nsqd. */
-describe.skipIf(nsqdBinary === undefined)(`two API nodes and a worker (seed ${seed})`, () => {
+describe.skipIf(nsqdBinary === undefined)(`two API nodes and a worker (seed ${testSeed})`, () => {
   async function inCluster(play: (cluster: Cluster) => Promise<void>): Promise<void> {
     const cluster = await startCluster({ nsqdBinary: nsqdBinary ?? '', apis: 2 })
     try {

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readFlags, runCommand, UsageError } from '../../scripts/command-line.ts'
 import { mutants } from './list.ts'
 import { editsOf, misfit, type Mutant } from './mutant.ts'
 import { runSuites } from './run-suites.ts'
@@ -13,14 +13,18 @@ import { tryMutant, type Trial } from './trial.ts'
  * Exit code 0 when every one was missed; 1 when a mutant survived or could not be tried; 2 when
  * the suites are red without any, or the command line cannot be used. It works on copies; the working tree is only read.
  */
-const usage = `usage: npm run mutants [-- --only id,id] [--list]`
+const usage = `Usage: npm run mutants [-- flags]
+
+  --only <id,id>  these mutants, by their ids; all of them without it
+  --list          print what each takes out and what breaks, and try none
+  --help          this text
+
+Exit code: 0 every mutant was killed, 1 one survived or could not be tried, 2 wrong usage or the suites
+are red without any.`
+
+const flags = { only: { type: 'string' }, list: { type: 'boolean', default: false } } as const
 
 const root = join(import.meta.dirname, '..', '..')
-/** The command line cannot be used; `message` says why. */
-class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
 /** Two cores; a suite is mostly one. */
 const lanesMax = 2
 const baselineTimeoutMs = 300_000
@@ -30,8 +34,8 @@ const interruptions = [
   ['SIGTERM', 143],
 ] as const
 
-async function main(): Promise<number> {
-  const { only, list } = parse()
+async function main(args: readonly string[]): Promise<number> {
+  const { only, list } = readFlags(args, flags)
   const chosen = choose(only)
   if (list) {
     for (const mutant of chosen) console.log(describe(mutant))
@@ -43,15 +47,6 @@ async function main(): Promise<number> {
   })
   for (const line of misfits) console.error(line)
   return misfits.length > 0 ? 1 : tryAll(chosen)
-}
-
-function parse(): { readonly only?: string; readonly list: boolean } {
-  const options = { only: { type: 'string' }, list: { type: 'boolean', default: false } } as const
-  try {
-    return parseArgs({ options }).values
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
 }
 
 function describe(mutant: Mutant): string {
@@ -147,10 +142,4 @@ function summarize(trials: readonly Trial[], seconds: number): number {
   return failed.length === 0 ? 0 : 1
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(`${error.message}\n\n${usage}`)
-  process.exitCode = 2
-}
+await runCommand({ usage, run: main })

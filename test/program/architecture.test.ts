@@ -99,6 +99,16 @@ describe('the layers', () => {
     expect(all.filter((file) => isForTests(file) && !reached.has(file))).toEqual([])
   })
 
+  it.each([
+    ['functional_test', /^(functional_test|test\/support\/processes)\//, []],
+    ['test/chaos', /^test\/chaos\//, ['src/db/sqlite/driver.ts']],
+  ])('lets the black box %s reach nothing of src', (_, from, allowed) => {
+    const reached = reachableFrom(harnesses.filter((file) => from.test(file)))
+    expect(reached.size).toBeGreaterThan(10)
+    const inside = [...reached].filter((file) => file.startsWith('src/'))
+    expect(inside).toEqual(allowed)
+  })
+
   it('ships nothing that is only for tests', () => {
     const shipped = reachableFrom(['src/main.ts'])
     expect([...shipped].filter(isForTests)).toEqual([])

@@ -4,7 +4,7 @@ import {
   addToCartResultTopic,
   stockReleasedTopic,
 } from '../../src/messaging/topics.ts'
-import { pick } from '../support/turns.ts'
+import { pick } from '../support/random.ts'
 import type { Bank } from './bank.ts'
 import type { BrokerHost } from './broker-host.ts'
 import type { Cluster } from './cluster.ts'

@@ -1,4 +1,5 @@
-import { readOptions, usage, UsageError, type Options } from './options.ts'
+import { runCommand } from '../../scripts/command-line.ts'
+import { readOptions, usage } from './options.ts'
 import { describeFailure } from './report.ts'
 import { simulate } from './run.ts'
 
@@ -7,7 +8,8 @@ import { simulate } from './run.ts'
  */
 const progressEveryMs = 10_000
 
-async function main({ seed: firstSeed, runs, steps }: Options): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const { seed: firstSeed, runs, steps } = readOptions(args)
   const startedAt = performance.now()
   const perSecond = (done: number): string =>
     ((done / (performance.now() - startedAt)) * 1_000).toFixed(1)
@@ -32,12 +34,4 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-try {
-  const options = readOptions(process.argv.slice(2))
-  if (options.kind === 'help') say(usage)
-  else process.exitCode = await main(options)
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  process.stderr.write(`${error.message}\n\n${usage}\n`)
-  process.exitCode = 2
-}
+await runCommand({ usage, run: main })

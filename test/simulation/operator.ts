@@ -1,4 +1,4 @@
-import { pick } from '../support/turns.ts'
+import { pick } from '../support/random.ts'
 import type { HttpAnswer, HttpCall } from './http-entry.ts'
 import { adminToken, type Cluster } from './cluster.ts'
 import type { ProductPlan } from './plan.ts'

@@ -1,8 +1,7 @@
-import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { readFlags, readWholeNumber } from '../../scripts/command-line.ts'
+import { randomSeed, seedMax } from '../support/random.ts'
 
 export interface Options {
-  readonly kind: 'run'
   /** The seed of the first run; each further run takes the next number. */
   readonly seed: number
   readonly runs: number
@@ -10,13 +9,7 @@ export interface Options {
   readonly steps: 'all' | 'last'
 }
 
-/** Thrown for a command line that cannot be used; `message` gives the reason. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
 const runsDefault = 1_000
-const seedMax = 2 ** 31
 
 export const usage = `Usage: npm run simulate [-- flags]
 
@@ -33,45 +26,23 @@ was told is compared with what is there. A seed decides all of it.
 Exit code: 0 everything held, 1 something did not (its seed, what, and the last steps are printed),
 2 wrong usage.`
 
-const optionNames = {
+const flags = {
   runs: { type: 'string' },
   seed: { type: 'string' },
   trace: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
 } as const
 
 /**
  * Reads the command line.
  * @throws UsageError with what is wrong in it.
  */
-export function readOptions(args: readonly string[]): Options | { readonly kind: 'help' } {
-  const { help, trace, ...numbers } = parse(args)
-  if (help) return { kind: 'help' }
-  const seed = within('seed', numbers.seed, { min: 0, max: seedMax })
-  const runs = within('runs', numbers.runs, { min: 1, max: 100_000_000 })
+export function readOptions(args: readonly string[]): Options {
+  const { trace, ...numbers } = readFlags(args, flags)
+  const seed = readWholeNumber('seed', numbers.seed, { min: 0, max: seedMax })
+  const runs = readWholeNumber('runs', numbers.runs, { min: 1, max: 100_000_000 })
   return {
-    kind: 'run',
-    seed: seed ?? randomInt(seedMax),
+    seed: seed ?? randomSeed(),
     runs: runs ?? (seed === undefined ? runsDefault : 1),
     steps: trace ? 'all' : 'last',
   }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: optionNames, strict: true }).values
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
-}
-
-function within(
-  name: string,
-  written: string | undefined,
-  { min, max }: { readonly min: number; readonly max: number },
-): number | undefined {
-  if (written === undefined) return undefined
-  const value = Number(written)
-  if (/^\d+$/.test(written) && value >= min && value <= max) return value
-  throw new UsageError(`--${name}: expected a number from ${min} to ${max}, got '${written}'`)
 }

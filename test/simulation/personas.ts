@@ -1,4 +1,4 @@
-import { pick } from '../support/turns.ts'
+import { pick } from '../support/random.ts'
 import { bodyOf, type Told } from './history.ts'
 import type { Shopper } from './shopper.ts'
 

@@ -1,4 +1,4 @@
-import { createRandom, pick } from '../support/turns.ts'
+import { createRandom, pick } from '../support/random.ts'
 
 /**
  * The parameters of a run, drawn from its seed: processes, products, shoppers, and how often each

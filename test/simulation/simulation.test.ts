@@ -2,18 +2,18 @@ import { describe, expect, it } from 'vitest'
 import { crashPoints, noFaults } from './plan.ts'
 import { describeFailure } from './report.ts'
 import { simulate } from './run.ts'
+import { testSeed } from '../support/seed.ts'
 
 /** Each has the next seed; `npm run simulate -- --runs 10000` does more. */
-const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const runs = Number(process.env['HOLDFAST_SIMULATIONS'] ?? 200)
 
-describe(`the whole system in a storm (${runs} seeds from ${seed})`, () => {
+describe(`the whole system in a storm (${runs} seeds from ${testSeed})`, () => {
   const happened = new Set<string>()
   let played = 0
 
   it('keeps every promise, and everything is settled when the storm is over', async () => {
     for (let count = 0; count < runs; count += 1) {
-      const result = await simulate(seed + count)
+      const result = await simulate(testSeed + count)
       if (result.violations.length > 0) throw new Error(describeFailure(result))
       for (const kind of result.happened) happened.add(kind)
       played += 1

@@ -4,6 +4,7 @@ import { createNsqBroker } from '../../src/broker/nsq/nsq-broker.ts'
 import { systemClock } from '../../src/clock.ts'
 import { createLogger } from '../../src/logger.ts'
 import { until } from './until.ts'
+import { testRandom } from './seed.ts'
 
 /**
  * Publishes every message of a topic twice more, as first deliveries and in another order: what nsqd
@@ -28,7 +29,7 @@ export async function startCopier(nsqd: NsqProcess, topic: string): Promise<Copi
     lookupdHttpAddresses: [],
     clock: systemClock,
     logger: createLogger('silent', {}),
-    random: Math.random,
+    random: testRandom(),
   })
   const seen = new Map<string, Buffer>()
   await broker.start()

@@ -7,6 +7,7 @@ import { newUuid } from '../../src/ids.ts'
 import { createLogger, type Logger } from '../../src/logger.ts'
 import { createCall, type Call } from './http.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
+import { testRandom } from './seed.ts'
 
 /** The whole program in this process, on a free port, with its files in a temporary folder. */
 export interface TestApp {
@@ -52,7 +53,7 @@ export async function startApp({
   const holdfast = createHoldfast(config, {
     clock: clock ?? systemClock,
     newId: newUuid,
-    random: Math.random,
+    random: testRandom(),
     logger: logger ?? createLogger(config.logLevel, {}),
     defer: setImmediate,
   })

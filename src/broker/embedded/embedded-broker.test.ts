@@ -5,6 +5,7 @@ import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { describeBroker } from '../broker.contract.ts'
 import { BrokerUnavailableError, type Message } from '../broker.ts'
 import { createEmbeddedBroker, type EmbeddedBrokerOptions } from './embedded-broker.ts'
+import { testRandom } from '../../../test/support/seed.ts'
 
 const logger = createLogger('silent', {})
 
@@ -13,7 +14,7 @@ describeBroker('embedded', () => {
   const broker = createEmbeddedBroker({
     clock: systemClock,
     logger,
-    random: Math.random,
+    random: testRandom(),
     messageTimeoutMs,
     drainTimeoutMs: 500,
     // Reordering is within the contract; a lost finish would make its counts a matter of luck.

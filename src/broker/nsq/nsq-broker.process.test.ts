@@ -18,6 +18,7 @@ import { BrokerUnavailableError, type Broker, type Message } from '../broker.ts'
 import { createNsqdHttp } from './http.ts'
 import { createTopicJanitor, deleteDeadResultTopics } from './topic-janitor.ts'
 import { createNsqBroker, type NsqBrokerOptions } from './nsq-broker.ts'
+import { testRandom } from '../../../test/support/seed.ts'
 
 const silent = createLogger('silent', {})
 const nsqdPath = await requireNsqd()
@@ -36,7 +37,7 @@ function createBroker(
     lookupdHttpAddresses: [],
     clock: systemClock,
     logger: silent,
-    random: Math.random,
+    random: testRandom(),
     ...options,
   })
 }

@@ -13,6 +13,7 @@ import {
 import { describeDatabase } from '../database.contract.ts'
 import { all, DatabaseUnavailableError, one, run, type Database } from '../database.ts'
 import { openSqlite } from './sqlite-database.ts'
+import { testRandom } from '../../../test/support/seed.ts'
 
 let folder: TemporaryFolder
 let path: string
@@ -30,7 +31,7 @@ afterEach(async () => {
 })
 
 function open(options: Partial<Parameters<typeof openSqlite>[0]> = {}): Database {
-  const database = openSqlite({ path, clock: systemClock, random: Math.random, ...options })
+  const database = openSqlite({ path, clock: systemClock, random: testRandom(), ...options })
   opened.push(database)
   return database
 }
