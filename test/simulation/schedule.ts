@@ -39,7 +39,7 @@ export interface ScheduleOptions {
 
 const lagMsMax = 20
 /**
- * So many steps may find nothing to do: the audit waits for the real event loop between two
+ * Up to this many steps may find nothing to do: the audit waits for the real event loop between two
  * queries.
  */
 const idleStepsMax = 100
