@@ -22,6 +22,7 @@ import { createPendingReplies } from './add-to-cart/pending-replies.ts'
 import { createPublisher } from './add-to-cart/publisher.ts'
 import { createRateLimit } from './http/rate-limit.ts'
 import type { AnyRoute } from './http/route.ts'
+import { createSharedPages } from './http/shared-pages.ts'
 import { adminActionRoutes } from './routes/admin-actions.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { cartRoutes } from './routes/cart.ts'
@@ -86,6 +87,7 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
   const lateReplies = createLateReplies({ ...options, maxAgeMs: config.addToCartMaxAgeMs })
   const publisher = createPublisher(broker, defer)
   const rateLimit = createRateLimit(config.addToCartUserRate, clock, options.shoppersMax)
+  const sharedPages = createSharedPages(options)
   const operatorActions = createOperatorActions(options)
   const shared = { ...options, operatorActions, catalog, lateReplies, rateLimit }
   const addToCart = createAddToCartHandler({ ...shared, gate, pendingReplies, publisher, nodeId })
@@ -93,8 +95,8 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
   return {
     routes: [
       ...(localIssuer === undefined ? [] : userRoutes({ ...shared, localIssuer })),
-      ...flashSaleRoutes(options),
-      ...productRoutes(options),
+      ...flashSaleRoutes({ sharedPages }),
+      ...productRoutes({ sharedPages }),
       ...cartRoutes({ ...shared, addToCart }),
       ...invoiceRoutes({ ...options, payHandler }),
       ...moneyRoutes({ ...shared, webhookSecrets: config.paymentWebhookSecrets }),

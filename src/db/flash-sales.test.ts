@@ -6,7 +6,6 @@ import {
   changeFlashSaleState,
   createFlashSale,
   findFlashSale,
-  listFlashSales,
   readUnfinishedSales,
   type AddProduct,
 } from './flash-sales.ts'
@@ -165,17 +164,6 @@ describe('putting a product into a sale', () => {
 })
 
 describe('looking at sales', () => {
-  it('lists them newest first, page by page, each with its own products', async () => {
-    const offers = [await fixture.sale(), await fixture.sale(), await fixture.sale()]
-    const page = (before: number) => fixture.read(listFlashSales({ before, limit: 2 }))
-    const first = await page(Number.MAX_SAFE_INTEGER)
-    const all = [...first, ...(await page(first.at(-1)?.id ?? 0))]
-    expect(all.map(({ id }) => id)).toEqual(offers.map(({ flashSaleId }) => flashSaleId).reverse())
-    expect(all.map(({ products }) => products.map(({ productId }) => productId))).toEqual(
-      offers.map(({ productId }) => [productId]).reverse(),
-    )
-  })
-
   it('follows those that run or come, paused ones too, and neither ended nor cancelled ones', async () => {
     const later = await emptySale(hourMs, 2 * hourMs)
     const running = await emptySale()

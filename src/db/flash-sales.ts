@@ -52,18 +52,6 @@ export function* findFlashSale(id: number): Script<FlashSaleRow | undefined> {
   return sale
 }
 
-const selectSales = `select ${saleColumns} from flash_sales where id < ? order by id desc limit ?`
-
-/** Newest first; `before` is the last id of the page before. */
-export function* listFlashSales(page: {
-  readonly before: number
-  readonly limit: number
-}): Script<readonly FlashSaleRow[]> {
-  return yield* withProducts(
-    yield* all<Omit<FlashSaleRow, 'products'>>(selectSales, page.before, page.limit),
-  )
-}
-
 const selectUnfinished = `
   select ${saleColumns} from flash_sales
   where ends_at > ? and state <> 'cancelled'

@@ -18,6 +18,8 @@ export const limits = {
   cartLinesMax: 100,
   productsPerSaleMax: 200,
   pageSizeMax: 200,
+  /** The public list shows this many of a sale; the sale by its id shows all. */
+  productsPerListedSaleMax: 20,
   pageSizeDefault: 50,
   usersPerBatchMax: 10_000,
   /** Balancers look every few seconds; whoever waits longer has another problem. */

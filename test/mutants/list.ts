@@ -1,6 +1,7 @@
 import { deliveryMutants } from './delivery.ts'
 import { endingMutants } from './ending.ts'
 import { holdingMutants } from './holding.ts'
+import { httpMutants } from './http.ts'
 import { lateMoneyMutants } from './late-money.ts'
 import type { Mutant } from './mutant.ts'
 import { operatorMutants } from './operators.ts'
@@ -19,5 +20,6 @@ export const mutants: readonly Mutant[] = [
   ...lateMoneyMutants,
   ...ownershipMutants,
   ...operatorMutants,
+  ...httpMutants,
   ...schemaMutants,
 ]

@@ -66,25 +66,40 @@ const signature = z
   .optional()
   .describe('`t=<epoch seconds>,v1=<hex>`: HMAC-SHA-256 of `<t>.<body>`, at most 5 minutes old')
 
-function requestParams({ params, query, idempotent, signed }: AnyRoute) {
+const ifNoneMatch = z
+  .string()
+  .optional()
+  .describe('The `ETag` of an answer that is known; 304 when it still holds')
+
+function requestParams({ params, query, idempotent, signed, conditional }: AnyRoute) {
   return {
     ...(params !== undefined && { path: params as z.ZodObject }),
     ...(query !== undefined && { query: query as z.ZodObject }),
     ...(idempotent === true && { header: z.object({ 'idempotency-key': idempotencyKey }) }),
+    ...(conditional === true && { header: z.object({ 'if-none-match': ifNoneMatch }) }),
     ...(signed === true && { header: z.object({ [signatureHeader]: signature }) }),
   }
 }
 
-function successes({ responses }: AnyRoute) {
-  return Object.fromEntries(
+const etag = {
+  etag: { description: 'For `If-None-Match`; weak', schema: { type: 'string' } },
+} as const
+
+function successes({ responses, conditional }: AnyRoute) {
+  const notModified = {
+    304: { description: 'The answer that is known still holds', headers: etag },
+  }
+  const described = Object.fromEntries(
     Object.entries(responses).map(([status, { description, schema }]) => [
       status,
       {
         description,
+        ...(conditional === true && { headers: etag }),
         ...(schema !== undefined && { content: content('application/json', schema) }),
       },
     ]),
   )
+  return { ...described, ...(conditional === true && notModified) }
 }
 
 /** The problems that a route has because of its method, its access and its key. */

@@ -23,6 +23,8 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly body?: ZodType<Body>
   /** Takes an Idempotency-Key and answers with it. A shopper's route makes one when there is none. */
   readonly idempotent?: true
+  /** Its answers carry an `ETag`, and `If-None-Match` is answered with 304. */
+  readonly conditional?: true
   /** The body is signed: the handler checks the bytes as they came. */
   readonly signed?: true
   readonly responses: Readonly<Record<number, ResponseDefinition>>
@@ -69,6 +71,8 @@ export interface RouteReply {
   readonly body?: unknown
   /** Sent as it is, with the content type of `headers`. */
   readonly text?: string
+  /** Sent as they are, likewise. */
+  readonly bytes?: Buffer
 }
 
 export type AnyRoute = RouteDefinition<unknown, unknown, unknown>
@@ -86,12 +90,39 @@ export function sendReply(response: Response, reply: RouteReply): void {
   // Not `response.set`, which adds a charset JSON has no use for: both entry points answer the same.
   const headers = { 'cache-control': 'no-store', ...spreadRetryAfter(reply.headers ?? {}) }
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (reply.bytes !== undefined) {
+    sendBytes(response, reply.bytes)
+    return
+  }
   if (reply.body === undefined) {
     response.end(reply.text)
     return
   }
   if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify(reply.body))
+}
+
+function sendBytes(response: Response, bytes: Buffer): void {
+  if (isKnown(response.req.headers['if-none-match'], String(response.getHeader('etag')))) {
+    response.statusCode = 304
+    response.removeHeader('content-type')
+    response.end()
+    return
+  }
+  response.setHeader('content-length', bytes.length)
+  response.end(bytes)
+}
+
+/**
+ * RFC 9110, 13.1.2: tags are compared weakly, and `*` is any. Not the `fresh` of Express, which takes a request's
+ * `Cache-Control: no-cache` for a wish not to be told 304; `fetch` adds it to every `If-None-Match`.
+ */
+function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false
+  if (ifNoneMatch.trim() === '*') return true
+  const opaque = etag.replace(/^W\//, '')
+  const known: readonly string[] = ifNoneMatch.match(/"[\x21\x23-\x7e\x80-\xff]*"/g) ?? []
+  return known.includes(opaque)
 }
 
 /** The Express handler of a route: who are you, is the input right, then the route's own code. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectProblem } from '../../../test/support/expect-problem.ts'
 import { createSale, createShopper } from '../../../test/support/sale.ts'
 import { hold } from '../../../test/support/shopping.ts'
-import { startApp, type TestApp } from '../../../test/support/start-app.ts'
+import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
 import * as schemas from './schemas.ts'
 
 let app: TestApp
@@ -44,7 +44,7 @@ describe('flash sales as everybody sees them', () => {
     }
   })
 
-  it('are listed newest first, page by page', async () => {
+  it('are listed newest first where all end at once, page by page', async () => {
     while (
       (await app.call('GET', '/v1/flash-sales?limit=200')).text.split('"serverTime"').length < 8
     ) {
@@ -61,6 +61,75 @@ describe('flash sales as everybody sees them', () => {
     } while (cursor !== null)
     expect(ids).toEqual([7, 6, 5, 4, 3, 2, 1])
   })
+
+  it('are listed while they are not over, and by status', async () => {
+    const past = { startsAt: '2020-01-01T00:00:00Z', endsAt: '2020-01-02T00:00:00Z', name: 'past' }
+    const made = await app.call('POST', '/v1/admin/flash-sales', {
+      token: testAdminToken,
+      body: past,
+    })
+    const ended = made.body['id']
+    const idsOf = async (query: string) => {
+      const { body } = await app.call('GET', `/v1/flash-sales?limit=200${query}`)
+      return (body as unknown as { items: { id: number }[] }).items.map(({ id }) => id)
+    }
+    expect(await idsOf('')).not.toContain(ended)
+    expect(await idsOf('&status=ended')).toEqual([ended])
+    expect(await idsOf('&status=active')).not.toContain(ended)
+    expect(await idsOf('&status=cancelled')).toEqual([])
+  })
+
+  it('are listed with their first 20 products each, and shown with all of them', async () => {
+    const { flashSaleId } = await createSale(app.call)
+    const token = testAdminToken
+    for (let count = 1; count < 21; count += 1) {
+      const product = { name: 'x', priceMinor: 1, currency: 'EUR', stock: 1 }
+      const { body } = await app.call('POST', '/v1/admin/products', { token, body: product })
+      const path = `/v1/admin/flash-sales/${flashSaleId}/products`
+      await app.call('POST', path, { token, body: { productId: body['id'] } })
+    }
+    const { body } = await app.call('GET', '/v1/flash-sales')
+    const { items } = body as unknown as {
+      items: { id: number; products: []; moreProducts: boolean }[]
+    }
+    const listed = items.find(({ id }) => id === flashSaleId)
+    expect([listed?.products.length, listed?.moreProducts]).toEqual([20, true])
+    const shown = await app.call('GET', `/v1/flash-sales/${flashSaleId}`)
+    expect((shown.body as unknown as { products: [] }).products).toHaveLength(21)
+  })
+
+  it.each(['flash-sales', 'flash-sales/%id', 'products/%id/stock'])(
+    'are not sent again to whoever has them: /v1/%s',
+    async (path) => {
+      const { flashSaleId, productId } = await createSale(app.call)
+      const id = path.startsWith('products') ? productId : flashSaleId
+      const url = `/v1/${path.replace('%id', String(id))}`
+      const ask = (tag: string, method = 'GET') =>
+        app.call(method, url, { headers: { 'if-none-match': tag } })
+      const known = await ask('"other"')
+      const etag = known.headers.get('etag') ?? ''
+      expect([known.status, etag]).toEqual([200, expect.stringMatching(/^W\/"/)])
+      expect(known.headers.get('cache-control')).toBe('public, max-age=1')
+      for (const tag of [
+        etag,
+        etag.slice(2),
+        `"other", ${etag}`,
+        `"other",${etag.slice(2)}`,
+        '*',
+      ]) {
+        const again = await ask(tag)
+        expect([tag, again.status, again.text]).toEqual([tag, 304, ''])
+        expect(again.headers.get('etag')).toBe(etag)
+        expect((await ask(tag, 'HEAD')).status).toBe(304)
+      }
+      for (const tag of ['"other"', etag.slice(3, -1), etag.toUpperCase()]) {
+        expect([tag, (await ask(tag)).status]).toEqual([tag, 200])
+      }
+      const adjust = { token: testAdminToken, body: { adjustBy: 1, reason: 'more' } }
+      await app.call('PATCH', `/v1/admin/products/${productId}/stock`, adjust)
+      expect((await ask(etag)).status).toBe(200)
+    },
+  )
 
   it.each(['cursor=x', 'cursor=', 'cursor=-1', 'cursor=0', 'cursor=1.5', 'limit=0', 'q=1'])(
     'are not listed with %s',

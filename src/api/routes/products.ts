@@ -1,10 +1,11 @@
 import { readStock } from '../../db/catalogue.ts'
-import type { Database } from '../../db/database.ts'
 import { ProblemError } from '../http/problem.ts'
-import { defineRoute, json } from '../http/route.ts'
+import { defineRoute } from '../http/route.ts'
+import type { SharedPages } from '../http/shared-pages.ts'
 import * as schemas from './schemas.ts'
 
-export function productRoutes({ database }: { readonly database: Database }) {
+/** What anybody may see of a product. The answer is shared among all who ask. */
+export function productRoutes({ sharedPages }: { readonly sharedPages: SharedPages }) {
   const showStock = defineRoute({
     method: 'get',
     path: '/v1/products/{id}/stock',
@@ -12,12 +13,17 @@ export function productRoutes({ database }: { readonly database: Database }) {
     tag: 'sales',
     summary: 'Stock of a product now (API A)',
     params: schemas.idParams,
+    conditional: true,
     responses: { 200: { description: 'The stock', schema: schemas.stock } },
     problems: ['not_found'],
     async handle({ params }) {
-      const stock = await database.read(() => readStock(params.id))
-      if (stock === undefined) throw new ProblemError('not_found')
-      return json(200, stock)
+      const page = await sharedPages.answer(`stock ${params.id}`, {
+        read: () => readStock(params.id),
+        view: (stock) => stock,
+        changesAt: () => Infinity,
+      })
+      if (page === undefined) throw new ProblemError('not_found')
+      return page
     },
   })
 

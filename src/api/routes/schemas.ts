@@ -39,6 +39,20 @@ export const pageQuery = z.strictObject({
   limit,
   cursor: idText.optional().describe(nextCursor),
 })
+/** `<endsAt>-<id>` of the last sale of the page before. */
+const listCursor = z
+  .string()
+  .regex(/^\d{1,15}-\d{1,15}$/, nextCursor)
+  .transform((text) => {
+    const [endsAt = 0, id = 0] = text.split('-').map(Number)
+    return { endsAt, id }
+  })
+  .meta({ type: 'string', pattern: '^[0-9]{1,15}-[0-9]{1,15}$', description: nextCursor })
+export const flashSalesQuery = z.strictObject({
+  status: z.enum(flashSaleStatuses).optional().describe('What is not over when absent'),
+  limit,
+  cursor: listCursor.optional(),
+})
 export const invoicesQuery = z.strictObject({ limit, cursor: invoiceCursor })
 export const allInvoicesQuery = z.strictObject({
   productId: idText.optional(),
@@ -126,6 +140,16 @@ export const flashSale = z
     products: z.array(productInSale),
   })
   .meta({ id: 'FlashSale' })
+
+export const listedFlashSale = flashSale
+  .extend({
+    moreProducts: z
+      .boolean()
+      .describe(
+        `Whether the sale has more than these first ${limits.productsPerListedSaleMax}; the sale by its id has all`,
+      ),
+  })
+  .meta({ id: 'ListedFlashSale' })
 
 export const adjustment = z.strictObject({
   adjustBy: z

@@ -1,5 +1,6 @@
 import type { AdminAction } from '../../db/admin-actions.ts'
 import type { StrandedPayment } from '../../db/attention.ts'
+import type { ListedFlashSale } from '../../db/flash-sale-list.ts'
 import type { FlashSaleRow } from '../../db/flash-sales.ts'
 import { flashSaleStatus } from '../../domain/flash-sale.ts'
 import type { Invoice } from '../../domain/invoice.ts'
@@ -72,6 +73,10 @@ export function flashSaleView(sale: FlashSaleRow, now: number) {
     serverTime: timestamp(now),
     products,
   }
+}
+
+export function listedFlashSaleView(sale: ListedFlashSale, now: number) {
+  return { ...flashSaleView(sale, now), moreProducts: sale.moreProducts }
 }
 
 export function adminActionView(action: AdminAction) {
