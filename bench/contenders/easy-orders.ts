@@ -1,7 +1,7 @@
 import { createPayHandler, type PayHandler } from '../../src/api/pay-handler.ts'
 import { invoiceView } from '../../src/api/routes/views.ts'
 import { systemClock } from '../../src/clock.ts'
-import { checkOut } from '../../src/db/carts.ts'
+import { checkOut } from '../../src/db/checkout.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openSqlite } from '../../src/db/sqlite/sqlite-database.ts'
 import { newUuid } from '../../src/ids.ts'

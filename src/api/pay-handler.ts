@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { beginPayment, type BeginPayment } from '../db/payments.ts'
+import { beginPayment, type BeginPayment } from '../db/payments/begin-payment.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import type { NewId } from '../ids.ts'

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { auditInvariants, countUnits } from './invariants.ts'
 import { expireCartHolds } from '../db/expiry.ts'
-import { markCaptured } from '../db/payments.ts'
+import { markCaptured } from '../db/payments/settle-authorized.ts'
 
 let fixture: SaleFixture
 let offer: Offer

@@ -1,12 +1,7 @@
 import { forgetRequests } from '../db/reserve/add-to-cart-requests.ts'
 import type { Database, Script } from '../db/database.ts'
-import {
-  cancelInvoicesOfCancelled,
-  expireCartHolds,
-  expireInvoices,
-  releaseCancelledCartHolds,
-  type Swept,
-} from '../db/expiry.ts'
+import { cancelInvoicesOfCancelled, releaseCancelledCartHolds } from '../db/called-off-sales.ts'
+import { expireCartHolds, expireInvoices, type Swept } from '../db/expiry.ts'
 import { forgetOperatorRequests } from '../db/operator-requests.ts'
 import { forgetEvents } from '../db/webhook-events.ts'
 import type { Clock } from '../clock.ts'

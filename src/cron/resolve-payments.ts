@@ -1,6 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { readUnsettled, touchPayment, type UnsettledPayment } from '../db/payments.ts'
+import {
+  readUnsettled,
+  touchPayment,
+  type UnsettledPayment,
+} from '../db/payments/unsettled-payments.ts'
 import type { Logger } from '../logger.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
 import type { Job } from './scheduler.ts'

@@ -2,16 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
 import { readCart } from './carts.ts'
 import { run, type Script } from './database.ts'
-import {
-  cancelInvoicesOfCancelled,
-  expireCartHolds,
-  expireInvoices,
-  releaseCancelledCartHolds,
-  type Swept,
-} from './expiry.ts'
-import { changeFlashSaleState } from './flash-sales.ts'
+import { expireCartHolds, expireInvoices, type Swept } from './expiry.ts'
 import { returnToStock } from './holds.ts'
-import { beginPayment, endPayment, settleAuthorized } from './payments.ts'
+import { beginPayment } from './payments/begin-payment.ts'
+import { settleAuthorized } from './payments/settle-authorized.ts'
 
 let fixture: SaleFixture
 let offer: Offer
@@ -34,9 +28,6 @@ const nothing: Swept = { ended: 0, productIds: [] }
 function sweep(script: (now: number, limit: number) => Script<Swept>, limit = 10): Promise<Swept> {
   return fixture.run(script(now(), limit))
 }
-
-const cancelSale = ({ flashSaleId }: Offer) =>
-  fixture.run(changeFlashSaleState(flashSaleId, 'cancelled', now()))
 
 describe('holds in carts', () => {
   it('expire at their deadline, not a millisecond before', async () => {
@@ -209,73 +200,5 @@ describe('two sweepers at once', () => {
     expect(await fixture.stock(large)).toBe('100/0/0')
     const endings = `select id from stock_movements where kind in ('expired', 'released', 'sold')`
     expect(await fixture.rows(endings)).toHaveLength(16)
-  })
-})
-
-describe('a cancelled sale', () => {
-  it('gives the holds in carts back, and only its own', async () => {
-    const other = await fixture.sale()
-    await fixture.hold(user, offer, 2)
-    const kept = await fixture.hold(user, other)
-    await cancelSale(offer)
-    expect(await sweep(releaseCancelledCartHolds)).toEqual({
-      ended: 1,
-      productIds: [offer.productId],
-    })
-    expect(await fixture.stock(offer)).toBe('10/0/0')
-    expect(await fixture.status('reservations', kept.id)).toBe('held')
-  })
-
-  it('cancels unpaid invoices with its products, whole, and only those', async () => {
-    const other = await fixture.sale()
-    await fixture.hold(user, offer, 2)
-    const mixed = await fixture.invoice(user, other)
-    const unconcerned = await fixture.invoice(user, other)
-    await cancelSale(offer)
-    expect(await sweep(cancelInvoicesOfCancelled)).toMatchObject({ ended: 1 })
-    expect(await fixture.status('invoices', mixed.id)).toBe('cancelled')
-    expect(await fixture.status('invoices', unconcerned.id)).toBe('unpaid')
-    expect([await fixture.stock(offer), await fixture.stock(other)]).toEqual(['10/0/0', '9/1/0'])
-  })
-
-  it('leaves what is being paid and what is paid alone', async () => {
-    const payment = await fixture.pay(await fixture.invoice(user, offer))
-    await fixture.paid(user, offer)
-    await cancelSale(offer)
-    expect(await sweep(cancelInvoicesOfCancelled)).toEqual(nothing)
-    expect(await sweep(releaseCancelledCartHolds)).toEqual(nothing)
-    await fixture.run(endPayment(payment.id, { status: 'voided', code: null }, now()))
-    expect(await sweep(cancelInvoicesOfCancelled)).toMatchObject({ ended: 1 })
-    expect(await fixture.stock(offer)).toBe('9/0/1')
-  })
-
-  it('does not give back again what had ended before', async () => {
-    await fixture.hold(user, offer)
-    fixture.clock.advance(300_000)
-    await sweep(expireCartHolds)
-    await cancelSale(offer)
-    expect(await sweep(releaseCancelledCartHolds)).toEqual(nothing)
-    expect(await fixture.stock(offer)).toBe('10/0/0')
-  })
-
-  it('lets what it may not cancel take no place in the batch', async () => {
-    await fixture.pay(await fixture.invoice(user, offer))
-    await fixture.paid(user, offer)
-    await fixture.invoice(user, offer)
-    await fixture.hold(user, offer)
-    await cancelSale(offer)
-    expect(await sweep(cancelInvoicesOfCancelled, 1)).toMatchObject({ ended: 1 })
-    expect(await sweep(releaseCancelledCartHolds, 1)).toMatchObject({ ended: 1 })
-  })
-
-  it('fills its batches with invoices, however many lines they have', async () => {
-    for (let count = 0; count < 3; count += 1) {
-      await fixture.hold(user, offer)
-      await fixture.hold(user, offer)
-      await fixture.invoice(user, offer)
-    }
-    await cancelSale(offer)
-    expect(await sweep(cancelInvoicesOfCancelled, 2)).toMatchObject({ ended: 2 })
-    expect(await sweep(cancelInvoicesOfCancelled, 2)).toMatchObject({ ended: 1 })
   })
 })

@@ -9,7 +9,8 @@ import {
   readInvoice,
   type InvoiceFilter,
 } from './invoices.ts'
-import { endPayment, settleAuthorized } from './payments.ts'
+import { endPayment } from './payments/decline.ts'
+import { settleAuthorized } from './payments/settle-authorized.ts'
 
 let fixture: SaleFixture
 let offer: Offer

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
-import { markCaptured } from './payments.ts'
+import { markCaptured } from './payments/settle-authorized.ts'
 import { run, type SqlValue } from './database.ts'
 
 /** The second line of defence: what the schema refuses by itself, whatever the program does. */

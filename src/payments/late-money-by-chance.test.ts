@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createResolvePayments } from '../cron/resolve-payments.ts'
 import { expireCartHolds, expireInvoices } from '../db/expiry.ts'
 import { cancelInvoice } from '../db/invoices.ts'
-import { beginPayment } from '../db/payments.ts'
+import { beginPayment } from '../db/payments/begin-payment.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import {
   loseAnswer,

@@ -4,7 +4,7 @@ import { listStranded } from '../db/attention.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
 import { cancelInvoice, readInvoice } from '../db/invoices.ts'
-import { settleAuthorized } from '../db/payments.ts'
+import { settleAuthorized } from '../db/payments/settle-authorized.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import {

@@ -1,13 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { Database, Script } from '../db/database.ts'
-import {
-  dropLate,
-  endPaymentThenPlace,
-  placeEnded,
-  placeMoved,
-  type Placement,
-} from '../db/late-money.ts'
-import { giveUpPayment, markCaptured, settleAuthorized, type AttemptEnd } from '../db/payments.ts'
+import { endPaymentThenPlace } from '../db/payments/decline.ts'
+import { dropLate, placeEnded, placeMoved, type Placement } from '../db/payments/late-money.ts'
+import { type AttemptEnd } from '../db/payments/decline.ts'
+import { giveUpPayment } from '../db/payments/give-up-payment.ts'
+import { markCaptured, settleAuthorized } from '../db/payments/settle-authorized.ts'
 import type { NewId } from '../ids.ts'
 import type { Logger } from '../logger.ts'
 import { AlreadyCapturedError, type PaymentProvider } from './provider.ts'

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { expireInvoices } from '../db/expiry.ts'
 import { readInvoice } from '../db/invoices.ts'
-import { giveUpPayment } from '../db/payments.ts'
+import { giveUpPayment } from '../db/payments/give-up-payment.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import {

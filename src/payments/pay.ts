@@ -1,4 +1,5 @@
-import { readPayment, type UnsettledPayment } from '../db/payments.ts'
+import { readPayment } from '../db/payments/read-payment.ts'
+import { type UnsettledPayment } from '../db/payments/unsettled-payments.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import { createMoneySteps, type MoneyStepsOptions } from './money-steps.ts'

@@ -1,9 +1,11 @@
 import type { Mutant } from './mutant.ts'
 
 const expiry = { file: 'src/db/expiry.ts', suite: 'src/db/expiry.test.ts' }
+const calledOff = { file: 'src/db/called-off-sales.ts', suite: 'src/db/called-off-sales.test.ts' }
 const carts = { file: 'src/db/carts.ts', suite: 'src/db/carts.test.ts' }
+const checkout = { file: 'src/db/checkout.ts', suite: 'src/db/checkout.test.ts' }
 const invoices = { file: 'src/db/invoices.ts', suite: 'src/db/invoices.test.ts' }
-const holds = { file: 'src/db/holds.ts', suite: 'src/db/payments.test.ts' }
+const holds = { file: 'src/db/holds.ts', suite: 'src/db/payments/settle-authorized.test.ts' }
 
 /** Why the state is asked for twice in one statement of the sweep. */
 const twice =
@@ -101,7 +103,7 @@ export const endingMutants: readonly Mutant[] = [
   {
     id: 'cancelled-sale-ends-held-only',
     breaks: 'I10: a hold that has ended is released again when its sale is cancelled',
-    ...expiry,
+    ...calledOff,
     find: `where status = 'held' and invoice_id is null and id in (
     select r.id from reservations r
     where r.status = 'held' and r.invoice_id is null`,
@@ -113,7 +115,7 @@ export const endingMutants: readonly Mutant[] = [
   {
     id: 'cancelled-sale-leaves-invoiced-holds',
     breaks: 'I8, I9: what is being paid goes back to stock when the sale is cancelled',
-    ...expiry,
+    ...calledOff,
     find: `where status = 'held' and invoice_id is null and id in (
     select r.id from reservations r
     where r.status = 'held' and r.invoice_id is null`,
@@ -125,7 +127,7 @@ export const endingMutants: readonly Mutant[] = [
   {
     id: 'cancelled-sale-leaves-paying',
     breaks: 'I8: what is being paid is cancelled with its sale',
-    ...expiry,
+    ...calledOff,
     find: `where status = 'unpaid' and id in (
     select distinct r.invoice_id from reservations r
     join invoices i on i.id = r.invoice_id
@@ -196,14 +198,14 @@ export const endingMutants: readonly Mutant[] = [
   {
     id: 'checkout-live-holds-only',
     breaks: 'I6: a hold whose time is over gets a second life at checkout',
-    ...carts,
+    ...checkout,
     find: `and r.status = 'held' and r.invoice_id is null and r.expires_at > ?
   order by r.id`,
     replace: `and r.status = 'held' and r.invoice_id is null and ? > 0
   order by r.id`,
     also: [
       {
-        file: carts.file,
+        file: checkout.file,
         find: `where id = ? and status = 'held' and invoice_id is null and expires_at > ?`,
         replace: `where id = ? and status = 'held' and invoice_id is null and ? > 0`,
       },
@@ -213,7 +215,7 @@ export const endingMutants: readonly Mutant[] = [
   {
     id: 'checkout-once',
     breaks: 'I11, I16: holds are invoiced twice, and extended again and again',
-    ...carts,
+    ...checkout,
     find: `where c.user_id = ? and c.status = 'active'
     and r.status = 'held' and r.invoice_id is null and r.expires_at > ?
   order by r.id`,
@@ -222,12 +224,12 @@ export const endingMutants: readonly Mutant[] = [
   order by r.id`,
     also: [
       {
-        file: carts.file,
+        file: checkout.file,
         find: `where id = ? and status = 'held' and invoice_id is null and expires_at > ?`,
         replace: `where id = ? and status = 'held' and expires_at > ?`,
       },
       {
-        file: carts.file,
+        file: checkout.file,
         find: `set status = 'checked_out' where id = ? and status = 'active' returning id`,
         replace: `set status = 'checked_out' where id = ? returning id`,
       },
@@ -237,7 +239,7 @@ export const endingMutants: readonly Mutant[] = [
   {
     id: 'checkout-same-key',
     breaks: 'I17: a repeated checkout makes a second invoice',
-    ...carts,
+    ...checkout,
     find: 'if (known !== undefined) {',
     replace: 'if (known === null) {',
   },

@@ -1,35 +1,38 @@
 import type { Mutant } from './mutant.ts'
 
-const late = { file: 'src/db/late-money.ts', suite: 'src/payments/late-money.test.ts' }
-const scripts = { file: 'src/db/late-money.ts', suite: 'src/db/late-money.test.ts' }
+const suite = 'src/payments/late-money.test.ts'
+const scriptSuite = 'src/db/payments/late-money.test.ts'
+const late = { file: 'src/db/payments/late-money.ts', suite }
+const scripts = { file: late.file, suite: scriptSuite }
+const expired = { file: 'src/db/payments/pay-expired-invoice.ts', suite }
 
 /** Money that comes when its attempt has ended. */
 export const lateMoneyMutants: readonly Mutant[] = [
   {
     id: 'take-again',
     breaks: 'I1, I7: an expired invoice is paid with units that are gone',
-    ...late,
+    ...expired,
     find: 'where found.available < wanted.quantity)',
     replace: 'where false)',
   },
   {
     id: 'take-again-at-all',
     breaks: 'I3, I9: an expired invoice is paid and takes no units',
-    ...late,
+    ...expired,
     find: `if (taken.length === 0) return 'sold_out'`,
     replace: '',
   },
   {
     id: 'late-money-purchase-limit',
     breaks: 'I14: late money lifts the purchase limit',
-    ...late,
+    ...expired,
     find: `if (taken + wanted > purchaseLimit) return 'purchase_limit_reached'`,
     replace: 'void [taken, wanted]',
   },
   {
     id: 'late-money-limit-counts-sold',
     breaks: 'I14: late money lifts the purchase limit for those who have bought',
-    ...late,
+    ...expired,
     find: `where user_id = ? and product_id = ? and status in ('held', 'sold')`,
     replace: `where user_id = ? and product_id = ? and status = 'held'`,
   },
@@ -37,7 +40,7 @@ export const lateMoneyMutants: readonly Mutant[] = [
     id: 'late-money-is-taken-up',
     breaks: 'I12: late money that has to wait is forgotten',
     ...late,
-    file: 'src/db/payments.ts',
+    file: 'src/db/payments/unsettled-payments.ts',
     find: `where status in ('authorizing', 'authorized', 'late') and updated_at <= ?`,
     replace: `where status in ('authorizing', 'authorized') and updated_at <= ?`,
   },
@@ -46,6 +49,7 @@ export const lateMoneyMutants: readonly Mutant[] = [
     breaks:
       'I8: the sweep expires an invoice whose money is here, between the end of an attempt and its placing',
     ...late,
+    file: 'src/db/payments/decline.ts',
     find: 'if (waiting === undefined) return undefined',
     replace: 'if (waiting !== null) return undefined',
   },
@@ -53,7 +57,7 @@ export const lateMoneyMutants: readonly Mutant[] = [
     id: 'late-money-goes-first',
     breaks: 'I12: a second card is captured though the money of the first is here',
     ...late,
-    file: 'src/db/payments.ts',
+    file: 'src/db/payments/settle-authorized.ts',
     find: `where other.invoice_id = payments.invoice_id and other.status = 'late')
   returning`,
     replace: `where other.invoice_id = payments.invoice_id and other.status = 'never')
@@ -62,7 +66,7 @@ export const lateMoneyMutants: readonly Mutant[] = [
   {
     id: 'late-money-called-off',
     breaks: 'late money buys in a sale that was called off',
-    ...late,
+    ...expired,
     find: `if (lines.some(({ saleState }) => saleState === 'cancelled')) return 'sale_cancelled'`,
     replace: '',
   },
@@ -130,7 +134,8 @@ export const lateMoneyMutants: readonly Mutant[] = [
   {
     id: 'paid-again-from-expired',
     breaks: 'I9: an invoice that did not expire is paid with units taken anew',
-    ...scripts,
+    ...expired,
+    suite: scriptSuite,
     find: `set status = 'paid', paid_at = ?, ended_at = null
   where id = ? and status = 'expired'`,
     replace: `set status = 'paid', paid_at = ?, ended_at = null
@@ -141,10 +146,10 @@ export const lateMoneyMutants: readonly Mutant[] = [
         find: `    case 'cancelled':
       return 'invoice_cancelled'`,
         replace: `    case 'cancelled':
-      return yield* payExpired(late, context)`,
+      return yield* payExpiredInvoice(late, context)`,
       },
       {
-        file: late.file,
+        file: expired.file,
         find: `from reservations where id = ? and status = 'expired'`,
         replace: 'from reservations where id = ?',
       },

@@ -1,8 +1,12 @@
 import type { Mutant } from './mutant.ts'
 
 const carts = { file: 'src/db/carts.ts', suite: 'src/db/carts.test.ts' }
+const checkout = { file: 'src/db/checkout.ts', suite: 'src/db/checkout.test.ts' }
 const invoices = { file: 'src/db/invoices.ts', suite: 'src/db/invoices.test.ts' }
-const payments = { file: 'src/db/payments.ts', suite: 'src/db/payments.test.ts' }
+const payments = {
+  file: 'src/db/payments/begin-payment.ts',
+  suite: 'src/db/payments/begin-payment.test.ts',
+}
 const requests = {
   file: 'src/db/reserve/add-to-cart-requests.ts',
   suite: 'src/db/reserve/add-to-cart-requests.test.ts',
@@ -43,7 +47,7 @@ export const ownershipMutants: readonly Mutant[] = [
   {
     id: 'own-checkout',
     breaks: 'I21: somebody else’s cart is checked out',
-    ...carts,
+    ...checkout,
     find: `where c.user_id = ? and c.status = 'active'
     and r.status = 'held' and r.invoice_id is null and r.expires_at > ?
   order by r.id`,
@@ -54,7 +58,7 @@ export const ownershipMutants: readonly Mutant[] = [
   {
     id: 'own-checkout-key',
     breaks: 'I21: somebody else’s key finds somebody else’s invoice',
-    ...carts,
+    ...checkout,
     find: 'select id from invoices where user_id = ? and idempotency_key = ?',
     replace: 'select id from invoices where ? > 0 and idempotency_key = ?',
   },

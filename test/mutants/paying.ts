@@ -1,6 +1,19 @@
 import type { Mutant } from './mutant.ts'
 
-const payments = { file: 'src/db/payments.ts', suite: 'src/db/payments.test.ts' }
+const begin = {
+  file: 'src/db/payments/begin-payment.ts',
+  suite: 'src/db/payments/begin-payment.test.ts',
+}
+const settle = {
+  file: 'src/db/payments/settle-authorized.ts',
+  suite: 'src/db/payments/settle-authorized.test.ts',
+}
+const payInvoice = { file: 'src/db/payments/pay-invoice.ts', suite: settle.suite }
+const decline = { file: 'src/db/payments/decline.ts', suite: 'src/db/payments/decline.test.ts' }
+const giveUp = {
+  file: 'src/db/payments/give-up-payment.ts',
+  suite: 'src/db/payments/give-up-payment.test.ts',
+}
 
 const late = 'migrations/sqlite/0002_late_money.sql'
 const transitions = {
@@ -22,7 +35,7 @@ const oneLive = {
 
 const claim = `where id = ? and user_id = ? and status = 'unpaid' and due_at > ?`
 const noLiveAttempt = {
-  file: payments.file,
+  file: begin.file,
   find: `where invoice_id = ? and status in ('authorizing', 'authorized', 'captured', 'late'))`,
   replace: 'where invoice_id = ? and false)',
 }
@@ -32,14 +45,14 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'pay-unpaid-only',
     breaks: 'I8, I12: an invoice that was cancelled is paid',
-    ...payments,
+    ...begin,
     find: claim,
     replace: 'where id = ? and user_id = ? and due_at > ?',
   },
   {
     id: 'pay-unpaid-only-and-trigger',
     breaks: 'I8, I12: the same without the trigger behind it',
-    ...payments,
+    ...begin,
     find: claim,
     replace: 'where id = ? and user_id = ? and due_at > ?',
     also: [transitions],
@@ -47,21 +60,21 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'pay-before-due',
     breaks: 'F15: an invoice that is overdue is paid while the sweep expires it',
-    ...payments,
+    ...begin,
     find: claim,
     replace: `where id = ? and user_id = ? and status = 'unpaid' and ? > 0`,
   },
   {
     id: 'pay-once-at-a-time',
     breaks: 'I12, F17: money of an earlier attempt is on its way, and a second one is begun',
-    ...payments,
+    ...begin,
     ...noLiveAttempt,
     suite: 'src/payments/late-money.test.ts',
   },
   {
     id: 'pay-once-at-a-time-whatever-guards-it',
     breaks: 'I12, F17: two attempts at once on one invoice',
-    ...payments,
+    ...begin,
     find: claim,
     replace: `where id = ? and user_id = ? and status in ('unpaid', 'paying') and due_at > ?`,
     also: [noLiveAttempt, oneLive],
@@ -70,28 +83,28 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'pay-same-key',
     breaks: 'I17: a repeated key begins a second attempt',
-    ...payments,
+    ...begin,
     find: 'if (known !== undefined) {',
     replace: 'if (known === null) {',
   },
   {
     id: 'pay-key-for-another-wish',
     breaks: 'I17: a key used for another invoice or card is answered with the old attempt',
-    ...payments,
+    ...begin,
     find: `if (known.invoiceId !== invoiceId || known.method !== method) return { kind: 'key_reused' }`,
     replace: '',
   },
   {
     id: 'authorise-open-attempts-only',
     breaks: 'I12: an attempt that was declined or voided pays',
-    ...payments,
+    ...settle,
     find: `where id = ? and status = 'authorizing' and given_up_at is null`,
     replace: 'where id = ? and given_up_at is null',
   },
   {
     id: 'authorise-open-attempts-only-and-trigger',
     breaks: 'I12: the same without the trigger behind it',
-    ...payments,
+    ...settle,
     find: `where id = ? and status = 'authorizing' and given_up_at is null`,
     replace: 'where id = ? and given_up_at is null',
     also: [settledForEver],
@@ -99,14 +112,14 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'given-up-never-pays',
     breaks: 'I12, I13: an attempt that is being voided pays',
-    ...payments,
+    ...settle,
     find: `where id = ? and status = 'authorizing' and given_up_at is null`,
     replace: `where id = ? and status = 'authorizing'`,
   },
   {
     id: 'paid-from-paying',
     breaks: 'I9: an invoice is paid out of a state in which its holds may be gone',
-    ...payments,
+    ...payInvoice,
     find: `update invoices set status = 'paid', paid_at = ?
   where id = ? and status = ?`,
     replace: `update invoices set status = 'paid', paid_at = ?
@@ -115,7 +128,7 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'sell-held-only',
     breaks: 'I9, I10: a hold that has ended is sold',
-    ...payments,
+    ...payInvoice,
     find: `where invoice_id = ? and status = 'held'
   returning`,
     replace: `where invoice_id = ?
@@ -124,7 +137,7 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'sell-held-only-and-trigger',
     breaks: 'I9, I10: the same without the trigger behind it',
-    ...payments,
+    ...payInvoice,
     find: `where invoice_id = ? and status = 'held'
   returning`,
     replace: `where invoice_id = ?
@@ -140,14 +153,14 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'sell-every-line',
     breaks: 'I9: an invoice is paid though one of its holds is lost',
-    ...payments,
+    ...payInvoice,
     find: 'if (sold.length !== lines) throw new Error(`invoice ${invoiceId} lost a hold while paying`)',
     replace: 'void lines',
   },
   {
     id: 'capture-when-paid',
     breaks: 'I12: money is captured for an invoice that could not be paid',
-    ...payments,
+    ...settle,
     find: `return (yield* payInvoice(authorized.invoiceId, 'paying', now)) ? 'capture' : 'void'`,
     replace: `yield* payInvoice(authorized.invoiceId, 'paying', now)
   return 'capture'`,
@@ -155,14 +168,14 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'settled-again-when-paid',
     breaks: 'I12: the same when the answer comes twice',
-    ...payments,
+    ...settle,
     find: `return settled.invoiceStatus === 'paid' ? 'capture' : 'void'`,
     replace: `return 'capture'`,
   },
   {
     id: 'captured-when-paid',
     breaks: 'I12: our books say captured, and the invoice is not paid',
-    ...payments,
+    ...settle,
     find: `where id = ? and status = 'authorized'
     and exists (select 1 from invoices i where i.id = payments.invoice_id and i.status = 'paid')`,
     replace: `where id = ?`,
@@ -171,7 +184,7 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'give-up-open-attempts-only',
     breaks: 'I12, I13: what has paid is given up and voided',
-    ...payments,
+    ...giveUp,
     find: `set given_up_at = coalesce(given_up_at, ?), updated_at = ?
   where id = ? and status = 'authorizing'`,
     replace: `set given_up_at = coalesce(given_up_at, ?), updated_at = ?
@@ -180,7 +193,7 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'end-open-attempts-only',
     breaks: 'I12: an attempt that has ended ends again, and takes the next one along',
-    ...payments,
+    ...decline,
     find: `where id = ? and status in ('authorizing', 'authorized')
     and not exists`,
     replace: `where id = ?
@@ -189,7 +202,7 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'end-open-attempts-only-and-trigger',
     breaks: 'I12: the same without the trigger behind it',
-    ...payments,
+    ...decline,
     find: `where id = ? and status in ('authorizing', 'authorized')
     and not exists`,
     replace: `where id = ?
@@ -199,14 +212,14 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'end-unpaid-only',
     breaks: 'I8, I13: the attempt that paid an invoice is ended',
-    ...payments,
+    ...decline,
     find: `and not exists (select 1 from invoices i where i.id = payments.invoice_id and i.status = 'paid')`,
     replace: '',
   },
   {
     id: 'unpaid-from-paying',
     breaks: 'I8: the end of an attempt makes an invoice unpaid that is not being paid',
-    ...payments,
+    ...decline,
     find: `update invoices set status = 'unpaid', due_at = ?, extended_at = ?
   where id = ? and status = 'paying'`,
     replace: `update invoices set status = 'unpaid', due_at = ?, extended_at = ?
@@ -215,7 +228,7 @@ export const payingMutants: readonly Mutant[] = [
   {
     id: 'extended-once',
     breaks: 'one shopper keeps units from all others with one declined card after the other',
-    ...payments,
+    ...decline,
     find: 'if (extendedAt !== null || graceEndsAt <= dueAt) return { dueAt, extendedAt }',
     replace: 'if (graceEndsAt <= dueAt) return { dueAt, extendedAt }',
   },

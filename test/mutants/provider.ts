@@ -29,7 +29,7 @@ export const providerMutants: readonly Mutant[] = [
   {
     id: 'capture-is-taken-up',
     breaks: 'I12, F16: a capture that was not confirmed is forgotten',
-    file: 'src/db/payments.ts',
+    file: 'src/db/payments/unsettled-payments.ts',
     suite: resolver,
     find: `where status in ('authorizing', 'authorized', 'late') and updated_at <= ?`,
     replace: `where status in ('authorizing', 'late') and updated_at <= ?`,
@@ -37,7 +37,7 @@ export const providerMutants: readonly Mutant[] = [
   {
     id: 'lost-answer-is-taken-up',
     breaks: 'I8, F16: an attempt whose process is gone stays open for ever',
-    file: 'src/db/payments.ts',
+    file: 'src/db/payments/unsettled-payments.ts',
     suite: resolver,
     find: `where status in ('authorizing', 'authorized', 'late') and updated_at <= ?`,
     replace: `where status in ('authorized', 'late') and updated_at <= ?`,
@@ -102,7 +102,7 @@ export const providerMutants: readonly Mutant[] = [
     replace: 'return now > 0',
     also: [
       {
-        file: 'src/db/payments.ts',
+        file: 'src/db/payments/give-up-payment.ts',
         find: `set given_up_at = coalesce(given_up_at, ?), updated_at = ?
   where id = ? and status = 'authorizing'`,
         replace: `set given_up_at = coalesce(given_up_at, ?), updated_at = ?

@@ -1,12 +1,9 @@
 import fc from 'fast-check'
-import { dropLate, endPaymentThenPlace, placeEnded, placeMoved } from '../../src/db/late-money.ts'
-import {
-  beginPayment,
-  giveUpPayment,
-  markCaptured,
-  settleAuthorized,
-  type BeginResult,
-} from '../../src/db/payments.ts'
+import { endPaymentThenPlace } from '../../src/db/payments/decline.ts'
+import { dropLate, placeEnded, placeMoved } from '../../src/db/payments/late-money.ts'
+import { beginPayment, type BeginResult } from '../../src/db/payments/begin-payment.ts'
+import { giveUpPayment } from '../../src/db/payments/give-up-payment.ts'
+import { markCaptured, settleAuthorized } from '../../src/db/payments/settle-authorized.ts'
 import {
   chosen,
   command,

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
-import { checkOut, clearCart, removeFromCart } from '../../src/db/carts.ts'
+import { clearCart, removeFromCart } from '../../src/db/carts.ts'
+import { checkOut } from '../../src/db/checkout.ts'
 import { adjustStock } from '../../src/db/catalogue.ts'
 import {
   cancelInvoicesOfCancelled,
-  expireCartHolds,
-  expireInvoices,
   releaseCancelledCartHolds,
-} from '../../src/db/expiry.ts'
+} from '../../src/db/called-off-sales.ts'
+import { expireCartHolds, expireInvoices } from '../../src/db/expiry.ts'
 import { changeFlashSaleState } from '../../src/db/flash-sales.ts'
 import { cancelInvoice } from '../../src/db/invoices.ts'
 import { reserveBatch } from '../../src/db/reserve/reserve-batch.ts'

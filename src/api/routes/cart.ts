@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
-import { checkOut, clearCart, readCart, removeFromCart } from '../../db/carts.ts'
+import { clearCart, readCart, removeFromCart } from '../../db/carts.ts'
+import { checkOut } from '../../db/checkout.ts'
 import type { Database } from '../../db/database.ts'
 import type { NewId } from '../../ids.ts'
 import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'

@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Invoice } from '../domain/invoice.ts'
-import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
-import { closeStranded, listStranded } from './attention.ts'
-import { cancelInvoice } from './invoices.ts'
+import type { Invoice } from '../../domain/invoice.ts'
+import {
+  openSaleFixture,
+  type Offer,
+  type SaleFixture,
+} from '../../../test/support/sale-fixture.ts'
+import { closeStranded, listStranded } from '../attention.ts'
+import { cancelInvoice } from '../invoices.ts'
 import { dropLate, placeEnded, placeMoved } from './late-money.ts'
-import { endPayment } from './payments.ts'
+import { endPayment } from './decline.ts'
 
 /** What each step does with a payment that is not where it should be; the way as a whole is in `payments`. */
 let fixture: SaleFixture
