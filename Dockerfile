@@ -1,5 +1,6 @@
-# Build with everything, ship what runs: production dependencies, the compiled tree, the migrations.
-FROM node:22-bookworm-slim AS build
+# Builds with everything and ships what runs: production dependencies, the compiled program and its commands,
+# the scripts that load them (npm run audit, npm run migrate), and the migrations.
+FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -7,12 +8,13 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
-FROM node:22-bookworm-slim
+FROM node:24-bookworm-slim
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY migrations ./migrations
+COPY scripts/command.js scripts/start.js scripts/load.js scripts/build.js scripts/installed.js ./scripts/
 # A fresh named volume mounted on /data takes over this owner.
 RUN mkdir /data && chown node:node /data
 USER node

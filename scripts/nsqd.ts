@@ -2,18 +2,25 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { readFlags, runCommand } from './command-line.ts'
 import { findNsqBinary } from './nsqd-binary.ts'
 import { endWithThisProcess, flagArguments, nsqdFlags } from './nsqd-process.ts'
 
-/** `npm run nsqd`: a local nsqd with our flags in the foreground, until Ctrl-C. */
+const usage = `Usage: npm run nsqd
+
+A local nsqd with the flags of this repository, in the foreground until Ctrl-C, with its queue in
+data/nsqd. It is the one in NSQD_BIN, the one on PATH, or one that is built once where Go is installed.
+
+  --help   this text
+
+Exit code: that of nsqd, 1 without an nsqd or with a taken port, 2 wrong usage.`
 
 const tcpPort = 4150
 const httpPort = 4151
 const dataPath = 'data/nsqd'
 
-process.exitCode = await main()
-
-async function main(): Promise<number> {
+async function run(args: readonly string[]): Promise<number> {
+  readFlags(args, {})
   const binary = await findNsqBinary('nsqd', { environment: process.env, say: console.error })
   if (binary === undefined) {
     console.error(
@@ -66,3 +73,5 @@ async function isFree(port: number): Promise<boolean> {
   await once(server, 'close')
   return true
 }
+
+await runCommand({ usage, run })

@@ -47,7 +47,8 @@ export function createLifecycle(options: LifecycleOptions): Service {
       current = service.start()
       await current
     } catch (error) {
-      options.logger.error({ err: error, service: service.name }, 'service did not start')
+      // Whoever awaits the start says why it failed; the log keeps which service it was.
+      options.logger.debug({ err: error, service: service.name }, 'service did not start')
       await stop()
       throw error
     }

@@ -1,120 +1,28 @@
-import { randomBytes } from 'node:crypto'
-import { systemClock, type Clock } from './clock.ts'
-import { ConfigError, loadConfig, readEnvironment, secretsOf, type Config } from './config.ts'
-import { createHoldfast, type Holdfast } from './holdfast.ts'
-import { newUuid } from './ids.ts'
-import { createLogger, createRedact, type Logger } from './logger.ts'
-import { createSteadyClock } from './steady-clock.ts'
+import { readFlags, runCommand } from './command-line.ts'
 
 /**
- * The process: it reads the environment, turns signals into an orderly stop and sets the exit code. A stop takes at
- * most this long after `DRAIN_DELAY_MS`.
+ * What `npm start` runs. It loads the program only when it is to be started: `--help` needs none of it, and
+ * a driver that cannot be loaded is a sentence instead of a stack.
  */
-const stopDeadlineMs = 9_500
+const usage = `Usage: npm start
 
-async function main(): Promise<void> {
-  const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
-  const redact = createRedact(secretsOf(config))
-  const logger = createLogger(
-    config.logLevel,
-    { role: config.role, node: config.nodeId },
-    { redact },
-  )
-  workUnread()
-  endOnCrash(logger)
-  const holdfast = createHoldfast(config, {
-    clock: steadyClock(logger),
-    newId: newUuid,
-    random: Math.random,
-    logger,
-    defer: setImmediate,
-  })
-  stopOnSignals(holdfast, logger, config.drainDelayMs + stopDeadlineMs)
-  await holdfast.start()
-  say(banner(config, holdfast))
-}
+Starts the program: HTTP, consumers and cron in one process, or one role of it (ROLE=api, ROLE=worker).
+npm run dev does the same and starts it again on every change of the sources.
 
-/** How long a wall clock that was set has to stay there before holds and sales follow it. */
-const stepBelievedAfterMs = 60_000
+Everything is read from the environment, and from a .env file in the working directory; .env.example
+lists every variable with its default, such as PORT=3000. Ctrl-C or SIGTERM stops it in order.
 
-function steadyClock(logger: Logger): Clock {
-  return createSteadyClock({
-    clock: systemClock,
-    believedAfterMs: stepBelievedAfterMs,
-    onStep(stepMs) {
-      logger.warn({ stepMs, believedAfterMs: stepBelievedAfterMs }, 'the clock was set')
-    },
-  })
-}
+  --help   this text
 
-/** Whoever reads the output may be gone (EPIPE), or its disk full; the shop sells all the same. */
-function workUnread(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-}
+Exit code: 0 stopped in order, 1 it could not start or crashed, 2 wrong usage.`
 
-/** Node would print the error as it is, with whatever it carries. */
-function endOnCrash(logger: Logger): void {
-  process.on('uncaughtException', (error, origin) => {
-    exit(1, () => {
-      logger.fatal({ err: error, origin }, 'crashed')
-    })
-  })
-}
-
-function stopOnSignals(holdfast: Holdfast, logger: Logger, deadlineMs: number): void {
-  let stopping = false
-  const stop = (signal: string): void => {
-    if (stopping) return
-    stopping = true
-    systemClock.after(deadlineMs, () => {
-      exit(1, () => {
-        logger.error('stopping took too long')
-      })
-    })
-    void holdfast.stop().then(() => {
-      exit(0, () => {
-        logger.info('stopped')
-      })
-    })
-    logger.info({ signal }, 'stopping')
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-}
-
-function exit(code: number, sayWhy: () => void): void {
-  try {
-    sayWhy()
-  } finally {
-    process.exit(code)
-  }
-}
-
-function banner(config: Config, holdfast: Holdfast): string {
-  const url = holdfast.url()
-  const adminUrl = holdfast.adminUrl()
-  const lines = [`Holdfast listens on ${url} (role ${config.role}, broker ${config.broker})`]
-  if (adminUrl !== url) lines.push(`Admin routes and metrics:  ${adminUrl}`)
-  if (config.role !== 'worker') lines.push(`API documentation:  ${url}/docs`)
-  if (config.madeSecrets.includes('ADMIN_TOKEN') && config.role !== 'worker') {
-    lines.push(`Admin token, made for this run:  ${config.adminToken}`)
-  }
-  if (config.madeSecrets.includes('JWT_SECRET')) {
-    lines.push('JWT_SECRET was made for this run: shoppers’ tokens end with it')
-  }
-  if (config.role !== 'worker') lines.push(`Try:  curl -s ${url}/v1/flash-sales`)
-  return lines.join('\n')
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
-try {
-  await main()
-} catch (error) {
-  const reason = error instanceof Error ? error.message : String(error)
-  const hint = error instanceof ConfigError ? 'The environment cannot be used' : 'Could not start'
-  process.stderr.write(`${hint}:\n${createRedact([])(reason)}\n`)
-  process.exit(1)
-}
+await runCommand({
+  usage,
+  failureExitCode: 1,
+  async run(args) {
+    readFlags(args, {})
+    const { startProgram } = await import('./program.ts')
+    await startProgram()
+    return undefined
+  },
+})

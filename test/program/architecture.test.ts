@@ -88,7 +88,8 @@ describe('the layers', () => {
 
   it('has no file the program does not reach', () => {
     const scripts = sources.filter((file) => file.startsWith('scripts/') && !isTest(file))
-    const reached = reachableFrom(['src/main.ts', ...scripts])
+    const commands = sources.filter((file) => file.startsWith('src/commands/') && !isTest(file))
+    const reached = reachableFrom(['src/main.ts', ...commands, ...scripts])
     const dead = sources.filter((file) => !isForTests(file) && !reached.has(file))
     expect(dead).toEqual([])
   })
@@ -110,7 +111,8 @@ describe('the layers', () => {
   })
 
   it('ships nothing that is only for tests', () => {
-    const shipped = reachableFrom(['src/main.ts'])
+    const commands = sources.filter((file) => file.startsWith('src/commands/') && !isTest(file))
+    const shipped = reachableFrom(['src/main.ts', ...commands])
     expect([...shipped].filter(isForTests)).toEqual([])
   })
 
@@ -140,9 +142,9 @@ describe('the layers', () => {
     expect(named.filter((arrow) => !where.test(arrow.split(' ')[0] ?? ''))).toEqual([])
   })
 
-  it('lets only holdfast.ts and scripts name concrete adapters', () => {
+  it('lets only holdfast.ts, commands and scripts name concrete adapters', () => {
     const adapters = /^src\/(db\/sqlite|broker\/(nsq|embedded)|payments\/(simulator|http))\//
-    const named = arrows(/^src\/(?!db\/|broker\/|payments\/)/, adapters)
+    const named = arrows(/^src\/(?!db\/|broker\/|payments\/|commands\/)/, adapters)
     expect(new Set(named.map((arrow) => arrow.split(' ')[0]))).toEqual(new Set(['src/holdfast.ts']))
   })
 })

@@ -130,7 +130,7 @@ describe('the NSQ services', () => {
 
 describe('Dockerfile', () => {
   const text = readText('Dockerfile')
-  const [build = '', shipped = ''] = text.split(/^FROM node:22-bookworm-slim.*\n/m).slice(1)
+  const [build = '', shipped = ''] = text.split(/^FROM node:24-bookworm-slim.*\n/m).slice(1)
 
   it('runs the compiled program as nobody special', () => {
     expect(/^CMD .*$/m.exec(text)?.[0]).toBe('CMD ["node", "dist/main.js"]')

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { wait, type Clock } from '../../clock.ts'
+import { makeFolder } from '../../make-folder.ts'
 import { Sqlite, type SqliteDatabase, type SqliteStatement } from './driver.ts'
 import { classified, createGroupCommit } from './group-commit.ts'
 import { explain, openTransactions } from './transactions.ts'
@@ -139,7 +139,7 @@ function createConnection(connection: SqliteDatabase, onStatements: (count: numb
 
 function connect(path: string): SqliteDatabase {
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    if (path !== ':memory:') makeFolder(dirname(path))
     const connection = new Sqlite(path, { timeout: busyTimeoutMs })
     configure(connection)
     return connection

@@ -2,9 +2,9 @@
  * The simulated provider's books: one SQLite file of its own, shared by every process that talks
  * to "the provider". It knows nothing of our database, so that an audit can compare the two.
  */
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { wait, type Clock } from '../../clock.ts'
+import { makeFolder } from '../../make-folder.ts'
 import { Sqlite, type SqliteDatabase, type SqliteStatement } from '../../db/sqlite/driver.ts'
 import { classified, createGroupCommit } from '../../db/sqlite/group-commit.ts'
 import { explain, isBusy, isUnavailable, openTransactions } from '../../db/sqlite/transactions.ts'
@@ -57,7 +57,7 @@ type LedgerValue = string | number | null
  */
 export async function openLedgerFile(options: LedgerFileOptions): Promise<LedgerFile> {
   const { path, clock, random, defer = setImmediate } = options
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   const database = await retryWhileBusy(clock, () => openConnection(path))
   const ledger = prepareOnce(database)
   const connection = openTransactions(database, unavailable)

@@ -1,37 +1,44 @@
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { createAudit, type AuditReport } from '../src/audit/audit.ts'
-import { systemClock } from '../src/clock.ts'
-import { loadConfig, readEnvironment } from '../src/config.ts'
-import { openSqliteReader } from '../src/db/sqlite/sqlite-reader.ts'
-import { createHttpProvider } from '../src/payments/http/http-provider.ts'
-import { openSimulatedReader } from '../src/payments/simulator/ledger-reader.ts'
+import { createAudit, type AuditReport } from '../audit/audit.ts'
+import { systemClock } from '../clock.ts'
+import { readFlags, runCommand } from '../command-line.ts'
+import { loadConfig, readEnvironment } from '../config.ts'
+import { openSqliteReader } from '../db/sqlite/sqlite-reader.ts'
+import { createHttpProvider } from '../payments/http/http-provider.ts'
+import { openSimulatedReader } from '../payments/simulator/ledger-reader.ts'
+import { StartFailure } from '../start-failure.ts'
 
-/**
- * `npm run audit`: every invariant of the live database, and its money against the provider's books.
- * Exit code 0 when all of it holds, 1 when something is violated, 2 when it could not be checked.
- */
-const usage = `usage: npm run audit [-- --database data/holdfast.db]
-  [--provider data/payment-simulator.db | http://127.0.0.1:4242] [--json]`
+const usage = `Usage: npm run audit [-- flags]
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      database: { type: 'string' },
-      provider: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
+Checks every invariant of the database, also of one that is in use, and its money against the payment
+provider's books. It only reads.
+
+  --database <file>        the database (default: DATABASE_PATH)
+  --provider <file|url>    the ledger of the payment simulator, or the provider over HTTP
+                           (default: PAYMENT_PROVIDER_URL, else PAYMENT_SIMULATOR_PATH)
+  --json                   one JSON document instead of a line per invariant
+  --help                   this text
+
+Exit code: 0 everything holds, 1 something is violated, 2 wrong usage or it could not be checked.`
+
+async function run(args: readonly string[]): Promise<number> {
+  const values = readFlags(args, {
+    database: { type: 'string' },
+    provider: { type: 'string' },
+    json: { type: 'boolean', default: false },
   })
   const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
   const path = values.database ?? config.databasePath
   const where = values.provider ?? config.paymentProviderUrl ?? config.paymentSimulatorPath
-  if (!isFile(path)) throw new Error(`there is no database at ${path}`)
+  if (!isFile(path)) throw new StartFailure(`there is no database at ${path}`)
   const startedAt = systemClock.monotonic()
   const report = await audit(path, where)
   const seconds = (systemClock.monotonic() - startedAt) / 1000
-  if (values.json) console.log(JSON.stringify(asJson(report, seconds), null, 2))
-  else console.log(asText(report, seconds))
+  const text = values.json
+    ? JSON.stringify(asJson(report, seconds), null, 2)
+    : asText(report, seconds)
+  process.stdout.write(`${text}\n`)
   if (!report.holds) return 1
   return report.unchecked.length > 0 ? 2 : 0
 }
@@ -44,7 +51,7 @@ async function audit(path: string, where: string): Promise<AuditReport> {
       const provider = createHttpProvider({ url: where, clock })
       return await createAudit({ database, provider, clock })()
     }
-    if (!isFile(where)) throw new Error(`there is no provider's ledger at ${where}`)
+    if (!isFile(where)) throw new StartFailure(`there is no provider's ledger at ${where}`)
     const provider = await openSimulatedReader({ path: where, clock })
     return await createAudit({ database, provider, clock })().finally(() => provider.close())
   } finally {
@@ -73,10 +80,4 @@ function asText(report: AuditReport, seconds: number): string {
   return [...lines, ...unchecked, `${checkedAt(report)}, ${seconds.toFixed(1)} s`].join('\n')
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error)
-  console.error(usage)
-  process.exitCode = 2
-}
+await runCommand({ usage, failureExitCode: 2, run })

@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Sqlite } from '../src/db/sqlite/driver.ts'
-import { createTemporaryFolder, type TemporaryFolder } from '../test/support/temporary-folder.ts'
+import { Sqlite } from '../db/sqlite/driver.ts'
+import { createTemporaryFolder, type TemporaryFolder } from '../../test/support/temporary-folder.ts'
 import {
   openPaymentFixture,
   orderOf,
   type PaymentFixture,
-} from '../test/support/payment-fixture.ts'
+} from '../../test/support/payment-fixture.ts'
 
 const script = fileURLToPath(new URL('./audit.ts', import.meta.url))
 

@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto'
+import { systemClock, type Clock } from './clock.ts'
+import { loadConfig, readEnvironment, secretsOf, type Config } from './config.ts'
+import { createHoldfast, type Holdfast } from './holdfast.ts'
+import { newUuid } from './ids.ts'
+import { createLogger, createRedact, type Logger, type Redact } from './logger.ts'
+import { explainStart } from './start-failure.ts'
+import { createSteadyClock } from './steady-clock.ts'
+
+/** A stop that takes longer after `DRAIN_DELAY_MS` is given up: the services have 9 s together. */
+const stopDeadlineMs = 9_500
+
+/**
+ * Runs the program in this process: environment in, signals to an orderly stop, exit codes.
+ * @throws StartFailure with a sentence when something outside the program is in the way.
+ */
+export async function startProgram(): Promise<void> {
+  const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
+  const redact = createRedact(secretsOf(config))
+  const logger = createLogger(
+    config.logLevel,
+    { role: config.role, node: config.nodeId },
+    { redact },
+  )
+  workUnread()
+  endOnCrash(logger)
+  try {
+    const holdfast = createHoldfast(config, {
+      clock: steadyClock(logger),
+      newId: newUuid,
+      random: Math.random,
+      logger,
+      defer: setImmediate,
+    })
+    stopOnSignals(holdfast, logger, config.drainDelayMs + stopDeadlineMs)
+    await holdfast.start()
+    say(banner(config, holdfast))
+  } catch (error) {
+    throw explainStart(redacted(error, redact), config)
+  }
+}
+
+/** The message and the stack are printed, and may quote what somebody configured. */
+function redacted(error: unknown, redact: Redact): unknown {
+  if (!(error instanceof Error)) return error
+  error.message = redact(error.message)
+  if (error.stack !== undefined) error.stack = redact(error.stack)
+  return error
+}
+
+/** How long a wall clock that was set has to stay there before holds and sales follow it. */
+const stepBelievedAfterMs = 60_000
+
+function steadyClock(logger: Logger): Clock {
+  return createSteadyClock({
+    clock: systemClock,
+    believedAfterMs: stepBelievedAfterMs,
+    onStep(stepMs) {
+      logger.warn({ stepMs, believedAfterMs: stepBelievedAfterMs }, 'the clock was set')
+    },
+  })
+}
+
+/** Whoever reads the output may be gone (EPIPE), or its disk full; the shop sells all the same. */
+function workUnread(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+}
+
+/** Node would print the error as it is, with whatever it carries. */
+function endOnCrash(logger: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    exit(1, () => {
+      logger.fatal({ err: error, origin }, 'crashed')
+    })
+  })
+}
+
+function stopOnSignals(holdfast: Holdfast, logger: Logger, deadlineMs: number): void {
+  let stopping = false
+  const stop = (signal: string): void => {
+    if (stopping) return
+    stopping = true
+    systemClock.after(deadlineMs, () => {
+      exit(1, () => {
+        logger.error('stopping took too long')
+      })
+    })
+    void holdfast.stop().then(() => {
+      exit(0, () => {
+        logger.info('stopped')
+      })
+    })
+    logger.info({ signal }, 'stopping')
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function exit(code: number, sayWhy: () => void): void {
+  try {
+    sayWhy()
+  } finally {
+    process.exit(code)
+  }
+}
+
+function banner(config: Config, holdfast: Holdfast): string {
+  const url = holdfast.url()
+  const adminUrl = holdfast.adminUrl()
+  const lines = [`Holdfast listens on ${url} (role ${config.role}, broker ${config.broker})`]
+  if (adminUrl !== url) lines.push(`Admin routes and metrics:  ${adminUrl}`)
+  if (config.role !== 'worker') lines.push(`API documentation:  ${url}/docs`)
+  if (config.madeSecrets.includes('ADMIN_TOKEN') && config.role !== 'worker') {
+    lines.push(`Admin token, made for this run:  ${config.adminToken}`)
+  }
+  if (config.madeSecrets.includes('JWT_SECRET')) {
+    lines.push('JWT_SECRET was made for this run: shoppers’ tokens end with it')
+  }
+  if (config.role !== 'worker') lines.push(`Try:  curl -s ${url}/v1/flash-sales`)
+  return lines.join('\n')
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
