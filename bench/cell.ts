@@ -10,7 +10,7 @@ import { readCpuSeconds, readPeakMemoryMb } from './processes.ts'
 import type { CellResult, DatabaseWork, Run } from './result.ts'
 import { onStage } from './stage.ts'
 
-/** One cell, from a fresh database to stopped processes. */
+/** Runs one cell, from a fresh database to stopped processes. */
 export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
   const setting = { cell, run, shape: saleShapeOf(cell, run.scale), inspected: 'no' } as const
   const { result, endings } = await onStage(setting, async ({ contender, sale, databasePath }) => {
@@ -63,7 +63,7 @@ const allWaitWithinMs = 30_000
 /** Reading the metrics costs the API process some milliseconds. */
 const lookEveryMs = 200
 
-/** Until all requests are held open, or the most there were; the peak of memory stays readable. */
+/** Waits until all requests are held open and returns the largest number seen. */
 async function letThemWait(cell: Cell, { admin, worker }: Contender): Promise<number> {
   if (admin === undefined || worker === undefined) throw new Error('only nsq can be made to wait')
   const deadline = performance.now() + allWaitWithinMs

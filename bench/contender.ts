@@ -6,41 +6,41 @@ import { until } from './until.ts'
 
 /** A contender's processes, ready to serve one cell. */
 export interface Contender {
-  /** Where shoppers go. */
+  /** The origins for shoppers. */
   readonly origins: readonly string[]
   readonly processes: readonly ContenderProcess[]
-  /** Only Holdfast: what an operator may ask. */
+  /** The access of an operator; only Holdfast has it. */
   readonly admin: Admin | undefined
-  /** Only Holdfast over NSQ. */
+  /** The worker; only Holdfast over NSQ has one. */
   readonly worker: ServerProcess | undefined
-  /** Ends all of them; resolves with what was wrong with their ends. */
+  /** Stops all processes. Resolves with a text for each that did not end well. */
   stop(): Promise<readonly string[]>
 }
 
 export interface ContenderProcess {
   readonly name: string
   readonly pid: number
-  /** Where it serves HTTP; nsqd's is of another kind. */
+  /** The origin of its HTTP server; nsqd has none of this kind. */
   readonly origin?: string
   readonly inspectorUrl?: string | undefined
 }
 
 export interface Admin {
   readonly token: string
-  /** Of an API node. */
+  /** The origin of an API node. */
   readonly origin: string
-  /** Of all Holdfast processes, API nodes and worker. */
+  /** The origins of all Holdfast processes, API nodes and worker. */
   readonly everywhere: readonly string[]
 }
 
 export interface BenchContext {
   readonly databasePath: string
-  /** For whatever else is written; goes away with the cell. */
+  /** A folder for other files; it is removed after the cell. */
   readonly folder: string
   readonly jwtSecret: string
   readonly nsqdBinary: string | undefined
   readonly profileFolder: string | undefined
-  /** Whether Holdfast's processes can be asked for their heap. */
+  /** `yes` when Holdfast's processes are started with an inspector, to read their heap. */
   readonly inspected: 'yes' | 'no'
 }
 
@@ -144,14 +144,14 @@ function environmentOf(cell: Cell, context: BenchContext, nsqd: NsqProcess | und
     ADMIN_TOKEN: adminToken,
     LOCAL_ISSUER: 'on',
     JWT_SECRET: context.jwtSecret,
-    // What is measured is the program, not its patience with one caller.
+    // The rate limits are off, because few callers send everything here.
     SHOPPER_RATE: '0',
     ADD_TO_CART_USER_RATE: '0',
     MESSAGE_KEYS: messageKeys,
     DATABASE_PATH: context.databasePath,
     PAYMENT_SIMULATOR_PATH: join(context.folder, 'payment-simulator.db'),
     ADD_TO_CART_ROUTING: cell.routing,
-    // Whoever waits while the worker stands still must not be sent away with a 202.
+    // Waiting requests must stay open while the worker is stopped, so the 202 comes very late.
     ...(cell.workload === 'waiting' && {
       NODE_ENV: 'test',
       ADD_TO_CART_WAIT_MS: '60000',
@@ -183,7 +183,7 @@ async function untilReady({ name, origin }: ServerProcess): Promise<void> {
   await until(isReady, readyWithinMs, () => `${name} is ready`)
 }
 
-/** All of them, or none is left running. */
+/** Waits for all starts; when one fails, the others are stopped. */
 async function all(starting: readonly Promise<ServerProcess>[]): Promise<ServerProcess[]> {
   const outcomes = await Promise.allSettled(starting)
   const started = outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
@@ -193,7 +193,7 @@ async function all(starting: readonly Promise<ServerProcess>[]): Promise<ServerP
   throw failed.reason
 }
 
-/** Last started, first stopped: shoppers are answered while there is somebody to ask. */
+/** Stops in reverse order of the start, so that shoppers are answered until the end. */
 async function stopAll(started: readonly ServerProcess[]): Promise<readonly string[]> {
   const wrong: string[] = []
   for (const each of [...started].reverse()) {

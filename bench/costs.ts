@@ -1,7 +1,7 @@
 import type { CellResult } from './result.ts'
 import { answersOf, spreadOf, type Spread, type Summaries, type Summary } from './statistics.ts'
 
-/** What one request costs the servers: CPU time by process, from which a sale is planned. */
+/** The CPU time of one request by process; operators plan their sales with it. */
 export interface Cost {
   readonly what: string
   readonly contender: string
@@ -14,7 +14,7 @@ interface Priced {
   readonly what: string
   /** The workload of the cells. */
   readonly workload: string
-  /** What the CPU time of the window is divided by. */
+  /** Returns the number by which the CPU time of the window is divided. */
   readonly count: (result: CellResult) => number
 }
 
@@ -30,7 +30,7 @@ const priced: readonly Priced[] = [
 
 const shops = ['easy', 'embedded', 'nsq'] as const
 
-/** Of everything that was measured. */
+/** Computes the costs of all measured workloads. */
 export function costsOf(summaries: Summaries): readonly Cost[] {
   return priced.flatMap(({ what, workload, count }) =>
     shops.flatMap((contender) => {

@@ -17,7 +17,7 @@ const machine = {
   loadBefore: 0.1,
 }
 
-/** A canonical run in which every cell gave the same. */
+/** Makes the document of a run in which every cell has the same result. */
 function document(loadBefore = machine.loadBefore): Promise<string> {
   const latency = { p50: 1, p99: 2, max: 3 }
   const given = {

@@ -3,7 +3,7 @@ import { isQuiet, type Machine } from './machine.ts'
 import type { Section } from './report.ts'
 import type { Scale } from './scale.ts'
 
-/** docs/benchmarks.md. */
+/** The results that docs/benchmarks.md shows. */
 export interface Findings {
   readonly machine: Machine
   readonly scale: Scale

@@ -5,7 +5,7 @@ import { sells, type Cell } from './plan.ts'
 import type { Run } from './result.ts'
 import { countRows } from './sale-database.ts'
 
-/** A number counts only when everybody was told what the workload demands and the database agrees. */
+/** A measurement counts only when every answer is the demanded one and the database agrees. */
 export interface Evidence {
   readonly cell: Cell
   readonly run: Run
@@ -20,7 +20,7 @@ export async function failuresOf(evidence: Evidence): Promise<readonly string[]>
   const failures = [...load.faults, ...answerFailures(evidence)]
   if (!sells(cell)) return failures
   failures.push(...rowFailures(evidence))
-  // With answers missing the server may be gone; then its end says more than the audit.
+  // When answers are missing the server may be gone; then its exit says more than the audit.
   const askable = load.faults.length === 0 ? contender.admin : undefined
   if (askable !== undefined) failures.push(...(await auditFailures(askable)))
   return failures

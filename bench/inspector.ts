@@ -4,8 +4,8 @@ const answersWithinMs = 20_000
 const bytesPerMb = 1024 ** 2
 
 /**
- * What a Node process started with `--inspect` really keeps on its heap, MB: garbage is collected
- * first, so that two readings can be compared.
+ * Reads the live heap of a Node process started with `--inspect`, MB. Garbage is collected first,
+ * so that two readings can be compared.
  */
 export async function keptHeapMb(inspectorUrl: string): Promise<number> {
   const socket = new WebSocket(inspectorUrl)

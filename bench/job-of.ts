@@ -4,7 +4,7 @@ import type { Sale, SaleShape } from './sale-database.ts'
 import type { Scale } from './scale.ts'
 import type { ShoppersFiles } from './shoppers.ts'
 
-/** What the workload of a cell means for the sale and for the load generator. */
+/** The sale and the job of the load generator for the workload of a cell. */
 export interface Occasion {
   readonly scale: Scale
   readonly shoppers: ShoppersFiles

@@ -20,7 +20,7 @@ export function startLoadProcess(): LoadProcess {
   const gone = once(child, 'exit').then(() => {
     throw new Error('the load generator ended')
   })
-  // Only whoever waits for something is interested in that.
+  // The callers that wait for something get this rejection; without one it is ignored.
   gone.catch(() => undefined)
 
   function order(message: Order): void {

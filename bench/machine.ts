@@ -3,7 +3,7 @@ import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { Sqlite } from '../src/db/sqlite/driver.ts'
 import { repository } from './processes.ts'
 
-/** Where and on what a run took place. */
+/** The machine and the versions of a run. */
 export interface Machine {
   readonly processor: string
   readonly memoryGb: number
@@ -31,7 +31,7 @@ export function readMachine(nsqdBinary: string | undefined): Machine {
   }
 }
 
-/** More than this, and somebody else is using the machine. */
+/** A higher load average means that other programs use the machine. */
 const quietLoadMax = 0.5
 
 export function isQuiet({ loadBefore }: Machine): boolean {

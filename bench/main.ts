@@ -19,7 +19,10 @@ import { makeShoppers } from './shoppers.ts'
 import { summarize } from './statistics.ts'
 import { number } from './table.ts'
 
-/** `npm run bench`: rounds of cells → summaries → report, and docs/benchmarks.md. */
+/**
+ * `npm run bench` runs rounds of cells, prints the report, writes docs/benchmarks.md and ends with
+ * one of these.
+ */
 const exitCodes = { good: 0, checkFailed: 1 } as const
 const documentPath = join(repository, 'docs', 'benchmarks.md')
 

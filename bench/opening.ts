@@ -5,9 +5,9 @@ import { until } from './until.ts'
 const opensWithinMs = 20_000
 
 /**
- * Waits until every server sells every product: asks for more than the purchase limit until the refusal
- * comes back from the very place that would take stock. `/readyz` alone does not say that the queue of
- * a sale is made, and nothing is written by this.
+ * Waits until every server sells every product: it asks for more than the purchase limit until the
+ * transaction that takes stock refuses that. `/readyz` alone does not show that the queue of a sale
+ * exists, and this writes nothing.
  */
 export async function untilOpen(
   origins: readonly string[],

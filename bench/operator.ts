@@ -1,13 +1,13 @@
 import type { Admin } from './contender.ts'
 import type { DatabaseWork } from './result.ts'
 
-/** What an operator of Holdfast can ask while it runs. */
+/** The part of the audit's answer that the bench reads. */
 interface Audit {
   readonly invariants: readonly { readonly id: string; readonly violations: number }[]
   readonly unchecked: readonly string[]
 }
 
-/** Violated invariants and what could not be checked, as text. */
+/** Audits and returns violated and unchecked invariants as text. */
 export async function auditFailures({ origin, token }: Admin): Promise<readonly string[]> {
   const headers = { authorization: `Bearer ${token}` }
   const response = await fetch(`${origin}/v1/admin/audit`, { headers })
@@ -20,7 +20,7 @@ export async function auditFailures({ origin, token }: Admin): Promise<readonly 
   ]
 }
 
-/** Fills up what was sold, so that `units` are on sale or held. */
+/** Adds stock for the sold units, so that `units` are on sale or held. */
 export async function restock(admin: Admin, productId: number, units: number): Promise<void> {
   const { available, held } = (await (
     await fetch(`${admin.origin}/v1/products/${productId}/stock`)
@@ -41,7 +41,7 @@ const counters = [
   ['requests', /^holdfast_reserve_requests_total\{[^}]*asked="database"[^}]*\} (\d+)$/gm],
 ] as const
 
-/** What the database was asked so far, by all processes together; undefined when one is gone. */
+/** Sums the database work of all processes so far; undefined when one is gone. */
 export async function databaseWork({ everywhere }: Admin): Promise<DatabaseWork | undefined> {
   const texts = await Promise.all(everywhere.map(readMetrics))
   return texts.includes('') ? undefined : databaseWorkIn(texts.join('\n'))

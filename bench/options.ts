@@ -6,7 +6,7 @@ export interface Options {
   readonly scale: Scale
   /** Cells whose id contains one of these; all when empty. */
   readonly only: readonly string[]
-  /** Where our processes leave CPU profiles; not at all when undefined. */
+  /** The folder for CPU profiles of our processes; none are written when undefined. */
   readonly profileFolder: string | undefined
 }
 
@@ -35,7 +35,10 @@ const flags = {
   smoke: { type: 'boolean', default: false },
 } as const
 
-/** @throws UsageError saying what is wrong with the command line. */
+/**
+ * Reads the command line.
+ * @throws UsageError with what is wrong in it.
+ */
 export function readOptions(args: readonly string[]): Options {
   const values = readFlags(args, flags)
   const base = values.smoke ? smokeScale : canonicalScale

@@ -12,7 +12,7 @@ export interface Cell {
   readonly apiNodes: number
 }
 
-/** What one run consists of: rounds of cells, and soaks. */
+/** The parts of a run: rounds of cells, and soaks. */
 export interface Plan {
   readonly cells: readonly Cell[]
   readonly soaks: readonly Cell[]
@@ -22,9 +22,9 @@ export const contenderNames = ['bare', 'express', 'easy', 'embedded', 'nsq'] as 
 export type ContenderName = (typeof contenderNames)[number]
 
 /**
- * `plenty`: every request a hold. `sold-out`: every request a refusal. `race`: everybody at once for
- * few units, winners pay. `orders`: as many units as shoppers, all pay. `waiting`: all requests held
- * open at once, nobody answers for a while.
+ * `plenty`: every request is a hold. `sold-out`: every request is a refusal. `race`: all shoppers
+ * ask at once for few units, and winners pay. `orders`: there are units for all shoppers, and all
+ * pay. `waiting`: all requests are held open at once and not answered for a while.
  */
 export type Workload = 'plenty' | 'sold-out' | 'race' | 'orders' | 'waiting'
 export type Routing = 'channel-per-product' | 'topic-per-product'
@@ -36,7 +36,7 @@ const apiNodesMax = 2
 const shops: readonly ContenderName[] = ['easy', 'embedded', 'nsq']
 export const sells = ({ contender }: Cell): boolean => shops.includes(contender)
 
-/** In the order they are run: neighbours are what is compared. */
+/** Lists the cells in the order of the run: compared cells are neighbours. */
 export function planCells(scale: Scale): readonly Cell[] {
   const base = {
     connections: scale.connections,
@@ -70,7 +70,7 @@ export function planCells(scale: Scale): readonly Cell[] {
   ]
 }
 
-/** Of `--soak`; what they do is bench/soak.ts's. */
+/** Lists the cells of `--soak`; `bench/soak.ts` runs them. */
 export function planSoaks(scale: Scale): readonly Cell[] {
   const shape = { connections: scale.soak.connections, products: 1, apiNodes: 1 } as const
   const workload = 'plenty'

@@ -2,10 +2,10 @@ import { answersOf, ratioOf, spreadOf, type Spread, type Summaries } from './sta
 import type { CellResult } from './result.ts'
 import type { Scale } from './scale.ts'
 
-/** The numbers this product wants to reach, and whether this run did. */
+/** A number that the product wants to reach, and the measured one. */
 export interface Goal {
   readonly what: string
-  /** E.g. `at least 5`. */
+  /** The target as text, such as `at least 5`. */
   readonly target: string
   /** Undefined when its cells were not run. */
   readonly measured: Spread | undefined
@@ -27,7 +27,7 @@ export function judgeGoals(summaries: Summaries, scale: Scale): readonly Goal[] 
   return [...ratios(summaries, scale), ...latencies(summaries), ...limits(summaries)].map(judge)
 }
 
-/** The two numbers everything is about. */
+/** Computes the two main numbers. */
 export function headlines(summaries: Summaries) {
   const easy = summaries.get('plenty/easy')
   return {
@@ -93,7 +93,7 @@ function limits(summaries: Summaries): Wanted[] {
     },
     {
       what: `database ${workUnit(summaries)} per refused request when sold out, nsq`,
-      // Amortised: the probe, the sweep and the like go on once a second whatever is asked.
+      // The bound is per request on average: probe and sweep run once a second in any case.
       bound,
       limit: 0.01,
       measured: spread(summaries, 'sold-out/nsq', workPerRefusal),

@@ -6,7 +6,7 @@ import type { Scale } from './scale.ts'
 import { answersOf, spreadOf, type Spread, type Summaries, type Summary } from './statistics.ts'
 import { number, spreadText, table } from './table.ts'
 
-/** What a run has to say, section by section; the terminal and docs/benchmarks.md show the same. */
+/** A section of the report. The terminal and docs/benchmarks.md show the same sections. */
 export interface Section {
   readonly title: string
   readonly text: string
@@ -57,7 +57,7 @@ function goalTable(goals: readonly Goal[]): string {
   return rows.length === 0 ? '' : table(['', 'target', 'measured', 'reached'], rows)
 }
 
-/** All contenders of one workload. */
+/** Makes the table of all contenders of one workload. */
 function rateTable(summaries: Summaries, workload: string, rate: string): string {
   const found = withId(summaries, workload)
   if (found.length === 0) return ''
@@ -76,7 +76,7 @@ function rateTable(summaries: Summaries, workload: string, rate: string): string
   )
 }
 
-/** `14.2 = api 7.1 + worker 5 + nsqd 2.1`, medians. */
+/** Formats the CPU time as `14.2 = api 7.1 + worker 5 + nsqd 2.1`, medians. */
 function cpuText({ rounds, serverCpu }: Summary): string {
   const names = Object.keys(rounds[0]?.cpuSeconds ?? {}).filter((name) => name !== 'generator')
   if (names.length < 2) return spreadText(serverCpu)
@@ -138,7 +138,7 @@ function memoryTable(summaries: Summaries): string {
   return table([`${number(connections)} requests held open`, 'peak MB'], rows)
 }
 
-/** How it goes with the number of products, in both routing modes. */
+/** Makes the table of rates by number of products, in both routing modes. */
 function productsTable(summaries: Summaries, scale: Scale): string {
   const found = routings.flatMap((routing) =>
     scale.products.flatMap((products) => summaries.get(`${routing}-${products}/nsq`) ?? []),
@@ -154,7 +154,7 @@ function nodesTable(summaries: Summaries): string {
 
 const processNames = ['api', 'worker', 'nsqd'] as const
 
-/** Rate and tail, and the CPU time of a hold by process. */
+/** Makes the rows of a curve: rate, tail latency, and the CPU time of a hold by process. */
 function curve(
   by: readonly string[],
   summaries: readonly Summary[],
@@ -185,7 +185,9 @@ function costTable(summaries: Summaries): string {
   return `${note}\n\n${table(['µs of CPU', '', 'in all', ...processNames], rows)}`
 }
 
-/** What can be seen at most: against a server that does nothing. */
+/**
+ * Describes the largest rate that the generator can measure, against a server that does nothing.
+ */
 function generatorText(summaries: Summaries): string {
   const bare = summaries.get('plenty/bare')
   if (bare === undefined) return ''

@@ -3,7 +3,7 @@ import { planCells, type Cell } from './plan.ts'
 import type { CellResult } from './result.ts'
 import { canonicalScale } from './scale.ts'
 
-/** Results for the tests of what is computed from them. */
+/** Makes a cell for tests. */
 export function cellOf(id: string): Cell {
   const cell = planCells(canonicalScale).find((each) => each.id === id)
   if (cell === undefined) throw new Error(`no cell ${id}`)

@@ -13,7 +13,7 @@ export interface Outcome {
 
 type Lane = (run: Run) => Promise<void>
 
-/** All cells in turn, then all again; soaks last. `say` hears of each as it ends. */
+/** Runs all cells in turn, round by round, then the soaks. `say` gets a line when each ends. */
 export async function runPlan(
   { cells, soaks }: Plan,
   run: Omit<Run, 'generator'>,
@@ -42,7 +42,10 @@ export async function runPlan(
   return { results, soaks: soaked }
 }
 
-/** Each lane has a generator of its own and takes the next task when it is done with one. */
+/**
+ * Runs the tasks in lanes. Each lane has its own generator and takes the next task when one is
+ * done.
+ */
 async function inLanes(tasks: Lane[], run: Omit<Run, 'generator'>): Promise<void> {
   const lane = async (): Promise<void> => {
     const generator = startLoadProcess()

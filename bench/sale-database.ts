@@ -5,7 +5,7 @@ import { addProductToSale, createFlashSale } from '../src/db/flash-sales.ts'
 import { openSqlite } from '../src/db/sqlite/sqlite-database.ts'
 import { Sqlite } from '../src/db/sqlite/driver.ts'
 
-/** The database a cell begins with, and what is counted in it afterwards. */
+/** The sale in the database of a cell. */
 export interface Sale {
   readonly flashSaleId: number
   readonly productIds: readonly number[]
@@ -13,20 +13,20 @@ export interface Sale {
 
 export interface SaleShape {
   readonly products: number
-  /** Units of each. */
+  /** The units of each product. */
   readonly stock: number
-  /** So long that nothing runs out, unless given. */
+  /** The hold time; by default so long that no hold expires. */
   readonly holdSeconds?: number
 }
 
 const defaultShopId = 1
 const hourMs = 3_600_000
 const longHoldSeconds = 3_600
-/** So high that nobody reaches it, so that it is checked all the same. */
+/** The limit is checked, but so high that no shopper reaches it. */
 export const purchaseLimit = 100
 const productsMax = 1_000
 
-/** A copy of the shoppers' database with an open sale, on disk before it returns. */
+/** Copies the shoppers' database and opens a sale in it; the file is synced when this returns. */
 export async function makeSale(from: string, path: string, shape: SaleShape): Promise<Sale> {
   await copyFile(from, path)
   const database = openSqlite({ path, clock: systemClock, random: Math.random })
@@ -53,14 +53,14 @@ export async function makeSale(from: string, path: string, shape: SaleShape): Pr
   return sale
 }
 
-/** Pages still to be written would be paid for by whoever commits first. */
+/** Writes all pages to disk; otherwise the first commit of the measurement would pay for them. */
 async function flush(path: string): Promise<void> {
   const file = await open(path, 'r+')
   await file.sync()
   await file.close()
 }
 
-/** Rows that an answered hold, and a paid invoice, must have left behind. */
+/** The numbers of rows that answered holds and paid invoices must have left. */
 export interface Rows {
   readonly reservations: number
   readonly cartDetails: number

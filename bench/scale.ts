@@ -1,10 +1,12 @@
-/** How big a run is. */
+/** The size of a run. */
 export interface Scale {
   readonly rounds: number
-  /** Cells at the same time: one, where anything is measured. */
+  /** The number of cells at the same time; it is one when something is measured. */
   readonly lanes: number
   readonly warmUpSeconds: number
-  /** One connection alone would take minutes until the compiler has seen enough. */
+  /**
+   * The connections of the warm-up. With one the compiler would need minutes to optimise the code.
+   */
   readonly warmUpConnections: number
   /** Length of the measured window. */
   readonly seconds: number
@@ -15,9 +17,9 @@ export interface Scale {
   /** Shoppers who come again and again after everything is sold out. */
   readonly returning: number
   readonly race: { readonly shoppers: number; readonly units: number }
-  /** Shoppers who all get a unit and pay, to see what an order costs. */
+  /** Shoppers who all get a unit and pay, to measure the cost of an order. */
   readonly orders: number
-  /** Requests waiting at once while the API process's memory is read. */
+  /** Requests that wait at once while the memory of the API process is read. */
   readonly waiting: number
   readonly soak: SoakScale
   /** Products of the curve over products. */
@@ -28,9 +30,9 @@ export interface SoakScale {
   /** Length of the storm. */
   readonly seconds: number
   readonly connections: number
-  /** From an answer to the next request. */
+  /** The pause from an answer to the next request. */
   readonly thinkMs: number
-  /** People who ask and vanish: so many come each time, in turn. */
+  /** The sizes of the crowds that ask and vanish, in turn. */
   readonly crowds: readonly number[]
   readonly calmSeconds: number
   readonly calmConnections: number
@@ -66,7 +68,7 @@ export const canonicalScale: Scale = {
   products: [1, 10, 50],
 }
 
-/** Enough to see every part work. */
+/** The smallest scale at which every part runs. */
 export const smokeScale: Scale = {
   rounds: 1,
   lanes: 2,

@@ -1,7 +1,7 @@
 import type { Cell, Plan } from './plan.ts'
 import type { Scale } from './scale.ts'
 
-/** How long a run will take, so that nobody has to wait without knowing. Measured on two cores. */
+/** The start and the stop of a cell take this long on two cores; the estimate of a run uses it. */
 const startAndStopSeconds = 4
 const crowdSeconds = 10
 const shoppersPerSecond = 40_000

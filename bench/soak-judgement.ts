@@ -1,22 +1,22 @@
 import type { Vitals } from './vitals.ts'
 
-/** Whether a long storm left something behind: the same rest before and after it, compared. */
+/** A resource of a process at rest before and after a long storm, to see a leak. */
 export interface Remains {
   readonly process: string
   readonly what: string
   readonly unit: string
   readonly before: number
-  /** At most while the storm lasted. */
+  /** The maximum during the storm. */
   readonly during: number
   readonly after: number
-  /** `after` may be so much above `before`. */
+  /** `after` may exceed `before` by this much. */
   readonly allowance: number
   readonly within: boolean
 }
 
 export interface SoakReadings {
   readonly before: readonly Vitals[]
-  /** One after the other, all processes each time. */
+  /** The readings of all processes, one after the other. */
   readonly during: readonly (readonly Vitals[])[]
   readonly after: readonly Vitals[]
 }
@@ -25,15 +25,16 @@ interface Bound {
   readonly what: string
   readonly unit: string
   readonly allowance: number
-  /** What rest is compared by. */
+  /** Reads the compared number at rest. */
   readonly read: (vitals: Vitals) => number | undefined
-  /** What the storm is shown by, where that differs. */
+  /** Reads the number shown for the storm, where it is another one. */
   readonly readDuring?: (vitals: Vitals) => number | undefined
 }
 
 /**
- * A leak of 10 bytes a request shows within minutes: a storm has a million. The heap may grow by what
- * the compiler and half-filled caches need, resident memory by what the allocator does not give back.
+ * A leak of 10 bytes a request shows within minutes: a storm has a million. The heap may grow by
+ * what the compiler and half-filled caches need, resident memory by what the allocator does not
+ * give back.
  */
 const bounds: readonly Bound[] = [
   {
@@ -83,7 +84,7 @@ function remainsOf(
   const [first, last] = [read(before), read(after)]
   if (first === undefined || last === undefined) return []
   const most = Math.max(...during.map((vitals) => readDuring(vitals) ?? Number.NEGATIVE_INFINITY))
-  // Not a number means that the process is gone, and is never within.
+  // NaN means that the process is gone, and is never within the bound.
   const within = last - first <= allowance
   return [
     {

@@ -3,7 +3,7 @@ import { answersOf } from './statistics.ts'
 import type { SoakResult } from './soak.ts'
 import { number, table } from './table.ts'
 
-/** What a soak has to say. */
+/** Makes the sections of the report for soaks. */
 export function soakSections(results: readonly SoakResult[]): readonly Section[] {
   return results.map((result) => ({
     title: `Soak, ${result.cell.contender}`,

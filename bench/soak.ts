@@ -11,9 +11,9 @@ import { onStage, type Stage } from './stage.ts'
 import { readVitals, readVitalsAtRest, type Vitals } from './vitals.ts'
 
 /**
- * A long storm (F22 and I23 of docs/guarantees.md): holds that are paid, put back or run out, refusals,
- * crowds that ask and vanish. A first storm fills the caches and warms the compiler; then rest is
- * measured, the storm goes on, and rest is measured again.
+ * The result of a long storm (F22 and I23 of docs/guarantees.md): holds that are paid, put back or
+ * expire, refusals, crowds that ask and vanish. A first storm fills the caches and warms the
+ * compiler; then the processes are measured at rest, before and after the real storm.
  */
 export interface SoakResult {
   readonly cell: Cell
@@ -33,7 +33,7 @@ export async function runSoak(cell: Cell, run: Run): Promise<SoakResult> {
   return { ...result, failures: [...result.failures, ...endings] }
 }
 
-/** Of the storm's length; the first storm is only there to warm up. */
+/** The length of the first storm, which only warms up, as a share of the real one. */
 const warmUpShare = 0.25
 
 async function weather(cell: Cell, run: Run, stage: Stage): Promise<SoakResult> {
@@ -46,7 +46,7 @@ async function weather(cell: Cell, run: Run, stage: Stage): Promise<SoakResult> 
       ...stormJob,
       seconds: stormJob.seconds * warmUpShare,
     })
-    // Some values are told since the reading before.
+    // This first reading resets values that count since the previous one.
     await readVitals(contender.processes)
     const calmBefore = await go(run.generator, calmJob)
     const before = await atRest(contender)
@@ -84,7 +84,7 @@ async function go(generator: LoadProcess, job: SoakJob): Promise<LoadResult> {
   return generator.go(() => undefined)
 }
 
-/** Connections that were closed a moment ago are still being taken leave of. */
+/** The server still cleans up connections that were closed a moment ago. */
 const settleMs = 1_000
 
 async function atRest({ processes }: Contender): Promise<readonly Vitals[]> {
@@ -112,7 +112,7 @@ async function watched({ generator, scale }: Run, { processes }: Contender, job:
 
 const restockEveryMs = 500
 
-/** What is paid for leaves the shelf for good: an operator fills it up. */
+/** Adds stock for paid units, as an operator would, so that there is always something to sell. */
 function keepInStock({ admin }: Contender, productIds: readonly number[], units: number) {
   const closing = new AbortController()
   const filling = (async () => {
@@ -121,7 +121,7 @@ function keepInStock({ admin }: Contender, productIds: readonly number[], units:
       await pause(restockEveryMs)
     }
   })()
-  // Told when it is waited for.
+  // The caller gets the failure when it awaits the stop.
   filling.catch(() => undefined)
   return {
     async stop(): Promise<void> {

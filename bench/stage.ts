@@ -7,7 +7,7 @@ import { sells, type Cell } from './plan.ts'
 import type { Run } from './result.ts'
 import { makeSale, type Sale, type SaleShape } from './sale-database.ts'
 
-/** A contender's processes, ready, over a fresh database with an open sale. */
+/** The running processes of a contender over a fresh database with an open sale. */
 export interface Stage {
   readonly contender: Contender
   readonly sale: Sale
@@ -23,11 +23,11 @@ export interface Setting {
 
 export interface Played<T> {
   readonly result: T
-  /** What was wrong with the ends of the processes. */
+  /** A text for each process that did not end well. */
   readonly endings: readonly string[]
 }
 
-/** Everything from a fresh database to stopped processes, around `play`. */
+/** Makes the database, starts the processes, calls `play`, and stops everything. */
 export async function onStage<T>(
   { cell, run, shape, inspected }: Setting,
   play: (stage: Stage) => Promise<T>,

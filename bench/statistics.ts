@@ -48,7 +48,7 @@ function summaryOf(rounds: readonly CellResult[]): Summary {
   }
 }
 
-/** Answers per second; of a race, everybody's from the start to the last one. */
+/** Returns answers per second; in a race, all answers from the start to the last one. */
 export function rateOf({ load }: CellResult): number {
   return answersOf(load.answers) / load.seconds
 }
@@ -70,7 +70,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, min: at(0), max: at(sorted.length - 1) }
 }
 
-/** Rates of two cells, round by round: what was measured under the same circumstances. */
+/** Divides the rates of two cells round by round, because a round has equal conditions. */
 export function ratioOf(over: Summary | undefined, under: Summary | undefined): Spread | undefined {
   if (over === undefined || under === undefined) return undefined
   const pairs = over.rounds.flatMap((result, round) => {

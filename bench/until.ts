@@ -2,7 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const everyMs = 10
 
-/** @throws when it does not come true in time. */
+/**
+ * Waits until a condition is true.
+ * @throws when it is not in time.
+ */
 export async function until(
   condition: () => Promise<boolean>,
   withinMs: number,

@@ -3,19 +3,19 @@ import { keptHeapMb } from './inspector.ts'
 import { readMetrics } from './operator.ts'
 import { countDescriptors, readMemoryMb } from './processes.ts'
 
-/** What must not grow in a process however long it runs. Undefined where it cannot be told. */
+/** The resources of a process that must not grow; undefined where a value cannot be read. */
 export interface Vitals {
   readonly process: string
-  /** After a collection; only when that was asked for. */
+  /** The heap after a garbage collection; only in readings at rest. */
   readonly keptHeapMb: number | undefined
-  /** With garbage. */
+  /** The heap with garbage. */
   readonly usedHeapMb: number | undefined
   readonly residentMb: number
   readonly descriptors: number
   readonly timers: number | undefined
-  /** Sockets, timers, requests and whatever else keeps an event loop alive. */
+  /** Sockets, timers, requests and everything else that keeps an event loop alive. */
   readonly resources: number | undefined
-  /** p99 since the reading before. */
+  /** The p99 of the event loop's delay since the previous reading. */
   readonly loopLagMs: number | undefined
 }
 
@@ -52,7 +52,7 @@ async function vitalsOf(
 
 const bytesPerMb = 1024 ** 2
 
-/** What /metrics says, as Prometheus text. */
+/** Reads the vitals from the Prometheus text of `/metrics`. */
 export function vitalsIn(metrics: string) {
   const read = (pattern: RegExp): number | undefined => {
     const found = pattern.exec(metrics)?.[1]
@@ -65,7 +65,7 @@ export function vitalsIn(metrics: string) {
   return {
     usedHeapMb: usedHeap && usedHeap / bytesPerMb,
     resources,
-    // A type nobody uses is not listed.
+    // The metrics list only types of resources in use.
     timers: resources === undefined ? undefined : (timers ?? 0),
     loopLagMs: lagSeconds && lagSeconds * 1000,
   }

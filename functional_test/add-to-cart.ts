@@ -46,7 +46,10 @@ export async function addToCart(run: Run, bot: Bot, wish: Wish): Promise<Told> {
   return told
 }
 
-/** As often as this bot clicks. Holding one unit is holding, whatever the other click was told. */
+/**
+ * Clicks once or twice, as this bot does. One held unit counts as held, whatever the other click
+ * got.
+ */
 async function click(run: Run, bot: Bot, wish: Wish): Promise<Told> {
   switch (bot.character.clicks) {
     case 'once':
@@ -137,7 +140,8 @@ async function readStatus(
     lane: bot.index,
   })
   if (reply === null) return { kind: 'unanswered', why: 'no answer from the status resource' }
-  // A node that died while it could write nothing took its 202s with it. The key finds what became of it.
+  // A node that died while it could not write has lost its 202s. A repetition with the key gets the
+  // outcome.
   if (reply.status === 404 && run.shoppers.faults === 'expected') return 'forgotten'
   const status = addToCartStatusSchema.safeParse(reply.body)
   if (reply.status !== 200 || !status.success) {

@@ -2,7 +2,7 @@ import type { Evidence } from './evidence.ts'
 import type { KeyedAnswer } from './history.ts'
 import { examplesMax, judged, least, staleReadMsMax, type Judgement } from './judgement.ts'
 
-/** What was answered, whether it was answered, and whether a repeated key was answered alike. */
+/** Judges that every repeated key got the same answer. */
 
 export function sameKeySameAnswer(evidence: Evidence): Judgement {
   const byScope = new Map<string, KeyedAnswer[]>()
@@ -43,7 +43,9 @@ function isNewTry(one: KeyedAnswer, other: KeyedAnswer, returnsAt: number): bool
   return refusedFirst && accepted.answeredAt >= returnsAt
 }
 
-/** When stock may have come back for the first time: a release, a deadline, or seen in API A. */
+/**
+ * Returns the first time when stock may have come back: a release, a deadline, or a read of API A.
+ */
 function firstReturn({ history, clock }: Evidence): number {
   const released = history.releases.map((release) => release.sentAt)
   const deadline = history.holds.map((hold) => hold.expiresAt - clock.offsetMs - clock.errorMs)
@@ -71,7 +73,7 @@ export function noUnexpected({ history }: Evidence): Judgement {
   )
 }
 
-/** Who asked and was never told; a bot that never even asked counts as well. */
+/** Judges that every bot got a final answer. A bot that never asked counts as unanswered. */
 export function everybodyAnswered({ bots, history }: Evidence): Judgement {
   const raced = new Set(history.tries.filter((one) => one.phase === 'race').map((one) => one.bot))
   const silent = Array.from({ length: bots }, (_, bot) => bot).filter((bot) => !raced.has(bot))

@@ -3,14 +3,17 @@ import type { Bot, Run } from './run.ts'
 import { SetupError } from './setup-error.ts'
 
 /**
- * Everybody is there before the sale starts: each bot opens its own connections by looking at the sale.
- * A connection alone is not enough. Node takes one new connection per turn of its loop, so ten thousand
- * who only connect are let in during the race, and are cut off when they say nothing for 5 s.
+ * Bots connect before the race: each opens its own connections by reading the sale. Opening a
+ * connection is not enough: Node accepts one per turn of its loop, so ten thousand silent ones
+ * would be accepted during the race, and the server closes them when they send nothing for 5 s.
  */
 
 const arrivingAtOnceMax = 250
 
-/** @throws SetupError when somebody cannot connect: a race without them proves nothing. */
+/**
+ * Connects all bots.
+ * @throws SetupError when a bot cannot connect: a race without it proves nothing.
+ */
 export async function arrive(run: Run, bots: readonly Bot[]): Promise<void> {
   await inTurns(bots, arrivingAtOnceMax, async (bot) => {
     const connections = bot.character.clicks === 'twice' ? 2 : 1

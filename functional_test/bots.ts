@@ -6,10 +6,13 @@ import type { Bot } from './run.ts'
 import { SetupError } from './setup-error.ts'
 
 const usersPerBatch = 1000
-/** Streams of the seed above this are for pauses; below, for characters. */
+/** Random streams above this number are for pauses, those below for characters. */
 const pauseStream = 1_000_000
 
-/** @throws SetupError when the shop does not make the users. */
+/**
+ * Makes the bots with users and tokens of the shop.
+ * @throws SetupError when the shop does not make the users.
+ */
 export async function createBots(
   client: Client,
   adminToken: string,

@@ -25,7 +25,7 @@ export async function lookIntoCart(run: Run, bot: Bot): Promise<readonly Reserva
   return held
 }
 
-/** As a shopper does: being shown nothing at all is being left without an answer. */
+/** Reads the cart as a shopper does. A cart that cannot be read counts as a missing answer. */
 export async function checkCart(run: Run, bot: Bot): Promise<void> {
   if ((await lookIntoCart(run, bot)) !== null) return
   run.history.unanswered.push({ bot: bot.index, step: 'cart', why: 'no cart was shown' })

@@ -1,13 +1,15 @@
 import { html, type Html } from './html.ts'
 import { roundStep, type Bin } from './statistics.ts'
 
-/** Charts as SVG, drawn here so that the page needs nothing but itself. Colours come from its style. */
+/**
+ * Charts as SVG, drawn here so that the page needs nothing but itself. Colours come from its style.
+ */
 
 /** Names of colours in the style of the page. */
 export type Colour = 'sold' | 'held' | 'available' | 'holds' | 'refusals'
 
 export interface Axis {
-  /** With its unit. */
+  /** The name of the axis with its unit. */
   readonly label: string
   readonly max: number
 }
@@ -19,7 +21,7 @@ export interface Marker {
 }
 
 export interface Chart {
-  /** Said aloud by screen readers. */
+  /** The text that screen readers read. */
   readonly description: string
   readonly x: Axis
   readonly y: Axis
@@ -91,7 +93,7 @@ export function areaChart(chart: Areas): Html {
   return drawing(chart, scale, [...areas, ...reaches(chart, scale)])
 }
 
-/** Where the mouse asks for the numbers of a moment. */
+/** Makes the areas that show the numbers of a moment under the mouse. */
 function reaches({ xs, tips }: Areas, scale: Scale): Html[] {
   return xs.map((x, index) => {
     const left = scale.x(x)
@@ -213,6 +215,6 @@ const point = (scale: Scale, x: number, y: number): string =>
 
 const fixed = (value: number): string => value.toFixed(1)
 
-/** 12,345 or 0.2: as people write numbers. */
+/** Formats a number for people: 12,345 or 0.2. */
 export const counted = (value: number): string =>
   value.toLocaleString('en-GB', { maximumFractionDigits: value < 10 ? 2 : 0 })

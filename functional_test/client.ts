@@ -16,7 +16,7 @@ export interface Call {
   readonly token?: string
   readonly key?: string
   readonly body?: unknown
-  /** Which shopper asks: each has connections of its own. The first one's unless given. */
+  /** The shopper whose connections are used; the first one's unless given. */
   readonly lane?: number
 }
 
@@ -27,54 +27,59 @@ export interface Reply {
   readonly code: string | null
   readonly location: string | null
   readonly retryAfterMs: number | null
-  /** First byte out. `now()` ms. */
+  /** The time when the first byte was sent, `now()` ms. */
   readonly sentAt: number
-  /** Last byte in. `now()` ms. */
+  /** The time when the last byte was received, `now()` ms. */
   readonly answeredAt: number
-  /** 1, unless `persist` had to ask again. */
+  /** The number of tries: 1, unless `persist` had to repeat. */
   readonly attempts: number
 }
 
 export interface Client {
   readonly origin: string
-  /** After this no request is sent. `now()` ms. */
+  /** No request is sent after this, `now()` ms. */
   readonly deadlineAt: number
   readonly faults: 'unexpected' | 'expected'
-  /** When to stop looking for what must be there after this time. `now()` ms. */
+  /**
+   * Returns when to stop waiting for a state that must be reached `afterMs` from now, `now()` ms.
+   */
   giveUpAt(afterMs: number): number
-  /** One request. Null: the connection broke or the deadline passed, the outcome is unknown. */
+  /**
+   * Sends one request. Returns null when the connection broke or the deadline passed: the outcome
+   * is unknown.
+   */
   once(call: Call): Promise<Reply | null>
   /**
-   * Asks until there is an answer that means something: 503 and 429 are waited out as Retry-After
-   * says, lost connections are tried again, always with the same key. Null: still none.
+   * Repeats a request with the same key until it gets a final answer: after 503 and 429 it waits as
+   * Retry-After says, after a lost connection it tries again. Returns null without a final answer.
    */
   persist(call: Call): Promise<Reply | null>
   close(): Promise<void>
 }
 
 export interface ClientOptions {
-  /** Shoppers are dealt out over them. At least one. */
+  /** The origins of the API nodes, at least one. Shoppers are spread over them. */
   readonly origins: readonly string[]
   readonly deadlineAt: number
   readonly history: History
   /**
-   * Unexpected unless given: `persist` gives up soon. Expected: only at the deadline, and what was
-   * answered 408 is sent again.
+   * `unexpected` (default): `persist` gives up soon. `expected`: it gives up only at the deadline,
+   * and repeats a request after 408.
    */
   readonly faults?: 'unexpected' | 'expected'
 }
 
-/** Longer than the server holds an add-to-cart open (5 s), so that it can say 202 first. */
+/** The server holds an add-to-cart open for 5 s, so it can answer 202 before this timeout. */
 const requestTimeoutMs = 15_000
 const lostMax = 20
 const faultsMax = 3
 const retryPauseMs = 250
 const requestTimeout = 408
-/** What a server asks for is honoured between these: never a busy loop, never a lost run. */
+/** A `Retry-After` is honoured between these bounds: neither a busy loop nor an endless wait. */
 const retryAfterMsMin = 50
 const retryAfterMsMax = 30_000
 
-/** HTTP with connections of its own for everybody and a deadline on everything; records each exchange. */
+/** Makes an HTTP client with connections per shopper and a deadline; it records every exchange. */
 export function createClient(options: ClientOptions): Client {
   const { origins, deadlineAt, faults = 'unexpected' } = options
   const connections = openConnections(origins)
@@ -162,7 +167,10 @@ function record({ history, faults }: ClientOptions, call: Call, reply: Reply): R
   return reply
 }
 
-/** Of a server that was stopped while it read, and of a 202 that died with its node. */
+/**
+ * Tells whether faults explain this answer: the server was stopped while reading, or a 202 died
+ * with its node.
+ */
 const mayComeOfFaults = (step: Step, status: number): boolean =>
   status === requestTimeout || (step === 'add-to-cart status' && status === 404)
 
@@ -195,7 +203,7 @@ async function persist(
   return null
 }
 
-/** Null for what leads away from the host under test, as a `statusUrl` may. */
+/** Returns the path of a URL; null when it leads to another host, as a `statusUrl` might. */
 function pathOf(origin: string, path: string): string | null {
   const base = new URL(origin)
   const prefix = base.pathname.replace(/\/$/, '')

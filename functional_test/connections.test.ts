@@ -16,7 +16,7 @@ const request: HttpRequest = {
 interface Counted {
   readonly server: Server
   readonly origin: string
-  /** Of every request, in the order they came. */
+  /** The socket of every request, in the order of arrival. */
   readonly sockets: Socket[]
 }
 

@@ -2,14 +2,15 @@ import { buildConnector, Client as Connection, type Dispatcher } from 'undici'
 import { now } from './time.ts'
 
 /**
- * One undici Client per shopper, and a second one only while it clicks twice. Measured on two shared
- * cores with 10,000 shoppers and a bare server: a Pool per shopper costs 71 µs of CPU a request and
- * 500 MB, `Client.request` 60 µs and 210 MB, `Client.dispatch` 34 µs and 190 MB.
+ * The connections of all shoppers: one undici Client each, and a second one only while it clicks
+ * twice. Measured on two shared cores with 10,000 shoppers and a bare server: a Pool per shopper
+ * costs 71 µs of CPU a request and 500 MB, `Client.request` 60 µs and 210 MB, `Client.dispatch` 34
+ * µs and 190 MB.
  */
 export interface Connections {
   /** Sends on the shopper's own connection, or on another one of its own while that is busy. */
   send(shopper: number, request: HttpRequest): Promise<HttpAnswer | LostAnswer>
-  /** Where this shopper asks: shoppers are dealt out over the origins. */
+  /** Returns the origin of this shopper: shoppers are spread over the origins. */
   originOf(shopper: number): string
   close(): Promise<void>
 }
@@ -33,7 +34,9 @@ export interface HttpAnswer {
   readonly answeredAt: number
 }
 
-/** The connection broke or the time was over; whether the server has seen the request is unknown. */
+/**
+ * The connection broke or the time was over; whether the server has seen the request is unknown.
+ */
 export interface LostAnswer {
   readonly kind: 'lost'
   /** `ECONNRESET` and the like. */
@@ -42,13 +45,13 @@ export interface LostAnswer {
   readonly answeredAt: number
 }
 
-/** Enough for somebody who clicks three things at once. */
+/** A shopper may do three things at once. */
 const connectionsPerShopper = 3
 const responseBytesMax = 16 * 1024 * 1024
 const connectTimeoutMs = 15_000
 
 export function openConnections(origins: readonly string[]): Connections {
-  // One for all: each Client would make its own.
+  // All Clients share one connector; each would make its own.
   const connect = buildConnector({ timeout: connectTimeoutMs })
   const lanes = new Map<number, Connection[]>()
 
@@ -92,7 +95,7 @@ function send(connection: Connection, request: HttpRequest): Promise<HttpAnswer 
   })
 }
 
-/** Collects one answer. A class: its methods are shared by the ten thousand that listen at once. */
+/** Collects one answer. It is a class so that ten thousand listeners share their methods. */
 class Listener implements Dispatcher.DispatchHandler {
   private readonly tell: (answer: HttpAnswer | LostAnswer) => void
   private readonly chunks: Buffer[] = []

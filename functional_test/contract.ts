@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * The REST contract as a client sees it: what each step may be answered, and the fields we read.
- * Written from the documentation, not from the program. Unknown fields are welcome.
+ * The REST contract for clients: the allowed answers of each step and the fields that the bots
+ * read. It is written from the documentation, not from the program. Unknown fields are ignored.
  */
 
 export const steps = [
@@ -108,7 +108,7 @@ export const invoicePageSchema = z.object({
   nextCursor: z.string().nullable(),
 })
 
-/** Counters may be anything here, a negative one above all: judging them is the point. */
+/** The counters may be any number, also negative: the judgements decide about them. */
 export const stockSchema = z.object({
   productId: z.number(),
   allotment: z.number(),
@@ -147,7 +147,7 @@ export type FlashSale = z.infer<typeof flashSaleSchema>
 
 const problemSchema = z.object({ code: z.string() })
 
-/** The stable `code` of a problem, wherever a refusal says it. */
+/** Returns the stable `code` of a problem or of a refused request. */
 export function codeOf(body: unknown): string | null {
   const places = [body, ...nested(body)]
   for (const place of places) {

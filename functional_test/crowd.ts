@@ -1,4 +1,4 @@
-/** Where every bot is right now, for people who watch. No verdict rests on it. */
+/** The places where a bot can be, for the progress display. No verdict uses them. */
 export const places = [
   'outside',
   'waiting',
@@ -9,8 +9,8 @@ export const places = [
   'unanswered',
 ] as const
 /**
- * `outside`: not asked yet. `waiting`: asked, no answer yet. `gone`: gave back, abandoned or lost what
- * it had.
+ * `outside`: the bot has not asked yet. `waiting`: it has no answer yet. `gone`: it gave its units
+ * back, abandoned or lost them.
  */
 export type Place = (typeof places)[number]
 

@@ -4,7 +4,7 @@ import type { History, StockSample } from './history.ts'
 import type { ServerClock } from './hold-times.ts'
 import { readStock } from './stock-watch.ts'
 
-/** What the shop says about itself when the bots are done. Null: it would not say. */
+/** The shop's own answers after the bots are done; null where it gave none. */
 export interface ShopAnswers {
   /** API A, read just before and just after API B: equal unless somebody else is buying. */
   readonly stockBefore: StockSample | null
@@ -13,13 +13,13 @@ export interface ShopAnswers {
   readonly audit: Audit | null
 }
 
-/** Everything a verdict is made of. */
+/** Everything that the judgements read. */
 export interface Evidence {
   readonly bots: number
-  /** Bots by user id: invoices of other people are not ours to judge by history. */
+  /** The bots by user id: the history can judge only their invoices. */
   readonly botOf: ReadonlyMap<number, number>
   readonly productId: number
-  /** Whether nobody else can have bought: the shop is this run's own. */
+  /** `bots only` when the shop was started by this run, so that nobody else can have bought. */
   readonly buyers: 'bots only' | 'others too'
   /** API A before the race. */
   readonly start: StockSample

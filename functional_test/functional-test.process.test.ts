@@ -38,7 +38,7 @@ async function functionalTest(...flags: readonly string[]): Promise<Outcome> {
   return { code, stdout, stderr }
 }
 
-/** What the pattern finds in what the child says, as soon as it says it. */
+/** Resolves with the first match of the pattern in the child's output. */
 function untilSaid(child: ChildProcess, pattern: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let said = ''

@@ -1,8 +1,8 @@
 import type { Step, Stock } from './contract.ts'
 
 /**
- * What the bots saw, in the order they saw it. Rows are only ever added. Times are `now()` of this
- * process, except those named `expiresAt` and `dueAt`, which are the server's.
+ * The history of all bots in order. Rows are only added. Times are `now()` of this process, except
+ * `expiresAt` and `dueAt`, which are the server's.
  */
 export interface History {
   readonly exchanges: Exchange[]
@@ -24,12 +24,12 @@ export interface History {
 /** One HTTP request. `lost`: the connection broke or the deadline passed. */
 export interface Exchange {
   readonly step: Step
-  /** Null: nobody of the crowd. */
+  /** The index of the bot; null when no bot sent it. */
   readonly bot: number | null
   readonly sentAt: number
   readonly answeredAt: number
   readonly status: number | 'lost'
-  /** Of the problem, or of the error that lost the answer. */
+  /** The code of the problem, or of the error that lost the answer. */
   readonly code: string | null
   readonly retryAfter: 'said' | 'missing'
 }
@@ -37,12 +37,12 @@ export interface Exchange {
 /** An answer to a request that carried an Idempotency-Key. */
 export interface KeyedAnswer {
   readonly step: Step
-  /** User, route and key: what the server must recognise. */
+  /** User, route and key, by which the server must recognise a repetition. */
   readonly scope: string
   readonly sentAt: number
   readonly answeredAt: number
   readonly outcome: 'accepted' | 'refused'
-  /** What the answer is about: the reservation, the invoice and payment, or the refusal's code. */
+  /** The reservation, the invoice and payment, or the refusal's code in the answer. */
   readonly identity: string
   /** Status and body as they came; null where the answer came by way of a 202. */
   readonly verbatim: string | null
@@ -73,7 +73,7 @@ export interface Release {
   readonly answeredAt: number
 }
 
-/** What a bot found in its cart: the units that were still held for it. */
+/** The units that a bot found in its cart. */
 export interface CartLook {
   readonly bot: number
   readonly sentAt: number
@@ -81,20 +81,22 @@ export interface CartLook {
   readonly items: readonly { readonly reservationId: string; readonly quantity: number }[]
 }
 
-/** Repeated when a later answer shows another `dueAt`. */
+/**
+ * An invoice that a bot was told; there is a further row when a later answer has another `dueAt`.
+ */
 export interface ToldInvoice {
   readonly bot: number
   readonly invoiceId: string
   readonly reservationIds: readonly string[]
   readonly dueAt: number
-  /** When the checkout, or the look at the invoice, was sent. */
+  /** The time when the checkout, or the read of the invoice, was sent. */
   readonly askedAt: number
 }
 
 export interface ToldPaid {
   readonly bot: number
   readonly invoiceId: string
-  /** Null when the bot learned it by looking at the invoice. */
+  /** The id of the payment; null when the bot learned it from the invoice. */
   readonly paymentId: string | null
 }
 
@@ -112,7 +114,7 @@ export interface Ending {
   readonly seenAt: number
 }
 
-/** The server was asked at `askedAt` and still held what nobody had paid for. */
+/** The server was asked at `askedAt` and still held units that nobody had paid for. */
 export interface Overstay {
   readonly reservationId: string
   readonly askedAt: number

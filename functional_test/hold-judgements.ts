@@ -18,7 +18,7 @@ import {
   type Judgement,
 } from './judgement.ts'
 
-/** How many holds there are at a moment, how long each lasts, and what API A counts meanwhile. */
+/** Judges that the units alive at one moment never exceed the allotment. */
 
 export function aliveWithinAllotment(evidence: Evidence): Judgement {
   const peak = peakUnits(livesOf(evidence.history, evidence.clock))
@@ -26,7 +26,7 @@ export function aliveWithinAllotment(evidence: Evidence): Judgement {
   return judged(peak > allotmentOf(evidence) ? [measured] : [], measured)
 }
 
-/** What was sold before we came can never be ours, because no sale is ever undone. */
+/** Judges the same without the units that were sold before the run: no sale is ever undone. */
 export function aliveWithinLeftOver(evidence: Evidence): Judgement {
   const leftOver = allotmentOf(evidence) - evidence.start.sold
   const peak = peakUnits(livesOf(evidence.history, evidence.clock))
@@ -51,7 +51,7 @@ function unitsThroughout(lives: readonly Life[], { sentAt, answeredAt }: StockSa
     .reduce((sum, life) => sum + life.quantity, 0)
 }
 
-/** Units that nobody was told of are units that nobody can buy. */
+/** Judges that API A counts no more units held than the bots know of: nobody could buy those. */
 export function stockCountsNoMore(evidence: Evidence): Judgement {
   const reads = allReads(evidence)
   if (evidence.buyers === 'others too') return judged([], 'others buy as well')
@@ -96,7 +96,10 @@ export function holdsLast({ history, clock }: Evidence): Judgement {
   )
 }
 
-/** A hold whose time had not come when the run ended is not held against the shop. */
+/**
+ * Judges that every hold ended in time. A hold that was not due at the end of the run does not
+ * count.
+ */
 export function holdsEnd({ history, clock }: Evidence): Judgement {
   const deadlines = deadlinesOf(history)
   const overdue = history.overstays.filter(({ reservationId, askedAt }) => {
@@ -111,7 +114,7 @@ export function holdsEnd({ history, clock }: Evidence): Judgement {
   )
 }
 
-/** Units that stay held though nobody has them any more would never be sold. */
+/** Judges that no units stay held without an owner: they could never be sold. */
 export function nothingLeaks({ buyers, history, answers }: Evidence): Judgement {
   if (answers.stockAfter === null) return unknown('API A')
   const { held } = answers.stockAfter

@@ -3,29 +3,32 @@ import type { History, Hold } from './history.ts'
 /** The sweep runs every second; a loaded machine gets some more. */
 export const sweepGraceMs = 10_000
 
-/** How far the server's clock is ahead of ours, and how far that may be wrong. ms */
+/** The offset of the server's clock from ours, and its possible error, ms. */
 export interface ServerClock {
   readonly offsetMs: number
   readonly errorMs: number
 }
 
-/** A hold as far as the bots can know, by our time. */
+/** The time in which a hold was alive as far as the bots know, by our clock. */
 export interface Life {
   readonly reservationId: string
   readonly bot: number
   readonly quantity: number
   readonly from: number
-  /** Infinity once paid for. */
+  /** The end of the hold; Infinity once it is paid. */
   readonly until: number
 }
 
-/** By the server's clock. */
+/** The deadlines of a hold by the server's clock. */
 export interface Deadlines {
   readonly earliest: number
   readonly latest: number
 }
 
-/** When each hold may end: the cart's deadline, then that of its invoice. Infinity when untold. */
+/**
+ * Returns the earliest end of each hold: the cart's deadline, then that of its invoice; Infinity
+ * when unknown.
+ */
 export function deadlinesOf(
   history: Pick<History, 'holds' | 'invoices'>,
 ): (reservationId: string) => Deadlines {
@@ -48,8 +51,9 @@ function widen(deadlines: Map<string, Deadlines>, reservationId: string, at: num
 }
 
 /**
- * Each hold once, with the time it was surely alive. Whatever is uncertain (a release on its way,
- * clocks that differ, a deadline that moved) counts as ended, so that no shop is accused wrongly.
+ * Lists each hold once with the time in which it was certainly alive. In uncertain cases (a release
+ * on its way, clocks that differ, a deadline that moved) it counts as ended, so that no shop is
+ * accused wrongly.
  */
 export function livesOf(history: History, clock: ServerClock): Life[] {
   const index = indexOf(history)
@@ -95,8 +99,8 @@ function aliveUntil(hold: Hold, index: Index, clock: ServerClock): number {
 }
 
 /**
- * The other way round: each hold with the time in which it can have been alive, and whatever was asked
- * for and never answered. Uncertain counts as alive.
+ * Lists each hold with the longest time in which it can have been alive, and each request that was
+ * never answered. In uncertain cases it counts as alive.
  */
 export function possibleLivesOf(history: History): Life[] {
   const endsBy = latestEnds(history)
@@ -120,7 +124,10 @@ export function possibleLivesOf(history: History): Life[] {
   return [...lives.values(), ...unknown]
 }
 
-/** A released hold is back when its owner is told; an expired one when the sweep has come. */
+/**
+ * Returns the latest end of each hold: a release when its owner is told, an expiry after the next
+ * sweep.
+ */
 function latestEnds(history: History): ReadonlyMap<string, number> {
   const paid = indexOf(history).paid
   const ends = new Map<string, number>()
@@ -135,7 +142,7 @@ function latestEnds(history: History): ReadonlyMap<string, number> {
   return ends
 }
 
-/** Units of holds that no bot paid for or gave back, and that were not seen to end. */
+/** Counts the units of holds that no bot paid for or gave back and that were not seen to end. */
 export function unitsStillHeld(history: History): number {
   const { paid } = indexOf(history)
   const over = new Set(
@@ -149,7 +156,7 @@ export function unitsStillHeld(history: History): number {
   return [...open.values()].reduce((sum, quantity) => sum + quantity, 0)
 }
 
-/** The most units that were alive at one moment. */
+/** Returns the largest number of units that were alive at one moment. */
 export function peakUnits(lives: readonly Life[]): number {
   const changes = lives
     .filter((life) => life.until > life.from)
@@ -157,7 +164,7 @@ export function peakUnits(lives: readonly Life[]): number {
       { at: life.from, by: life.quantity },
       { at: life.until, by: -life.quantity },
     ])
-    // At the same moment, what ends ends first.
+    // At the same moment ends come before beginnings.
     .sort((a, b) => a.at - b.at || a.by - b.by)
   let alive = 0
   let peak = 0

@@ -9,7 +9,7 @@ export class Html {
 
 export type Insertable = string | number | Html | readonly Html[]
 
-/** Markup with values put in: whatever is not markup itself is escaped, without exception. */
+/** Makes markup from a template. Every value that is not `Html` is escaped. */
 export function html(parts: TemplateStringsArray, ...values: readonly Insertable[]): Html {
   return new Html(parts.map((part, index) => part + inserted(values[index] ?? '')).join(''))
 }

@@ -1,4 +1,4 @@
-/** Does `action` for every item, at most so many at once. Stops at the first that throws. */
+/** Calls `action` for every item, a limited number at once. It stops at the first that throws. */
 export async function inTurns<T>(
   items: readonly T[],
   atOnceMax: number,

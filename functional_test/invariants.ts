@@ -29,11 +29,11 @@ import {
 import { nothingUntold, refusedHaveNothing, toldHeldIsThere } from './told-judgements.ts'
 
 /**
- * Evidence in, findings out; nothing here asks anybody anything. On somebody's running shop other
- * people buy as well, so our history is always compared as a part of the whole.
+ * This file turns evidence into findings and sends no request. In a running shop other people buy
+ * as well, so the history of the bots is always compared as a part of the whole.
  */
 
-/** In the order they are printed; the server's own audit follows. */
+/** The invariants in the order of the report; the server's own audit follows. */
 const invariants: readonly {
   readonly title: string
   readonly judge: (evidence: Evidence) => Judgement

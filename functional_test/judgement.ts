@@ -2,13 +2,13 @@ import type { Invoice } from './contract.ts'
 import type { Evidence } from './evidence.ts'
 import type { StockSample } from './history.ts'
 
-/** What every judgement is made with. */
+/** The result of a judgement. */
 export interface Finding {
   readonly id: string
   readonly title: string
-  /** 0: the invariant holds. */
+  /** The number of violations; 0 when the invariant holds. */
   readonly violations: number
-  /** What was counted, for people. */
+  /** The counted numbers as text. */
   readonly measured: string
   readonly examples: readonly string[]
 }
@@ -17,7 +17,7 @@ export type Judgement = Omit<Finding, 'id' | 'title'>
 
 export const examplesMax = 3
 
-/** A reader may be served from a copy this old. */
+/** An answer may come from a copy of this age. */
 export const staleReadMsMax = 1_000
 
 export function judged(violations: readonly string[], measured: string): Judgement {
@@ -26,7 +26,10 @@ export function judged(violations: readonly string[], measured: string): Judgeme
 
 export const unknown = (what: string): Judgement => judged([`${what} gave no answer`], 'not known')
 
-/** Infinity of nothing. Spreading a long run's reads into Math.min would exhaust the stack. */
+/**
+ * Returns the smallest number; Infinity for none. `Math.min(...)` would exhaust the stack with
+ * many.
+ */
 export const least = (numbers: readonly number[]): number =>
   numbers.reduce((lowest, number) => Math.min(lowest, number), Infinity)
 
@@ -35,7 +38,10 @@ export const allReads = ({ start, history, answers }: Evidence): StockSample[] =
     (sample) => sample !== null,
   )
 
-/** An operator may change it during a run; the largest one seen accuses nobody wrongly. */
+/**
+ * Returns the largest allotment seen: an operator may change it during a run, and no shop is
+ * accused wrongly.
+ */
 export const allotmentOf = (evidence: Evidence): number =>
   -least(allReads(evidence).map((sample) => -sample.allotment))
 

@@ -6,8 +6,8 @@ import { runOn } from './session.ts'
 import { SetupError } from './setup-error.ts'
 
 /**
- * The process: command line in, tables and verdict out, exit codes. Black box: it knows the documented
- * HTTP contract and nothing else.
+ * Runs `npm run functional-test`: reads the command line, prints tables and a verdict, and ends
+ * with one of these codes. It is a black box and knows only the documented HTTP contract.
  */
 
 const exitCodes = { holds: 0, violated: 1, unusable: unusableExitCode } as const

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'undici'
 
-/** The most memory a process had, resident. */
+/** The peak of a process's resident memory. */
 export interface PeakMemory {
   readonly process: string
-  /** Null: nobody would say. */
+  /** The peak; null when it could not be read. */
   readonly megabytes: number | null
   readonly source: 'kernel' | 'sampled from /metrics'
 }
@@ -14,7 +14,7 @@ export interface MemoryWatch {
   stop(): Promise<readonly PeakMemory[]>
 }
 
-/** A process of ours by its pid, anybody's by its `/metrics`. */
+/** A process to watch: one of this run by its pid, any other by its `/metrics`. */
 export interface Watched {
   readonly name: string
   readonly pid: number | null
@@ -26,7 +26,10 @@ const answersWithinMs = 5_000
 const bytesPerMegabyte = 1_000_000
 const kernelUnitBytes = 1_024
 
-/** The kernel remembers the peak; where it cannot be asked, `/metrics` is read every second. */
+/**
+ * Watches the peaks. The kernel remembers them; for a remote process `/metrics` is read every
+ * second.
+ */
 export function watchMemory(watched: readonly Watched[]): MemoryWatch {
   const sampled = new Map<string, number>()
   const toSample = watched.filter(({ pid }) => pid === null || !hasStatus(pid))
@@ -41,7 +44,7 @@ export function watchMemory(watched: readonly Watched[]): MemoryWatch {
   }
   let sampling = sample()
   const timer = setInterval(() => {
-    // One at a time: a busy server must not be asked by ten at once.
+    // Servers are asked one after the other, so that a busy one never gets ten questions at once.
     sampling = sampling.then(sample)
   }, sampleEveryMs)
   return {
@@ -58,7 +61,10 @@ export function watchMemory(watched: readonly Watched[]): MemoryWatch {
   }
 }
 
-/** Not from `resourceUsage` where it can be helped: that starts with the peak of who started us. */
+/**
+ * Reads the own peak from /proc if possible: `resourceUsage` begins with the peak of the parent
+ * process.
+ */
 function ownPeak(): PeakMemory {
   const bytes = kernelPeakBytes(process.pid) ?? process.resourceUsage().maxRSS * kernelUnitBytes
   return { process: 'bots', megabytes: megabytesOf(bytes), source: 'kernel' }

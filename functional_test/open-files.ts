@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { SetupError } from './setup-error.ts'
 
 /**
- * A connection is an open file at both ends. Node raises its own limit to the hard one when it starts;
- * what is left to do is to see whether that is enough, before the race and not in the middle of it.
+ * This file checks, before the race, that the limit of open files is high enough. A connection is
+ * an open file at both ends. Node raises its own limit to the hard limit when it starts.
  */
 
 /** One bot in five clicks twice, on a second connection; some pay on three at once. */
 const connectionsPerBot = 1.25
-/** Node itself, the database, the watchers. */
+/** Files of Node itself, of the database and of watchers. */
 const otherFiles = 200
 
 export const filesNeeded = (bots: number): number =>
@@ -17,7 +17,7 @@ export const filesNeeded = (bots: number): number =>
 const botsFor = (files: number): number =>
   Math.max(0, Math.floor((files - otherFiles) / connectionsPerBot))
 
-/** Whose limit it is, for people. */
+/** The process with the limit, for messages. */
 export type Owner = 'this program' | 'the started program'
 
 /**
@@ -38,11 +38,11 @@ export function requireOpenFiles(owner: Owner, files: number | null, bots: numbe
   )
 }
 
-/** Of this process: its soft limit, which Node has raised as far as it may. */
+/** Returns the soft limit of this process, which Node has raised as far as it may. */
 export function ownOpenFiles(): number | null {
   const linux = openFilesOf('self')
   if (linux !== null) return linux
-  // Looks up the names of all network addresses otherwise, which can take seconds.
+  // Without this the report looks up the names of all network addresses, which can take seconds.
   Object.assign(process.report, { excludeNetwork: true })
   const report = process.report.getReport() as {
     readonly userLimits?: { readonly open_files?: { readonly soft: number | string } }
@@ -50,7 +50,7 @@ export function ownOpenFiles(): number | null {
   return limitOf(`${report.userLimits?.open_files?.soft ?? ''}`)
 }
 
-/** Of any process; null where there is no /proc, as on macOS. */
+/** Returns the limit of any process; null without /proc, as on macOS. */
 export function openFilesOf(pid: number | 'self'): number | null {
   const path = `/proc/${pid}/limits`
   if (!existsSync(path)) return null

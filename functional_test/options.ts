@@ -83,12 +83,14 @@ const ownProgramFlags = ['broker', 'api-nodes', 'stock', 'hold-seconds'] as cons
 const hostFlags = ['flash-sale', 'product', 'admin-token'] as const
 const botsMax = 20_000
 const apiNodesMax = 8
-/** One takes 20,000 connections, and some bots have two. */
+/** An API node takes 20,000 connections, and some bots have two. */
 const botsPerNodeMax = 16_000
-/** Somebody's shop, whose open-file limit is not ours to judge. */
+/**
+ * The default for a shop that this run did not start, because its limit of open files is unknown.
+ */
 const hostBots = 500
 const ownProgramBots = 10_000
-/** Of ten bots that want one, one gets one. */
+/** There are ten bots for each unit. */
 const botsPerUnit = 10
 
 /** Spellings of the original's Go program. */
@@ -100,7 +102,10 @@ const aliases: Readonly<Record<string, string>> = {
 
 type Flags = Partial<Record<keyof typeof flagTypes, string>>
 
-/** @throws UsageError saying what is wrong with the command line. */
+/**
+ * Reads the command line.
+ * @throws UsageError with what is wrong in it.
+ */
 export function readOptions(
   commandLine: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -161,7 +166,7 @@ function ownProgram(flags: Flags, bots: number): Target {
     broker,
     apiNodes,
     stock: integer(flags, 'stock', { min: 1, max: 1_000_000 }) ?? Math.ceil(bots / botsPerUnit),
-    // Winners must get through the crowd to the till before their hold ends, and abandoned holds
+    // Winners must get through the crowd and pay before their hold ends, and abandoned holds
     // must end while others are still waiting for them.
     holdSeconds:
       integer(flags, 'hold-seconds', { min: 1, max: 3600 }) ?? Math.max(5, Math.ceil(bots / 800)),

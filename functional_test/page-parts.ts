@@ -1,4 +1,4 @@
-/** Style and script of the page, as they are put into it. Nothing of the run is in here. */
+/** The style and the script of the page. They contain no data of the run. */
 
 export const pageStyle = `
 :root {

@@ -94,7 +94,8 @@ test('whatever a shop says stays text', () => {
   expect(errors).toEqual([])
   expect(namesOf(nodes).filter((name) => name === 'script')).toHaveLength(1)
   expect(namesOf(nodes)).not.toContain('img')
-  // Shop, machine, outcome, event, process, and of the finding all but its severity.
+  // The text appears as shop, machine, outcome, event, process, and in all fields of the finding
+  // but one.
   expect(textOf(nodes).split(hostile)).toHaveLength(10)
 })
 

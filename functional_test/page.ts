@@ -6,7 +6,9 @@ import { megabytes, sameSecond, verdictLine } from './report.ts'
 import type { Bin } from './statistics.ts'
 import type { Summary } from './summary.ts'
 
-/** The run as one page that opens offline: style, script and charts are in it, nothing is fetched. */
+/**
+ * The run as one page that opens offline: style, script and charts are in it, nothing is fetched.
+ */
 export function pageOf(summary: Summary): string {
   const { about, findings } = summary
   const verdict = verdictLine(findings)
@@ -140,7 +142,7 @@ function latencySection({ raceLatencies, latencies }: Summary): Html {
           { at: raced.p50, label: `p50 ${counted(Math.round(raced.p50))} ms` },
           { at: raced.p99, label: `p99 ${counted(Math.round(raced.p99))} ms` },
         ]
-  // Close together, their words would lie upon each other.
+  // Labels of markers that are close together would overlap.
   const apart = markers.length === 2 && (markers[1]!.at - markers[0]!.at) / max > 0.12
   const shown = apart ? markers : markers.slice(-1)
   const one = (bins: readonly Bin[], colour: Colour): Html =>

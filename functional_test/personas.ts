@@ -1,6 +1,6 @@
 import { createRandom } from '../test/support/random.ts'
 
-/** What a bot does once it has a unit, with how many in a hundred do it. */
+/** The behaviours of a bot that holds a unit, with their shares in percent. */
 const personaWeights = {
   pays: 40,
   'declined-first': 12,
@@ -21,9 +21,9 @@ export interface Character {
   readonly persona: Persona
   readonly clicks: Clicks
   readonly quantity: number
-  /** Whether a refused bot comes back with the key that was refused or with a fresh one. */
+  /** The key of a refused bot that comes back: the refused one or a fresh one. */
   readonly returnsWith: 'same key' | 'fresh key'
-  /** What makes a refused bot try again: stock seen in API A, or the mere passing of time. */
+  /** A refused bot tries again when API A shows stock, or after some time in any case. */
   readonly comesBack: 'when stock does' | 'again and again'
 }
 

@@ -3,7 +3,7 @@ import type { Crowd, Place } from './crowd.ts'
 import type { History } from './history.ts'
 import { now } from './time.ts'
 
-/** What goes on, for whoever watches: a panel on a terminal, a plain line now and then elsewhere. */
+/** The progress display: a panel on a terminal, a plain line now and then elsewhere. */
 export interface Progress {
   /** A new phase begins; it is named until the next one. */
   phase(name: string): void
@@ -22,10 +22,15 @@ const plainLineEveryMs = 3_000
 const rateOverMs = 1_000
 const barWidth = 40
 
-/** `terminal`: redrawn in place. `plain`: a pipe, a file or a CI log, where nothing can be redrawn. */
+/**
+ * `terminal`: redrawn in place. `plain`: a pipe, a file or a CI log, where nothing can be redrawn.
+ */
 export type Medium = 'terminal' | 'plain'
 
-/** A terminal without a width, as some containers have, makes ora clear lines without end. */
+/**
+ * Chooses the medium. On a terminal without a width, as in some containers, ora clears lines
+ * endlessly.
+ */
 export const mediumOf = (
   stream: { readonly isTTY: boolean; readonly columns: number },
   environment: NodeJS.ProcessEnv,
@@ -93,7 +98,7 @@ function plainLines(print: (line: string) => void, meter: Meter): Progress {
 export interface Reading {
   readonly bots: number
   readonly count: (place: Place) => number
-  /** Answers per second of late. */
+  /** The recent rate of answers per second. */
   readonly rate: number
   readonly stock: {
     readonly available: number
@@ -150,7 +155,7 @@ export function plainLine({ count, rate, stock }: Reading): string {
 
 type Stock = NonNullable<Reading['stock']>
 
-/** Sold, held and available side by side: a bar that is too long or too short would be a lie told. */
+/** Draws sold, held and available as one bar. Rounding must not change its length. */
 function stockBar({ available, held, sold }: Stock): string {
   const total = Math.max(available + held + sold, 0)
   const upTo = (units: number): number =>

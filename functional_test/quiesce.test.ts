@@ -17,7 +17,7 @@ afterEach(async () => {
   server.close()
 })
 
-/** A shop whose invoice is in one state after the other, each time somebody looks; the last one stays. */
+/** Serves an invoice that shows the next of `states` at each read; the last one stays. */
 async function serveInvoice(dueAt: number, states: readonly string[]): Promise<string> {
   let looks = 0
   server = createServer((_request, response) => {

@@ -8,14 +8,16 @@ import { now, pause } from './time.ts'
 import { readInvoice } from './winner.ts'
 
 const lookEveryMs = 500
-/** Each is some seconds of asking again: by then the server is gone. */
+/**
+ * After so many reads without an answer, each with seconds of retries, the server counts as gone.
+ */
 const silentLooksMax = 3
 const lastLooksAtOnceMax = 100
 
 /**
  * Waits until the server has ended every hold that nobody paid for or released, and writes down
- * when it was seen. Gives up on a hold `sweepGraceMs` after its deadline and the last time it may have been
- * paid for, or at the end of the run.
+ * when it was seen. Gives up on a hold `sweepGraceMs` after its deadline and the last time it may
+ * have been paid for, or at the end of the run.
  */
 export async function waitForUnpaidHolds(
   run: Run,
@@ -59,16 +61,16 @@ export async function waitForStock(run: Run, watch: StockWatch): Promise<void> {
   }
 }
 
-/** When all is over, everybody looks once more: whoever was told no must have nothing. */
+/** Lets all bots read their carts at the end: a refused bot must hold nothing. */
 export function lookAgain(run: Run, bots: readonly Bot[]): Promise<void> {
   return inTurns(bots, lastLooksAtOnceMax, (bot) => checkCart(run, bot))
 }
 
 interface Waiting {
   readonly hold: Hold
-  /** Null: it stayed in the cart. */
+  /** The id of the invoice; null when the hold stayed in the cart. */
   readonly invoiceId: string | null
-  /** Our time. */
+  /** The deadline by our clock. */
   readonly deadlineAt: number
 }
 
@@ -81,7 +83,7 @@ async function waitForEnd(
   const { reservationId } = waiting.hold
   let deadlineAt = waiting.deadlineAt
   await pause(Math.min(deadlineAt, shoppers.deadlineAt) - now())
-  // What is past its deadline when a card is declined late ends with the next sweep, not before.
+  // After a late decline an invoice beyond its deadline ends with the next sweep, not earlier.
   let payingUntil = now()
   let silentLooks = 0
   while (now() < shoppers.deadlineAt && silentLooks < silentLooksMax) {
@@ -104,7 +106,7 @@ async function waitForEnd(
 
 interface Seen {
   readonly state: 'held' | 'ended' | 'paying' | 'silent'
-  /** Of the invoice, by the server's clock. */
+  /** The due date of the invoice by the server's clock. */
   readonly dueAt: number | null
 }
 

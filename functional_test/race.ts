@@ -9,16 +9,16 @@ import { actAs } from './winner.ts'
 
 /** The race, the winners' shopping and the return of the refused. */
 
-/** What the original lets its bots struggle. */
+/** The bots of the original program try for this long. */
 const originalStruggleMs = 30_000
-/** Whoever gets a unit by then may abandon it: it will come back while others still want it. */
+/** A bot that gets a unit before this may abandon it: it comes back while others still want it. */
 const capriciousMs = 25_000
 const returnPauseMsMax = 250
 const impatientPauseMsMin = 2_000
 const impatientPauseMsMax = 6_000
 /** The refused look into their carts within this time after the race, not all in one moment. */
 const lookSpreadMs = 3_000
-/** Nothing is gained by asking again. */
+/** After these refusals asking again is useless. */
 const finalRefusals = new Set(['purchase_limit_reached', 'product_not_in_sale', 'sale_not_open'])
 
 export interface Stage {
@@ -64,8 +64,8 @@ export async function raceAndReturn(
 }
 
 /**
- * All in one go: no answer is read before the last click is out, or ten thousand would not be sent in
- * a second beside busy servers.
+ * Sends all first clicks in one go. No answer is read before the last click is sent; otherwise ten
+ * thousand would not be sent in a second beside busy servers.
  */
 function start(run: Run, bots: readonly Bot[]): Promise<Told>[] {
   return bots.map((bot) => {
@@ -96,12 +96,14 @@ interface Purchase {
 
 async function shop(run: Run, bot: Bot, { told, persona, struggle }: Purchase): Promise<void> {
   await checkCart(run, bot)
-  // Nothing comes back while the race is on: two equal clicks then must be told the same.
+  // No units come back during the race, so that two equal clicks must get the same answer.
   if (persona === 'releases') await struggle.raceSettled
   await actAs(persona, run, bot, told.reservation)
 }
 
-/** Tries for one unit again, whenever there is stock or whenever it cannot wait. */
+/**
+ * Tries for one unit again, when there is stock or after some time, as the bot's character says.
+ */
 async function comeBack(run: Run, bot: Bot, struggle: Struggle): Promise<void> {
   const sameKey = bot.character.returnsWith === 'same key' && bot.character.quantity === 1
   for (let attempt = 1; ; attempt += 1) {

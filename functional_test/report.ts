@@ -3,7 +3,7 @@ import type { RaceNumbers, Summary } from './summary.ts'
 
 /** A run as text, for a terminal. */
 
-/** Everybody comes in the same second, or it was no race. */
+/** All bots must send within one second; otherwise it was no race. */
 const sameSecondMs = 1_000
 
 export function printTables(summary: Summary): string {
@@ -44,7 +44,7 @@ function raceLines({ race, busiestSecond, about }: Summary): string {
   ].join('\n')
 }
 
-/** Says it when the machine was too slow to be a crowd: the numbers then mean something else. */
+/** Returns a warning when the machine was too slow to send everything within a second. */
 export function sameSecond(bots: number, { sentWithinMs }: RaceNumbers): string {
   const said = `${bots} first add-to-carts, first to last byte sent within ${Math.round(sentWithinMs)} ms`
   return sentWithinMs <= sameSecondMs
@@ -81,7 +81,7 @@ export function verdictLine(findings: readonly Finding[]): string {
     : `VERDICT: ${violated} of ${findings.length} invariants VIOLATED`
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
+/** Formats a table: columns are as wide as their widest cell, numbers are right-aligned. */
 function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((row) => row.length))
   const widths = Array.from({ length: columns }, (_, column) =>

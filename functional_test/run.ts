@@ -4,14 +4,14 @@ import type { History, Loss } from './history.ts'
 import type { Character } from './personas.ts'
 import type { Random } from '../test/support/random.ts'
 
-/** What every step of a run shares. */
+/** The context of a run that all steps share. */
 export interface Run {
   readonly shoppers: Client
   readonly history: History
   readonly crowd: Crowd
   readonly flashSaleId: number
   readonly productId: number
-  /** Begins every Idempotency-Key of this run. */
+  /** The prefix of every Idempotency-Key of this run. */
   readonly id: string
 }
 
@@ -21,7 +21,7 @@ export interface Bot {
   readonly userId: number
   readonly token: string
   readonly character: Character
-  /** For pauses only: what a bot does is in its character. */
+  /** The random numbers of its pauses; its behaviour is in its character. */
   readonly random: Random
 }
 

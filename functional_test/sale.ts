@@ -37,7 +37,10 @@ export async function createSale(client: Client, adminToken: string, stock: numb
   return { flashSaleId, productId, clock }
 }
 
-/** @throws SetupError unless the sale is open and has the product. */
+/**
+ * Reads the sale and its product.
+ * @throws SetupError unless the sale is open and has the product.
+ */
 export async function findSale(
   client: Client,
   flashSaleId: number,
@@ -97,7 +100,7 @@ async function readSale(
   return { sale: sale.data, clock: clockOf(reply, sale.data.serverTime) }
 }
 
-/** The server looked at its clock somewhere between our sending and its answer. */
+/** Estimates the server's clock: it was read between the sending of the request and the answer. */
 function clockOf(reply: Reply, serverTime: number): ServerClock {
   const middle = (reply.sentAt + reply.answeredAt) / 2
   const roundTripMs = reply.answeredAt - reply.sentAt

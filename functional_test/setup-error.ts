@@ -1,6 +1,6 @@
 import type { Reply } from './client.ts'
 
-/** The run could not begin: nothing can be said about the promises. `message` says what to do. */
+/** Thrown when a run cannot begin, so that there is no verdict. `message` says what to do. */
 export class SetupError extends Error {
   override readonly name = 'SetupError'
 

@@ -11,7 +11,7 @@ import {
   type Judgement,
 } from './judgement.ts'
 
-/** The counters of API A, the invoices of API B, and the money. */
+/** Formats the counters of API A. The judgements below compare them with API B and the money. */
 
 const counters = ({ allotment, available, held, sold }: StockSample): string =>
   `allotment ${allotment}, available ${available}, held ${held}, sold ${sold}`
@@ -41,7 +41,10 @@ function paidUnits(evidence: Evidence, invoices: readonly Invoice[]): number {
     .reduce((sum, line) => sum + line.quantity, 0)
 }
 
-/** API B lies between two reads of API A: equal when nobody buys meanwhile, else in between. */
+/**
+ * Judges that API A and B agree. API B is read between two reads of API A, so its number lies
+ * between theirs.
+ */
 export function soldIsPaid(evidence: Evidence): Judgement {
   const { stockBefore, stockAfter, invoices } = evidence.answers
   if (stockBefore === null || stockAfter === null) return unknown('API A')

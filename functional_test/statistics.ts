@@ -1,4 +1,4 @@
-/** Numbers made of many numbers. */
+/** Percentiles of latencies, ms. */
 export interface Latency {
   readonly answers: number
   readonly p50: number
@@ -7,7 +7,7 @@ export interface Latency {
   readonly max: number
 }
 
-/** Null of nothing. ms in, ms out. */
+/** Computes percentiles in ms; null without a latency. */
 export function latencyOf(latenciesMs: readonly number[]): Latency | null {
   if (latenciesMs.length === 0) return null
   const sorted = latenciesMs.toSorted((a, b) => a - b)
@@ -15,7 +15,7 @@ export function latencyOf(latenciesMs: readonly number[]): Latency | null {
   return { answers: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }
 
-/** Nearest rank. */
+/** Returns the percentile by nearest rank. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
 }
@@ -26,7 +26,7 @@ export interface Bin {
   readonly count: number
 }
 
-/** Equal bins from 0 up to the largest value, at least one. */
+/** Counts the values in equal bins from 0 to the largest value, at least one bin. */
 export function histogram(values: readonly number[], width: number): Bin[] {
   const largest = values.reduce((most, value) => Math.max(most, value), 0)
   const counts = new Array<number>(Math.floor(largest / width) + 1).fill(0)
@@ -37,7 +37,7 @@ export function histogram(values: readonly number[], width: number): Bin[] {
   return counts.map((count, bin) => ({ from: bin * width, to: (bin + 1) * width, count }))
 }
 
-/** 1, 2 or 5 times a power of ten, so that `largest` has at most so many of it. */
+/** Returns 1, 2 or 5 times a power of ten, so that at most `stepsMax` steps reach `largest`. */
 export function roundStep(largest: number, stepsMax: number): number {
   const least = largest > 0 ? largest / stepsMax : 1
   const power = 10 ** Math.floor(Math.log10(least))

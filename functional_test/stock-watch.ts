@@ -3,17 +3,19 @@ import { stockSchema } from './contract.ts'
 import type { History, StockSample } from './history.ts'
 import { now, pause } from './time.ts'
 
-/** Why a waiting bot is woken: there is stock to try for, or there will be none. */
+/** The reason for waking a waiting bot: `stock` is available, or it is `over` for good. */
 export type Chance = 'stock' | 'over'
 
 /** Reads API A through the whole run. */
 export interface StockWatch {
   latest(): StockSample | undefined
-  /** Resolves when API A showed stock in a read that was sent after `since`, or never will again. */
+  /**
+   * Resolves when API A showed stock in a read that was sent after `since`, or never will again.
+   */
   nextChance(since: number): Promise<Chance>
   /** There will be no stock again. */
   isOver(): boolean
-  /** Nobody needs to wait any longer. */
+  /** Wakes all waiting bots for good. */
   callOff(): void
   stop(): Promise<void>
 }

@@ -5,8 +5,10 @@ import type { Finding } from './judgement.ts'
 import type { PeakMemory } from './memory.ts'
 import { histogram, latencyOf, roundStep, type Bin, type Latency } from './statistics.ts'
 
-/** A run in numbers: what the tables, report.json and the page are made of. Holds and refusals are
- * different things and are never added up. */
+/**
+ * The numbers of a run for the tables, report.json and the page. Holds and refusals are different
+ * things and are never added up.
+ */
 export interface Summary {
   readonly about: About
   readonly race: RaceNumbers
@@ -14,12 +16,12 @@ export interface Summary {
   readonly outcomes: readonly OutcomeRow[]
   readonly events: readonly { readonly what: string; readonly times: number }[]
   readonly latencies: readonly (Latency & { readonly step: string })[]
-  /** Of the race, first byte sent to last byte received. ms */
+  /** Latencies of the race from the first byte sent to the last byte received, ms. */
   readonly raceLatencies: { readonly held: readonly Bin[]; readonly refused: readonly Bin[] }
-  /** Seconds since the first byte of the race. */
+  /** The stock over time, in seconds since the first byte of the race. */
   readonly stock: readonly StockPoint[]
   readonly perSecond: readonly SecondOfOutcomes[]
-  /** Where the race, the struggle and the waiting end, in the same seconds. */
+  /** The ends of the race and of the run, in the same seconds. */
   readonly phases: { readonly raceEnds: number; readonly ends: number }
   readonly memory: readonly PeakMemory[]
   readonly findings: readonly Finding[]
@@ -29,7 +31,7 @@ export interface About {
   /** RFC 3339. */
   readonly startedAt: string
   readonly seed: number
-  /** What was raced against. */
+  /** The shop that was tested. */
   readonly shop: string
   readonly machine: string
   readonly bots: number
@@ -39,15 +41,15 @@ export interface About {
 }
 
 export interface RaceNumbers {
-  /** How long it took until everybody was connected. */
+  /** The time until all bots were connected. */
   readonly connectSeconds: number
-  /** First add-to-carts: from the first byte sent to the last one of them sent. */
+  /** The time from the first to the last sending of a first add-to-cart. */
   readonly sentWithinMs: number
-  /** From the first byte sent until the last bot had its answer. */
+  /** The time from the first byte sent until the last bot had its answer. */
   readonly answeredWithinMs: number
   readonly holds: number
   readonly holdsPerSecond: number
-  /** Answers that said no: a bot that clicks twice hears it twice. */
+  /** The number of refusals; a bot that clicks twice gets two. */
   readonly refusals: number
   readonly refusalsPerSecond: number
 }
@@ -128,7 +130,7 @@ export function summarize({ evidence, findings, moments, memory, about }: Facts)
 }
 
 interface Told {
-  /** When each unit's hold was first told. */
+  /** The times when each unit's hold was first told. */
   readonly holds: readonly number[]
   readonly refusals: readonly number[]
 }
@@ -149,7 +151,7 @@ interface Sends {
   readonly lastAt: number
 }
 
-/** Of everybody's first add-to-cart. */
+/** Measures the sending of all bots' first add-to-cart. */
 function firstSends(history: History, { raceAt }: Moments): Sends {
   const firstOf = new Map<number, number>()
   for (const { step, bot, sentAt } of history.exchanges) {
@@ -229,7 +231,9 @@ const isFault = ({ status }: History['exchanges'][number]): boolean =>
 const unansweredBots = (history: History): number =>
   new Set(history.unanswered.map((one) => one.bot)).size
 
-/** By reason: a refused connection and a deadline that passed are different troubles. */
+/**
+ * Counts lost answers by reason: a refused connection is another problem than a passed deadline.
+ */
 function lostCounts(history: History): { what: string; times: number }[] {
   const reasons = new Map<string, number>()
   for (const { status, code } of history.exchanges) {
@@ -262,13 +266,13 @@ function latenciesOf(history: History, { raceSettledAt }: Moments): Summary['lat
   })
 }
 
-/** In the race everybody waits for everybody; what comes after is another thing. */
+/** Returns the name of a row; steps in the race and after it have rows of their own. */
 function rowName(step: Step, inRace: boolean): string {
   if (step !== 'add to cart') return step
   return inRace ? 'add to cart, race' : 'add to cart, coming back'
 }
 
-/** One width for both, so that they can be compared. */
+/** Makes both histograms with the same bin width, so that they can be compared. */
 function raceHistograms(history: History, { raceSettledAt }: Moments): Summary['raceLatencies'] {
   const answered = history.exchanges.filter(
     ({ step, status, sentAt }) =>
@@ -285,7 +289,7 @@ function raceHistograms(history: History, { raceSettledAt }: Moments): Summary['
   }
 }
 
-/** Evenly fewer, the last one always among them. */
+/** Returns at most `most` rows at even distances, with the last one. */
 function thinned<T>(rows: readonly T[], most: number): T[] {
   const step = Math.max(1, Math.ceil(rows.length / most))
   return rows.filter((_, index) => index % step === 0 || index === rows.length - 1)

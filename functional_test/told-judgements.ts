@@ -5,11 +5,11 @@ import { livesOf, type Life } from './hold-times.ts'
 import { judged, unknown, type Judgement } from './judgement.ts'
 
 /**
- * What each bot was told against what the shop's database has for it: its own cart, and its invoices
- * in API B.
+ * These judgements compare the answers to each bot with the shop's database: its own cart, and its
+ * invoices in API B.
  */
 
-/** While a hold is surely alive and not checked out it is in the cart; after that, on the invoice. */
+/** Judges that a hold that is certainly alive is in the cart, and on the invoice after checkout. */
 export function toldHeldIsThere(evidence: Evidence): Judgement {
   const { history, clock, answers } = evidence
   if (answers.invoices === null) return unknown('API B')
@@ -58,7 +58,7 @@ function missingOnInvoices({ history, botOf }: Evidence, invoices: readonly Invo
     .map(({ invoiceId, bot }) => `API B does not have invoice ${invoiceId} as bot ${bot} was told`)
 }
 
-/** What a bot with holds has beyond those it was told of. */
+/** Judges that a bot with holds has no others than those it was told of. */
 export function nothingUntold(evidence: Evidence): Judgement {
   const owned = ownedBy(evidence)
   if (owned === null) return unknown('API B')
@@ -76,7 +76,7 @@ export function nothingUntold(evidence: Evidence): Judgement {
   return judged(untold.map(describe), measured)
 }
 
-/** Everybody who never held anything must have been looked at after the last no, and have nothing. */
+/** Judges that bots without a hold own nothing, by a read of their cart after the last refusal. */
 export function refusedHaveNothing(evidence: Evidence): Judgement {
   const owned = ownedBy(evidence)
   if (owned === null) return unknown('API B')
@@ -112,7 +112,7 @@ interface Owned {
 const describe = ({ bot, reservationId, quantity, where }: Owned): string =>
   `bot ${bot} has ${reservationId} (${quantity}) ${where}, which it was not told`
 
-/** Every unit the shop showed as some bot's. Null: API B gave no answer. */
+/** Lists every unit that the shop shows as a bot's; null when API B gave no answer. */
 function ownedBy({ history, answers, botOf, productId }: Evidence): Owned[] | null {
   if (answers.invoices === null) return null
   const inCarts = history.carts.flatMap(({ bot, items }) =>
@@ -133,7 +133,7 @@ function ownedBy({ history, answers, botOf, productId }: Evidence): Owned[] | nu
   return [...inCarts, ...onInvoices]
 }
 
-/** Whoever was left without an answer may own what it does not know of; it is judged for that. */
+/** Returns the bots without a final answer: they may own units that they do not know of. */
 const unknowingBots = ({ history }: Evidence): ReadonlySet<number> =>
   new Set(history.unanswered.map((one) => one.bot))
 

@@ -12,14 +12,14 @@ import { canonical, keyOf, noteLoss, type Bot, type Run } from './run.ts'
 import { now, pause } from './time.ts'
 
 /**
- * What a bot that holds a unit does with it. Receives the reservation it was told, sends release,
- * checkout and pay requests, and writes down what it was told. It never judges.
+ * This file plays a bot that holds a unit. It receives the reservation, sends release, checkout and
+ * pay requests, and records every answer. It never judges.
  */
 
 type Paid = 'paid' | 'declined' | 'gone' | 'unanswered'
 
 const invoiceEveryMs = 200
-/** A slow provider has answered by then. */
+/** A slow provider answers within this time. */
 const payingMsMax = 60_000
 const payTriesMax = 5
 
@@ -196,7 +196,7 @@ function readPaid(run: Run, bot: Bot, reply: Reply): Paid {
   return 'paid'
 }
 
-/** The provider has not answered yet: look at the invoice until it is no longer `paying`. */
+/** Reads the invoice until it is no longer `paying`, because the provider has not answered yet. */
 async function waitWhilePaying(run: Run, bot: Bot, invoice: Invoice): Promise<Paid> {
   const until = run.shoppers.giveUpAt(payingMsMax)
   while (now() < until) {
@@ -223,7 +223,7 @@ async function waitWhilePaying(run: Run, bot: Bot, invoice: Invoice): Promise<Pa
   return 'unanswered'
 }
 
-/** Null: the server did not show it. */
+/** Reads an invoice; null when the server did not show it. */
 export async function readInvoice(run: Run, bot: Bot, invoiceId: string): Promise<Invoice | null> {
   const reply = await run.shoppers.persist({
     step: 'invoice',
@@ -238,7 +238,7 @@ export async function readInvoice(run: Run, bot: Bot, invoiceId: string): Promis
   return invoice.data
 }
 
-/** As often as this bot clicks, with whatever key the action carries. */
+/** Runs the action once or twice, as this bot clicks, with the action's own key. */
 async function clicks<T>(bot: Bot, action: () => Promise<T>): Promise<T[]> {
   switch (bot.character.clicks) {
     case 'once':

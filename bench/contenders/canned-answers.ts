@@ -1,6 +1,6 @@
 import { newUuid } from '../../src/ids.ts'
 
-/** What `bare` and `express` answer: as many bytes as the real thing, decided by nobody. */
+/** A fixed answer of `bare` and `express`, with as many bytes as a real one. */
 export interface CannedAnswer {
   readonly status: number
   readonly contentType: string
@@ -25,7 +25,7 @@ export function cannedAnswer(kind: CannedKind, wish: unknown): CannedAnswer {
   return { status: 201, contentType: 'application/json', body: { reservation } }
 }
 
-/** Before the sale opens, everybody looks at the product. */
+/** The answer to the shoppers who read the product before the sale opens. */
 export const cannedStock = { productId: 1, allotment: 1, available: 1, held: 0, sold: 0 }
 
 const problemJson = 'application/problem+json'

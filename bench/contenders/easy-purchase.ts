@@ -2,13 +2,13 @@ import type Sqlite from 'better-sqlite3'
 import { newUuid } from '../../src/ids.ts'
 
 /**
- * The easy solution of the original document: one transaction per request, straight from the request,
- * around a guarded update. The same checks and the same rows as Holdfast's, on the same schema;
- * statements are prepared once.
+ * The easy solution of the original document: one transaction per request, straight from the
+ * request, around a guarded update. The same checks and the same rows as Holdfast's, on the same
+ * schema; statements are prepared once.
  */
 export interface Purchase {
   readonly userId: number
-  /** The shopper's own; undefined when none was sent. */
+  /** The shopper's Idempotency-Key; undefined when none was sent. */
   readonly idempotencyKey: string | undefined
   readonly flashSaleId: number
   readonly productId: number
@@ -110,7 +110,7 @@ export class Till {
     this.inTransaction = connection.transaction((purchase: Purchase) => this.decide(purchase))
   }
 
-  /** Durable when it returns. */
+  /** Decides a purchase; the hold is durable when it returns. */
   buy(purchase: Purchase): PurchaseOutcome {
     return this.inTransaction.immediate(purchase)
   }

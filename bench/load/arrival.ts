@@ -2,15 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { addressOf, Connection, type Address, type Answerer } from './connection.ts'
 
 /**
- * How shoppers come before the sale opens: some at a time they connect and look at the product, and
- * the next ones come when all of these were answered. libuv accepts one connection per turn of its
- * loop. So whoever knocks at a busy server is not even accepted for seconds, a server cuts off who was
- * accepted and says nothing for seconds, and the backlog holds 4,096. Nobody's page is in such a
- * state when the sale opens: it has been loaded, over the connection that asks then.
+ * Shoppers connect before the sale opens: some at a time connect and read the product, and the next
+ * ones follow when all of these were answered. libuv accepts one connection per turn of its loop,
+ * so a busy server does not accept new ones for seconds, closes accepted ones that stay silent, and
+ * its backlog holds 4,096. Real shoppers have loaded the page before, over the connection they use
+ * then.
  */
 export interface Crowd {
   readonly count: number
-  /** Dealt out evenly over these. */
+  /** The connections are spread evenly over these origins. */
   readonly origins: readonly string[]
   /** The request that looks; the answer must be 200. */
   readonly look: string
@@ -19,7 +19,10 @@ export interface Crowd {
 const comingAtOnceMax = 100
 const letInWithinMs = 20_000
 
-/** All connections, open and answered once; from then on `answerer` hears of them. */
+/**
+ * Opens all connections and waits for one answer on each. From then on `answerer` gets their
+ * answers.
+ */
 export async function arrive(
   { count, origins, look }: Crowd,
   answerer: Answerer,

@@ -1,15 +1,16 @@
 import { connect, type Socket } from 'node:net'
 
 /**
- * One keep-alive HTTP/1.1 connection, one request at a time. On two cores shared with the server the
- * generator's own cost decides what can be seen: measured per request against `bare`, autocannon takes
- * 55 to 73 µs of CPU, undici 43 to 56, this 34 to 37, nearly all of it the kernel's. autocannon also
- * drops the last answers, counts whole milliseconds only, and so cannot be compared with the database.
+ * A keep-alive HTTP/1.1 connection with one request at a time. On two cores shared with the server
+ * the generator's own cost decides what can be seen: measured per request against `bare`,
+ * autocannon takes 55 to 73 µs of CPU, undici 43 to 56, this 34 to 37, nearly all of it the
+ * kernel's. autocannon also drops the last answers, counts whole milliseconds only, and so cannot
+ * be compared with the database.
  */
 export interface Answerer {
-  /** The answer is complete; the body in latin1. */
+  /** Called with a complete answer; the body is in latin1. */
   answered(connection: Connection, status: number, body: string): void
-  /** No further answer will come. */
+  /** Called when no further answer will come. */
   broke(connection: Connection, reason: string): void
 }
 
@@ -52,12 +53,12 @@ export class Connection {
     })
   }
 
-  /** Whoever hears of the answers from now on. */
+  /** Passes all later answers to this answerer. */
   hand(answerer: Answerer): void {
     this.answerer = answerer
   }
 
-  /** All of it must be ASCII. */
+  /** Sends a request, which must be ASCII. */
   send(request: string): void {
     this.socket.write(request, 'latin1')
   }
@@ -67,7 +68,7 @@ export class Connection {
     this.socket.destroy()
   }
 
-  /** As a phone in a tunnel: no goodbye. */
+  /** Destroys the socket without closing the HTTP connection properly. */
   vanish(): void {
     this.closing = true
     this.socket.resetAndDestroy()

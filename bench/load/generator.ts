@@ -3,7 +3,7 @@ import type { Job, Order, Report } from './job.ts'
 import { Race } from './race.ts'
 import { Soak } from './soak.ts'
 
-/** The load generator: a process of its own, told by the bench what to do. Ends with the bench. */
+/** The load generator runs as a process of its own, gets orders from the bench and ends with it. */
 let prepared: Workload | undefined
 type Workload = ClosedLoop | Race | Soak
 

@@ -1,14 +1,14 @@
-/** What the load generator is asked to do and what it reports: the messages between the processes. */
+/** A job of the load generator. This file has all messages between it and the bench. */
 export type Job = ClosedLoopJob | RaceJob | SoakJob
 
 interface Target {
-  /** Connections are dealt out evenly over these. */
+  /** The connections are spread evenly over these origins. */
   readonly origins: readonly string[]
   readonly tokensPath: string
   /** Tokens in the file. */
   readonly shoppers: number
   readonly flashSaleId: number
-  /** Wanted in turn. */
+  /** The products, requested in turn. */
   readonly productIds: readonly number[]
 }
 
@@ -16,12 +16,17 @@ interface Target {
 export interface ClosedLoopJob extends Target {
   readonly kind: 'closed loop'
   readonly connections: number
-  /** At least as many; the rest falls silent before the window opens. */
+  /**
+   * The connections of the warm-up, at least as many; the additional ones stop before the window
+   * opens.
+   */
   readonly warmUpConnections: number
   readonly warmUpSeconds: number
   readonly seconds: number
   readonly demand: Demand
-  /** `fresh`: each request is another shopper's. `returning`: so many take turns. */
+  /**
+   * `fresh`: each request comes from another shopper. `returning`: this many shoppers take turns.
+   */
   readonly visitors: 'fresh' | { readonly returning: number }
   readonly idempotencyKeys: 'sent' | 'none'
 }
@@ -33,23 +38,23 @@ export interface Demand {
   readonly marker: string
 }
 
-/** As many shoppers as there are, each on an own connection, all at once; winners may then pay. */
+/** All shoppers ask at once, each on a connection of its own; winners may then pay. */
 export interface RaceJob extends Target {
   readonly kind: 'race'
   readonly racers: number
   readonly then: 'pay' | 'leave'
 }
 
-/** Shoppers of every kind for a while: who pays, who puts back, who only lets the hold run out. */
+/** Shoppers of every kind for a while: some pay, some put back, some let the hold expire. */
 export interface SoakJob extends Target {
   readonly kind: 'soak'
-  /** From an answer to the next request, so that there is room for the crowds. */
+  /** The pause from an answer to the next request, so that there is room for the crowds. */
   readonly thinkMs: number
-  /** So many take turns. */
+  /** This many shoppers take turns. */
   readonly visitors: number
   readonly connections: number
   readonly seconds: number
-  /** People who ask and vanish before they are answered; so many each time, in turn. */
+  /** The sizes of the crowds that ask and vanish before they are answered, in turn. */
   readonly crowds: readonly number[]
 }
 
@@ -60,22 +65,22 @@ export interface Latency {
   readonly max: number
 }
 
-/** Answers by what they were: `201`, `409 sold_out`, … */
+/** The number of answers by status and code: `201`, `409 sold_out`, … */
 export type Answers = Readonly<Record<string, number>>
 
 export interface LoadResult {
   /** Length of the measured window; of a race, until everybody was told. */
   readonly seconds: number
-  /** Within the window. */
+  /** The answers within the window. */
   readonly answers: Answers
-  /** From the first request to the last answer, warm-up included. */
+  /** The answers from the first request to the last, warm-up included. */
   readonly answersInAll: Answers
   readonly latency: Latency
   /** Answers the workload does not allow, broken connections, requests without an answer. */
   readonly faults: readonly string[]
-  /** Told 202 first, and decided after that; only a race goes on asking. */
+  /** The requests that got 202 first and were decided later; only a race asks for their outcome. */
   readonly toldLater: number
-  /** Only a race that goes on to pay. */
+  /** The payments of the winners; only for a race whose winners pay. */
   readonly paying: Paying | undefined
 }
 
@@ -88,8 +93,8 @@ export interface Paying {
 }
 
 /**
- * Generator to bench. The window's edges are told so that CPU times are read there; that of a race
- * closes when the last winner has paid.
+ * A message from the generator to the bench. It reports the edges of the window, where the bench
+ * reads CPU times; the window of a race closes when the last winner has paid.
  */
 export type Report =
   | { readonly type: 'ready' }
@@ -97,5 +102,5 @@ export type Report =
   | { readonly type: 'window closes' }
   | { readonly type: 'done'; readonly result: LoadResult }
 
-/** Bench to generator. */
+/** A message from the bench to the generator. */
 export type Order = { readonly type: 'prepare'; readonly job: Job } | { readonly type: 'go' }

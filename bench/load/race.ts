@@ -9,21 +9,21 @@ import { Faults, kindOf, Tally } from './tally.ts'
 const racedWithinMs = 90_000
 const paidWithinMs = 90_000
 
-/** Whoever was told 202 looks again after what Retry-After says, not all of them at once. */
+/** A shopper with a 202 asks again after its Retry-After, so that not all of them ask at once. */
 const lookAgainMs = 1_000
 const spreadMs = 500
 
 type Step = 'add to cart' | 'looking' | 'checkout' | 'pay' | 'done'
 
 /**
- * Everybody is connected, then everybody asks at once; who got a unit checks out and pays. Who is told
- * to come back (202) looks at the status until it is decided, and has waited until then.
+ * Lets all connected shoppers ask at once; the winners check out and pay. A shopper with a 202 asks
+ * for the status until it is decided, and this time counts as waiting.
  */
 export class Race implements Answerer {
   private readonly job: RaceJob
   private readonly requests: Requests
   private readonly steps: Step[]
-  /** Of the step that is waited for; looking again is part of adding to the cart. */
+  /** The time when the present step began; asking for a status is part of adding to the cart. */
   private readonly sentAt: Float64Array
   private readonly statusUrls = new Map<number, string>()
   private readonly latencies = new Latencies()
@@ -91,7 +91,7 @@ export class Race implements Answerer {
   }
 
   broke({ index }: Connection, reason: string): void {
-    // Somebody who lost stays connected for a while and may be sent away.
+    // The server may close the connection of a shopper who is done.
     if (this.steps[index] !== 'done') this.faults.add(`connection lost: ${reason}`)
   }
 
@@ -166,7 +166,7 @@ export class Race implements Answerer {
     this.faults.add(why)
   }
 
-  /** When it came true, or the time was up. */
+  /** Waits until the condition is true or the time is over, and returns that time. */
   private async until(condition: () => boolean, withinMs: number): Promise<number> {
     const deadline = performance.now() + withinMs
     while (!condition() && performance.now() < deadline) await pause(1)

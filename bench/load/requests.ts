@@ -6,7 +6,7 @@ import type { Job } from './job.ts'
 export class Requests {
   private readonly tokens: Tokens
   private readonly head: string
-  /** Looks at the product, as whoever waits for a sale does. */
+  /** The request that reads the product, as a shopper does who waits for a sale. */
   readonly look: string
   private readonly bodies: readonly string[]
 
@@ -26,7 +26,7 @@ export class Requests {
     return this.write(`POST /v1/cart/items`, shopper, keyLine(key) + body)
   }
 
-  /** What became of a request that was answered 202. */
+  /** Makes the request for the status of a 202. */
   askStatus(shopper: number, statusUrl: string): string {
     return this.write(`GET ${statusUrl}`, shopper, '\r\n')
   }

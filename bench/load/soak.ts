@@ -9,7 +9,7 @@ import { Faults, kindOf, Tally } from './tally.ts'
 
 type Step = 'add to cart' | 'put back' | 'checkout' | 'pay'
 
-/** What may be answered when holds run out at any moment and stock comes and goes. */
+/** The allowed answers while holds expire and stock comes and goes at any moment. */
 const allowed: Readonly<Record<Step, readonly string[]>> = {
   'add to cart': ['201', '202', '409 sold_out', '409 purchase_limit_reached', '409 cart_full'],
   'put back': ['204'],
@@ -17,14 +17,14 @@ const allowed: Readonly<Record<Step, readonly string[]>> = {
   pay: ['200', '202', '409 invoice_expired'],
 }
 
-/** What becomes of holds, in turn. */
+/** The fates of holds, taken in turn. */
 const fates = ['pay', 'put back', 'check out and leave', 'leave', 'leave'] as const
 type Fate = (typeof fates)[number]
 
 const answeredWithinMs = 15_000
 const crowdEveryMs = 2_000
 const strangersPerTurn = 100
-/** Most are let in by then, not all are answered. */
+/** After this most connections are accepted, but not all are answered. */
 const vanishAfterMs = 200
 const vanishAfterMsEach = 0.25
 
@@ -141,7 +141,7 @@ export class Soak implements Answerer {
   private visit(connection: Connection): void {
     const number = this.takeNumber()
     const shopper = number % this.job.visitors
-    // By holds, not by visits: most visits are refused, and each fate must have its share.
+    // The fate goes by the number of holds, not of visits: most visits are refused.
     const fate = fates[this.holds % fates.length] ?? 'leave'
     const request = this.requests.addToCart(shopper, number, undefined)
     this.ask(connection, { number, shopper, fate }, 'add to cart', request)
@@ -178,7 +178,7 @@ export class Soak implements Answerer {
     for (let index = 0; index < count; index++) {
       const address = addresses[index % addresses.length]
       if (address !== undefined) crowd.push(this.strangerAt(index, address))
-      // Those who are busy must not stand still because of them.
+      // Opening them must not hold up the busy connections.
       if (index % strangersPerTurn === 0) await pause(1)
     }
     await pause(vanishAfterMs + count * vanishAfterMsEach)
@@ -190,7 +190,7 @@ export class Soak implements Answerer {
     const shopper = number % this.job.visitors
     const connection = new Connection(index, address, noOne)
     const request = this.requests.addToCart(shopper, number, `${this.name}-${number}`)
-    // Every other one is cut off in the middle of it.
+    // Every other request is cut off in its middle.
     connection.send(number % 2 === 0 ? request : request.slice(0, request.length / 2))
     return connection
   }

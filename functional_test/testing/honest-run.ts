@@ -130,7 +130,7 @@ export const violated = (evidence: Evidence): string[] =>
     .filter((finding) => finding.violations > 0)
     .map((finding) => finding.title)
 
-/** Changes an honest run for the worse and returns what is found. */
+/** Breaks one thing in an honest run and returns the findings. */
 export function spoilt(
   spoil: (history: Evidence['history'], evidence: Evidence) => unknown,
 ): string[] {

@@ -4,8 +4,8 @@ import type { Finding } from '../judgement.ts'
 import { summarize, type Summary } from '../summary.ts'
 
 /**
- * Two bots and one unit, by the millisecond: bot 0 asks at 0 and is told held at 10, bot 1 asks at 5 and
- * is told no at 20; it comes back at 1500 and is told held at 1510.
+ * A run of two bots and one unit, in ms: bot 0 asks at 0 and is told held at 10; bot 1 asks at 5
+ * and is refused at 20, comes back at 1500 and is told held at 1510.
  */
 const zero = 1_000_000
 

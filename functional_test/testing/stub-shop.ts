@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
 /**
- * A shop in memory, and a slow-witted one (every seventh add-to-cart is told to come again, every
- * fifth must look up its outcome later, slow payments are), that answers
- * the documented contract, with one sale and one product. Honest, it keeps every promise; told to oversell, it gives a hold to everybody who asks and goes on showing
- * innocent numbers in API A and a clean audit. The functional test must believe only the first.
+ * A shop in memory with one sale and one product that follows the documented contract. It is slow:
+ * every seventh add-to-cart gets 503, every fifth gets 202, and slow payments are slow. In honest
+ * mode it keeps every promise. In overselling mode it gives a hold to everybody, shows correct
+ * numbers in API A and a clean audit; the functional test must find that out.
  */
 export interface StubShop {
   readonly origin: string
@@ -95,7 +95,7 @@ class Books {
     }
   }
 
-  /** The same key gets what was said before. */
+  /** Answers a repeated key with the first answer. */
   onceOnly(scope: string, act: () => Answer): Answer {
     const known = this.remembered.get(scope)
     if (known !== undefined) return known
@@ -131,7 +131,7 @@ class Books {
     return { status: 201, body: { reservation: reservationOf(hold) } }
   }
 
-  /** As slow shops do: busy now and then, or silent about what has been decided already. */
+  /** Answers as a slow shop: at times busy, at times with a 202 for a decided request. */
   slowly(decide: () => Answer): Answer {
     this.asked += 1
     if (this.asked % 7 === 0)
@@ -143,7 +143,7 @@ class Books {
     return { status: 202, body: { status: 'pending', statusUrl } }
   }
 
-  /** Pending at the first look, decided at the second. */
+  /** Answers pending at the first read and the outcome at the second. */
   lateOutcome(requestId: string): Answer {
     const decided = this.lateOutcomes.get(requestId)
     if (decided === undefined) return problem(404, 'not_found')
@@ -197,7 +197,7 @@ class Books {
     return answer
   }
 
-  /** Two to a page, so that somebody who reads one page only is found out. */
+  /** Answers two invoices per page, so that a reader of the first page only is noticed. */
   invoices(cursor: number): Answer {
     const all = [...this.holds.values()].filter(
       (hold) => hold.status !== 'held' && hold.status !== 'released',

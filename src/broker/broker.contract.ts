@@ -11,20 +11,21 @@ import {
 } from './broker.ts'
 
 /**
- * What every adapter of the port does, tested through the port alone. The tests share one broker and
- * run together, each on topics of its own: nsqd looks at a new channel's timeouts only every 5 s.
+ * Tests every adapter of the broker port through the port alone. The tests share one broker and run
+ * together, each on its own topics, because nsqd checks the timeouts of new channels only every 5
+ * s.
  */
 
 export interface BrokerUnderTest {
-  /** Not started. */
+  /** The broker, not started yet. */
   readonly broker: Broker
-  /** What it was made with. */
+  /** The message timeout it was made with. */
   readonly messageTimeoutMs: number
   /** Called when the broker has been stopped. */
   dispose(): Promise<void>
 }
 
-/** How long a real one may take for what is not about time. */
+/** A real broker may take this long for actions that do not wait for a timeout. */
 const soonMs = 5_000
 /** nsqd scans for timeouts every 100 ms, new channels after up to 5 s. */
 const timeoutSlackMs = 7_000
@@ -48,7 +49,7 @@ export function describeBroker(name: string, open: () => Promise<BrokerUnderTest
 
     const newTopic = (): string => `test.${randomUUID()}`
 
-    /** A channel with a connected consumer that keeps what it is given. */
+    /** Makes a channel with a connected consumer that keeps its messages. */
     async function consume(
       topic: string,
       channel: string,

@@ -17,26 +17,31 @@ export interface Broker extends Service {
    * @throws BrokerUnavailableError
    */
   createChannel(topic: string, channel: string): Promise<void>
-  /** No longer makes sure that the topic's channels are there after the broker was away. */
+  /** Stops creating the topic's channels again after an outage of the broker. */
   forgetTopic(topic: string): void
-  /** Deletes the topic with its channels and whatever is queued. Deleting a missing one is fine. */
+  /**
+   * Deletes the topic with its channels and queued messages. Deleting a missing one does nothing.
+   */
   deleteTopic(topic: string): Promise<void>
   /** Starts receiving; reconnects for ever until closed. */
   subscribe(options: SubscribeOptions): Subscription
-  /** What is queued or in flight for a channel; undefined while nobody can say. */
+  /**
+   * Returns how many messages are queued or in flight for a channel; undefined while that is
+   * unknown.
+   */
   depth(topic: string, channel: string): Promise<number | undefined>
-  /** Whether publishing is expected to work now, and if not why. */
+  /** Tells whether publishing is expected to work now, and the reason if not. */
   status(): BrokerStatus
 }
 
 export interface SubscribeOptions {
   readonly topic: string
   readonly channel: string
-  /** Messages handed out and not finished yet, at most. */
+  /** The maximum of messages delivered and not finished yet. */
   readonly inFlightMax: number
   /**
-   * Called once per message. The receiver must finish or requeue it; one that throws or does neither
-   * sees the message again after the broker's timeout.
+   * Called once per message. The receiver must finish or requeue it; one that throws or does
+   * neither sees the message again after the broker's timeout.
    */
   readonly onMessage: (message: Message) => void
 }
@@ -45,25 +50,25 @@ export interface Message {
   readonly body: Buffer
   /** 1 on the first delivery. */
   readonly attempts: number
-  /** Done with it. Twice, or too late, is harmless. */
+  /** Tells the broker that the message is done. A second or late call does nothing. */
   finish(): void
-  /** Deliver it again after `delayMs`, with `attempts` one higher. */
+  /** Asks for another delivery after `delayMs`, with `attempts` one higher. */
   requeue(delayMs: number): void
-  /** Ask for more time before the broker's timeout. */
+  /** Asks for more time before the broker's timeout. */
   touch(): void
 }
 
 export interface Subscription {
-  /** Whether messages can arrive now. A hot standby is not connected. */
+  /** Tells whether messages can arrive now. A standby is not connected. */
   connected(): boolean
-  /** No further message; waits until all handed out are finished or `drainTimeoutMs` has passed. */
+  /** Stops receiving and waits until all messages are finished or `drainTimeoutMs` has passed. */
   close(): Promise<void>
 }
 
 export type BrokerStatus =
   { readonly ready: true } | { readonly ready: false; readonly reason: string }
 
-/** No answer from the broker: what was asked may or may not have happened. */
+/** Thrown without an answer of the broker: the action may or may not have happened. */
 export class BrokerUnavailableError extends Error {
   override readonly name = 'BrokerUnavailableError'
 }
@@ -75,7 +80,7 @@ const namePattern = /^[.a-zA-Z0-9_-]+(#ephemeral)?$/
 const nameLengthMax = 64
 
 /**
- * Names are not validated by nsqjs and a newline in one is protocol injection.
+ * Checks a topic or channel name. nsqjs does not, and a newline in a name injects protocol commands.
  * @throws RangeError
  */
 export function assertName(name: string): void {
@@ -84,7 +89,10 @@ export function assertName(name: string): void {
   }
 }
 
-/** @throws RangeError on an empty or oversized message. */
+/**
+ * Checks the size of a message.
+ * @throws RangeError on an empty or oversized message.
+ */
 export function assertBody(body: Buffer): void {
   if (body.length === 0 || body.length > messageBytesMax) {
     throw new RangeError(`message of ${body.length} bytes; 1 to ${messageBytesMax} are possible`)

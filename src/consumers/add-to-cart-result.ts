@@ -5,9 +5,9 @@ import { addToCartResultChannel, addToCartResultTopic } from '../messaging/topic
 import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Park } from '../messaging/parking.ts'
 
-/** Receives the outcomes meant for this API node and hands each to `settle`. */
+/** Receives the outcomes for this API node and passes each to `settle`. */
 export interface AddToCartResultConsumer extends Service {
-  /** Whether outcomes can arrive; an API node without them is not ready. */
+  /** Tells whether outcomes can arrive; an API node without them is not ready. */
   connected(): boolean
 }
 
@@ -16,7 +16,7 @@ export interface AddToCartResultOptions {
   readonly codec: MessageCodec
   readonly park: Park
   readonly nodeId: string
-  /** Called once per outcome, also for those nobody waits for any more. */
+  /** Called once per outcome, also when no request waits for it any more. */
   readonly settle: (requestId: string, outcome: AddToCartOutcome) => void
 }
 

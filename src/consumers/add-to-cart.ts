@@ -10,8 +10,8 @@ import type { Decided, OutcomeTeller } from './tell-outcomes.ts'
 
 /**
  * Receives add-to-cart requests from the channels of all products sold here, has them decided batch
- * by batch, sends the outcomes to the API nodes they came from, then finishes the messages. It never
- * tells an outcome before the commit and never finishes before the outcome is published.
+ * by batch, sends the outcomes to the API nodes they came from, then finishes the messages. It
+ * never tells an outcome before the commit and never finishes before the outcome is published.
  */
 export interface AddToCartConsumer {
   /** Takes one message from the channel of `productId`. */
@@ -76,7 +76,7 @@ export function createAddToCartConsumer(options: AddToCartConsumerOptions): AddT
       const answers = await decider.ask(batch, { onWait: touchAll, goOn: () => !stopped })
       teller.tell(batch.flatMap((received, index) => withOutcome(received, answers[index])))
     } catch (error) {
-      // Stopping while the database is away: the messages stay with the broker.
+      // The process stops while the database is away, so the messages go back to the broker.
       logger.warn({ err: error, batchSize: batch.length }, 'batch given back undecided')
     }
   }

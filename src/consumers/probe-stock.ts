@@ -9,8 +9,8 @@ import type { ProductChannel } from './open-channels.ts'
 import type { SoldOutGate } from './sold-out-gate.ts'
 
 /**
- * Looks after sold-out products once a second, so that one lost `stock_released` cannot freeze a sale,
- * and measures how far the consumers lag behind.
+ * Reads the stock of sold-out products once a second, so that a lost `stock_released` cannot freeze
+ * a sale, and measures the queues of the consumers.
  */
 export interface ProbeStock extends Service {
   /** Opens the gate of every closed product that has enough stock again. */

@@ -3,15 +3,20 @@
  * may say "sold out" a moment too long; it can never say "available".
  */
 export interface SoldOutGate {
-  /** Whether a request for `quantity`, stamped `sentAt`, is refused without asking the database. */
+  /**
+   * Tells whether a request for `quantity`, sent at `sentAt`, is refused without asking the
+   * database.
+   */
   refuses(productId: number, quantity: number, sentAt: number): boolean
-  /** The database refused `quantity`: at most `quantity - 1` are available. */
+  /**
+   * Closes the gate after the database refused `quantity`: at most `quantity - 1` are available.
+   */
   close(productId: number, quantity: number): void
-  /** Stock came back: ask the database again. */
+  /** Opens the gate when stock came back: the database is asked again. */
   open(productId: number): void
-  /** Products refused for some quantity, with the smallest one. */
+  /** Returns the products with a closed gate and their smallest refused quantity. */
   closed(): ReadonlyMap<number, number>
-  /** Drops what is known of products that are no longer sold. */
+  /** Forgets a product that is no longer sold. */
   forget(productId: number): void
 }
 
@@ -25,8 +30,9 @@ export function createSoldOutGate(now: () => number): SoldOutGate {
   const reopenings = new Map<number, Reopening>()
 
   /**
-   * A message sent before the gate reopened may be a copy of one that was refused before: nsqd killed
-   * and restarted can replay messages as first deliveries. Its shopper was told no, so no it is.
+   * A message sent before the gate reopened may be a copy of one that was refused before: nsqd
+   * killed and restarted can replay messages as first deliveries. Its shopper was told no, so no it
+   * is.
    */
   function mayHaveBeenRefused(productId: number, quantity: number, sentAt: number): boolean {
     const reopening = reopenings.get(productId)

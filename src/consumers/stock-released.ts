@@ -13,7 +13,7 @@ export interface StockReleasedOptions {
   readonly onReleased: (productId: number) => void
 }
 
-/** Receives the news that products have stock again. A lost one costs a second, see the probe. */
+/** Receives announcements of released stock. A lost one costs a second, until the next probe. */
 export function createStockReleasedConsumer(options: StockReleasedOptions): Service {
   const { broker, codec, park, nodeId, onReleased } = options
   let subscription: Subscription | undefined

@@ -7,18 +7,18 @@ import type { AddToCart } from '../messaging/messages.ts'
 import type { MessageCodec } from '../messaging/envelope.ts'
 
 /**
- * Publishes outcomes to the API nodes their requests came from, then finishes the messages, never the
- * other way round. While the broker takes nothing it waits with the messages in hand: given back they
- * would come as redelivered, and who is sold out would hear `too_late`.
+ * Publishes outcomes to the API nodes of their requests and then finishes the messages, never in
+ * the other order. While the broker is away it keeps the messages: given back they would come as
+ * redelivered, and shoppers who are sold out would be told `too_late`.
  */
 export interface OutcomeTeller {
-  /** Returns at once: the next batch's transaction does not wait. */
+  /** Publishes in the background, so that the transaction of the next batch need not wait. */
   tell(all: readonly Decided[]): void
-  /** Waits until all are told and finished. What is not taken at the next try is given back. */
+  /** Waits until all outcomes are published. Messages whose next try fails are given back. */
   stop(): Promise<void>
 }
 
-/** A message in hand and what its request came to. */
+/** A received message with the outcome of its request. */
 export interface Decided {
   readonly message: Message
   readonly request: AddToCart
@@ -30,7 +30,7 @@ export interface OutcomeTellerOptions {
   readonly codec: MessageCodec
   readonly clock: Clock
   readonly logger: Logger
-  /** Nobody waits for an outcome after this, ms: the messages are given back. */
+  /** After this no shopper waits for an outcome, ms, and the messages are given back. */
   readonly maxAgeMs: number
 }
 
@@ -40,7 +40,7 @@ const requeueDelayMs = 1_000
 export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTeller {
   const { broker, codec, clock, logger, maxAgeMs } = options
   const tellings = new Set<Promise<void>>()
-  /** All wait for the same moment and go on in the order they came. */
+  /** All outcomes wait for the same moment and continue in their order. */
   let pause: Promise<void> | undefined
   let isFailing = false
   let stopped = false
@@ -68,7 +68,8 @@ export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTelle
   async function publish(topic: string, body: Buffer, some: readonly Decided[]): Promise<void> {
     const givesUpAt = clock.monotonic() + maxAgeMs
     for (;;) {
-      // A redelivery must not be told before the first delivery that still waits.
+      // The outcome of a redelivery must not overtake the one of the first delivery, which still
+      // waits.
       while (pause !== undefined) await pause
       try {
         await broker.publish(topic, [body])

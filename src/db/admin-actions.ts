@@ -1,16 +1,16 @@
 import { all, run, type Script } from './database.ts'
 
-/** What an operator did, or was refused. */
+/** The record of an operator's action, done or refused. */
 export interface AdminAction {
   readonly id: number
-  /** Method and path as the OpenAPI document has them. */
+  /** Method and path in OpenAPI's form. */
   readonly route: string
   /** Path parameters and body, JSON. */
   readonly details: string
-  /** `done`, or the code of the problem it was refused with. */
+  /** `done`, or the code of the refusal. */
   readonly outcome: string
   readonly requestId: string
-  /** The address it came from. */
+  /** The address of the client. */
   readonly address: string
   /** Epoch ms. */
   readonly createdAt: number
@@ -20,7 +20,10 @@ const insertAction = `
   insert into admin_actions (route, details, outcome, request_id, address, created_at)
   values (?, ?, ?, ?, ?, ?)`
 
-/** Belongs into the transaction of the action. Rows are never changed and never deleted. */
+/**
+ * Records an action; call it in the transaction of the action. Rows are never changed and never
+ * deleted.
+ */
 export function* recordAdminAction(action: Omit<AdminAction, 'id'>): Script<void> {
   const { route, details, outcome, requestId, address, createdAt } = action
   yield* run(insertAction, route, details, outcome, requestId, address, createdAt)
@@ -31,7 +34,7 @@ const selectActions = `
     created_at as "createdAt"
   from admin_actions where id < ? order by id desc limit ?`
 
-/** Newest first; `before` is the last id of the page before. */
+/** Lists actions, newest first; `before` is the last id of the previous page. */
 export function* listAdminActions(page: {
   readonly before: number
   readonly limit: number

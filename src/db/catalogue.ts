@@ -1,7 +1,7 @@
 import type { Stock } from '../domain/stock.ts'
 import { first, one, run, type Script } from './database.ts'
 
-/** Products and their stock. */
+/** A product of a shop. */
 export interface Product {
   readonly id: number
   readonly shopId: number
@@ -28,7 +28,7 @@ const insertAllotted = `
   insert into stock_movements (product_id, kind, quantity, reason, created_at)
   values (?, 'allotted', ?, ?, ?)`
 
-/** Undefined when the shop does not exist. */
+/** Creates a product with its stock; undefined when the shop does not exist. */
 export function* createProduct(product: NewProduct): Script<Product | undefined> {
   const { shopId, name, priceMinor, currency, stock, now } = product
   if ((yield* first(selectShop, shopId)) === undefined) return undefined
@@ -62,11 +62,11 @@ export interface StockAdjustment {
 
 export type AdjustResult =
   | { readonly kind: 'adjusted'; readonly stock: Stock }
-  /** Fewer than that are available, or more than `allotmentMax` would be. */
+  /** Fewer units are available than the adjustment takes, or it would exceed `allotmentMax`. */
   | { readonly kind: 'out_of_bounds'; readonly stock: Stock }
   | { readonly kind: 'not_found' }
 
-/** Changes how many units there are. What is held or sold is never taken away. */
+/** Changes the number of units. It never takes away held or sold ones. */
 export function* adjustStock(adjustment: StockAdjustment): Script<AdjustResult> {
   const { productId, adjustBy, reason, allotmentMax, now } = adjustment
   const adjusted = yield* first(

@@ -10,22 +10,24 @@ import {
   type Script,
 } from './database.ts'
 
-/** What every adapter of the database port does, tested through the port alone. */
+/**
+ * The databases under test. Every adapter of the port passes these tests, through the port alone.
+ */
 export interface DatabaseUnderTest {
-  /** Empty, no tables. */
+  /** An empty database without tables. */
   readonly database: Database
-  /** A second one on the same data, as another process has it. */
+  /** A second connection to the same data, as another process has it. */
   readonly other: Database
-  /** How long both wait for a lock, ms. Short, for it is waited for. */
+  /** Both wait this long for a lock, ms. It is short, because the tests wait for it. */
   readonly lockTimeoutMs: number
   /** Keeps every other writer out until the returned function is called. */
   holdWriteLock(): () => void
-  /** Adds one to counter `a` at once, as another process does in the middle of our reading. */
+  /** Adds one to counter `a` at once, as another process may do during a read. */
   incrementBehindOurBack(): void
   close(): Promise<void>
 }
 
-/** No step of waiting may keep the event loop longer, ms. */
+/** No step of waiting may stop the event loop for longer than this, ms. */
 const stallMsMax = 100
 /** A machine with no time for the test stalls it too; an adapter that blocks does so every time. */
 const unhurried = { retry: 4 }

@@ -24,7 +24,7 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** The database cannot be used right now; nothing was written. Worth another try later. */
+/** Thrown when the database cannot be used now. Nothing was written, and a later try may work. */
 export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseUnavailableError'
 }
@@ -34,33 +34,39 @@ export function* all<T>(text: string, ...values: readonly SqlValue[]): Script<re
   return (yield { text, values }) as readonly T[]
 }
 
-/** The first row, if any. */
+/** Returns the first row, if there is one. */
 export function* first<T>(text: string, ...values: readonly SqlValue[]): Script<T | undefined> {
   const rows = (yield { text, values }) as readonly T[]
   return rows[0]
 }
 
-/** The only row of a statement that always gives one, such as an aggregate or an insert's `returning`. */
+/**
+ * Returns the row of a statement that always gives one, such as an aggregate or an insert's
+ * `returning`.
+ */
 export function* one<T>(text: string, ...values: readonly SqlValue[]): Script<T> {
   const row = yield* first<T>(text, ...values)
   if (row === undefined) throw new Error(`statement gave no row: ${text}`)
   return row
 }
 
-/** Runs a statement whose rows nobody needs. */
+/** Runs a statement without rows. */
 export function* run(text: string, ...values: readonly SqlValue[]): Script<void> {
   yield { text, values }
 }
 
 /**
- * `?, ?, ?` for an `in (…)` list, rounded up to a power of two so that the number of distinct
- * statements stays small; `item` is `(?, ?)` for rows of two. Pass the values through `padded`.
+ * Returns `?, ?, ?` for an `in (…)` list, rounded up to a power of two so that the number of
+ * distinct statements stays small; `item` is `(?, ?)` for rows of two. Pass the values through
+ * `padded`.
  */
 export function placeholders(count: number, item = '?'): string {
   return Array.from({ length: paddedLength(count) }, () => item).join(', ')
 }
 
-/** The values for `placeholders`, the last row of `width` values repeated to fill up. */
+/**
+ * Returns the values for `placeholders`, with the last row of `width` values repeated to fill up.
+ */
 export function padded(values: readonly SqlValue[], width = 1): SqlValue[] {
   const filled = [...values]
   const length = paddedLength(values.length / width) * width
@@ -75,8 +81,9 @@ function paddedLength(count: number): number {
 const rowsPerInsertMax = 64
 
 /**
- * Inserts many rows, up to 64 with each statement: that takes three quarters of the time. `insert` ends
- * in `values`, `item` is one row of it, e.g. `(?, ?)`. Powers of two, so that few distinct statements exist.
+ * Inserts many rows, up to 64 with each statement: that takes three quarters of the time. `insert`
+ * ends in `values`, `item` is one row of it, e.g. `(?, ?)`. Powers of two, so that few distinct
+ * statements exist.
  */
 export function* insertRows(
   insert: string,

@@ -1,8 +1,9 @@
 import { first, run, type Script } from './database.ts'
 
 /**
- * The end of holds. Whoever ends some first moves their rows out of `held` with a guarded update and
- * gives the rows it got back to one of these; rows somebody else was faster with are not among them.
+ * A hold that has just ended. Its caller moves rows out of `held` with a guarded update and passes
+ * the returned rows to one of the functions below; rows that another was faster with are not among
+ * them.
  */
 export interface EndedHold {
   readonly id: string
@@ -22,7 +23,7 @@ const insertMovement = `
   insert into stock_movements (product_id, reservation_id, kind, quantity, created_at)
   values (?, ?, ?, ?, ?)`
 
-/** Gives the units back: `released` by a person, `expired` by time. Returns the products concerned. */
+/** Puts units back to stock: `released` by a person, `expired` by time. Returns their products. */
 export function* returnToStock(
   ended: readonly EndedHold[],
   kind: 'released' | 'expired',
@@ -45,7 +46,7 @@ const stockSold = `
   where product_id = ? and held >= ?
   returning product_id`
 
-/** The units are bought: they leave `held` for good. */
+/** Moves bought units from `held` to `sold`. */
 export function* moveToSold(ended: readonly EndedHold[], now: number): Script<void> {
   for (const [productId, quantity] of quantityByProduct(ended)) {
     const moved = yield* first(stockSold, quantity, quantity, productId, quantity)
@@ -56,7 +57,10 @@ export function* moveToSold(ended: readonly EndedHold[], now: number): Script<vo
   }
 }
 
-/** Sorted by product, as every writer of stock rows must be. */
+/**
+ * Sums quantities by product, sorted by product, because every writer of stock rows needs that
+ * order.
+ */
 function quantityByProduct(ended: readonly EndedHold[]): Map<number, number> {
   const quantities = new Map<number, number>()
   for (const { productId, quantity } of [...ended].sort((a, b) => a.productId - b.productId)) {

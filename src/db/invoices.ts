@@ -16,7 +16,7 @@ const invoiceColumns = `
 
 const selectInvoice = `select ${invoiceColumns} from invoices i where i.id = ? and i.user_id = ?`
 
-/** The user's own invoice; undefined when there is none or it is somebody else's. */
+/** Reads the user's own invoice; undefined when there is none or it is another user's. */
 export function* readInvoice(userId: number, invoiceId: string): Script<InvoiceRow | undefined> {
   const head = yield* first<Head>(selectInvoice, invoiceId, userId)
   if (head === undefined) return undefined
@@ -29,7 +29,7 @@ const selectOfUser = `
   where i.user_id = ? and i.id < ?
   order by i.id desc limit ?`
 
-/** Newest first. `before` is the last id of the page before. */
+/** Lists a user's invoices, newest first; `before` is the last id of the previous page. */
 export function* listInvoicesOfUser(
   userId: number,
   page: { readonly before: string; readonly limit: number },
@@ -40,12 +40,12 @@ export function* listInvoicesOfUser(
 export interface InvoiceFilter {
   readonly productId: number | undefined
   readonly status: InvoiceStatus | undefined
-  /** Only ids after this one; empty for the first page. */
+  /** The list begins after this id; empty for the first page. */
   readonly after: string
   readonly limit: number
 }
 
-/** Oldest first, whoever's they are. */
+/** Lists the invoices of all users, oldest first. */
 export function* listInvoices(filter: InvoiceFilter): Script<readonly InvoiceRow[]> {
   const conditions = ['i.id > ?']
   const values: SqlValue[] = [filter.after]
@@ -96,7 +96,7 @@ export type CancelResult =
   | { readonly kind: 'not_unpaid'; readonly invoice: InvoiceRow }
   | { readonly kind: 'not_found' }
 
-/** `unpaid → cancelled` by its owner; the units go back to stock. */
+/** Cancels an unpaid invoice for its owner; the units go back to stock. */
 export function* cancelInvoice(
   userId: number,
   invoiceId: string,

@@ -26,7 +26,7 @@ export interface MigrationStatus {
   readonly pending: readonly string[]
 }
 
-/** The schema in the file is not one this program can work with. */
+/** Thrown when this program cannot work with the schema in the file. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError'
 }
@@ -57,7 +57,10 @@ export async function migrate(
   return database.transaction(() => applyPending(migrations, now))
 }
 
-/** @throws MigrationError as `migrate`. */
+/**
+ * Tells which migrations are applied and pending.
+ * @throws MigrationError as `migrate`.
+ */
 export function migrationStatus(
   database: Database,
   migrations: readonly Migration[],
@@ -78,7 +81,7 @@ const insertMigration = `insert into schema_migrations (name, checksum, applied_
 
 function* applyPending(migrations: readonly Migration[], now: number): Script<readonly string[]> {
   yield* run(createMigrationsTable)
-  // Read again under the write lock: another starter may have been first.
+  // The applied ones are read again under the write lock: another starter may have been first.
   const pending = pendingOf(migrations, yield* readApplied())
   for (const { name, checksum, statements } of pending) {
     for (const statement of statements) yield* run(statement)

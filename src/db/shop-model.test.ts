@@ -9,8 +9,9 @@ import { shopStory } from '../../test/support/shop-story.ts'
 import { createMemoryFolder } from '../../test/support/temporary-folder.ts'
 
 /**
- * Whatever happens in whatever order, the scripts do what a model of plain objects does. A failure prints the
- * seed and the shortest story: `HOLDFAST_SEED=… npx vitest run src/db/shop-model.test.ts` tells it again.
+ * The tests compare the scripts with a model of plain objects, over random commands in random
+ * order. A failure prints the seed and the shortest story; `HOLDFAST_SEED=… npx vitest run
+ * src/db/shop-model.test.ts` plays it again.
  */
 const runs = Number(process.env['HOLDFAST_MODEL_RUNS'] ?? 100)
 const holdSeconds = 120
@@ -98,7 +99,10 @@ describe(`the scripts against a model (${runs} shops from seed ${testSeed})`, ()
     await fc.assert(fc.asyncProperty(shopStory, play), { seed: testSeed, numRuns: runs })
   }, 600_000)
 
-  /** Each comes about in every fourth shop at least: a hundred shops without it are worth a look. */
+  /**
+   * Each of these happens in at least every fourth shop, so a hundred shops without it show a
+   * mistake.
+   */
   it('have met what a shop is for', () => {
     const wanted = [
       'adjust "adjusted"',

@@ -1,6 +1,6 @@
 import { first, run, type Script } from './database.ts'
 
-/** Which events of the provider were heard, so that a repeated one costs nothing. */
+/** Finds a handled event of the provider, so that a repeated one is not handled again. */
 const selectEvent = `select id from webhook_events where id = ?`
 
 export function* isEventKnown(id: string): Script<boolean> {
@@ -10,7 +10,9 @@ export function* isEventKnown(id: string): Script<boolean> {
 const insertEvent = `
   insert into webhook_events (id, received_at) values (?, ?) on conflict (id) do nothing`
 
-/** Written after the event has had its effect: one that failed must be heard again. */
+/**
+ * Remembers an event. Call it after the event's effect, because a failed one must be handled again.
+ */
 export function* rememberEvent(id: string, now: number): Script<void> {
   yield* run(insertEvent, id, now)
 }

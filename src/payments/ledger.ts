@@ -1,8 +1,8 @@
-/** What an audit may read of the provider's own books. Never used to move money. */
+/** The part of the provider's ledger that an audit reads. It never moves money. */
 export interface PaymentLedger {
   /**
-   * One consistent snapshot. `captured` holds at most `capturedPageMax` payments in the order of
-   * their ids; give `next` as `afterPaymentId` to read on.
+   * Reads a page from one consistent snapshot. `captured` holds at most `capturedPageMax` payments in the
+   * order of their ids; pass `next` as `afterPaymentId` to read on.
    * @throws ProviderUnavailableError when no answer came.
    */
   readLedger(afterPaymentId?: string): Promise<LedgerPage>
@@ -13,8 +13,8 @@ export interface LedgerPage {
   /** The last id of a full page; undefined when there is nothing more. */
   readonly next: string | undefined
   /**
-   * Attempts to void a payment whose money had moved. All were refused, but somebody tried. Of push
-   * payments none are counted: their money moves when it likes, also while they are given up.
+   * The number of refused voids of payments whose money had moved. Voids of push payments do not
+   * count: their money may move while they are given up.
    */
   readonly voidsOfCaptured: number
 }
@@ -29,5 +29,5 @@ export interface CapturedPayment {
   readonly capturedAt: number
 }
 
-/** Payments in one page: some 400 kB, and a stall of the event loop of a few milliseconds. */
+/** The payments of a page: some 400 kB, and a stall of the event loop of a few milliseconds. */
 export const capturedPageMax = 2_000

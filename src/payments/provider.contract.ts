@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AlreadyCapturedError, type PaymentOrder, type PaymentProvider } from './provider.ts'
 
-/** One provider that works, fresh for every test. */
+/** A working provider, new for every test. */
 export interface ProviderUnderTest {
   readonly provider: PaymentProvider
   /** Payment method tokens of this provider. */
@@ -9,7 +9,7 @@ export interface ProviderUnderTest {
   close(): Promise<void>
 }
 
-/** What every payment provider adapter must do. `open` is called before each test. */
+/** Tests that every payment provider adapter must pass. `open` is called before each test. */
 export function testPaymentProvider(name: string, open: () => Promise<ProviderUnderTest>): void {
   let current: ProviderUnderTest
   let provider: PaymentProvider

@@ -1,9 +1,8 @@
 /**
- * The payment provider port. The payment's id is the idempotency key of everything said about it:
- * a call repeated with the same id changes nothing and gives the same answer.
- *
- * Every method has a deadline of its own and throws `ProviderUnavailableError` when no answer came. What happened then is
- * unknown; only `find` may tell, nobody guesses.
+ * The payment provider port. The id of a payment is the idempotency key of every call about it: a
+ * repeated call changes nothing and gives the same answer. Every method has a deadline of its own
+ * and throws `ProviderUnavailableError` without an answer. The result is then unknown, and only
+ * `find` can tell it.
  */
 export interface PaymentProvider {
   /**
@@ -18,11 +17,11 @@ export interface PaymentProvider {
   capture(paymentId: string): Promise<void>
   /**
    * Gives up the authorisation, or makes sure that none can come for this id any more. A push payment
-   * cannot be forbidden, only no longer be waited for: `find` may say `captured` afterwards.
+   * cannot be prevented: `find` may say `captured` afterwards.
    * @throws AlreadyCapturedError when the money has moved.
    */
   void(paymentId: string): Promise<void>
-  /** What the provider knows of this id; undefined when it never heard of it. */
+  /** Returns what the provider knows of this id; undefined when it does not know it. */
   find(paymentId: string): Promise<ProviderPayment | undefined>
 }
 
@@ -36,7 +35,9 @@ export interface PaymentOrder {
   readonly method: string
 }
 
-/** `pending`: a push payment, which the shopper's bank moves by itself or never. `find` tells later. */
+/**
+ * `pending`: a push payment, which the shopper's bank moves by itself or never. `find` tells later.
+ */
 export type Authorization =
   { readonly kind: 'authorized' | 'pending' } | { readonly kind: 'declined'; readonly code: string }
 
@@ -48,7 +49,10 @@ export interface ProviderPayment {
   readonly currency: string
 }
 
-/** Money is set aside or has moved, but not what was ordered. A void of an unknown payment names none. */
+/**
+ * Tells whether the provider has money for another order than ours. A void of an unknown payment
+ * has none.
+ */
 export function isOtherMoney(
   known: ProviderPayment,
   ordered: Pick<PaymentOrder, 'amountMinor' | 'currency'>,
@@ -57,12 +61,12 @@ export function isOtherMoney(
   return known.amountMinor !== ordered.amountMinor || known.currency !== ordered.currency
 }
 
-/** The provider did not answer, or not in words we know: whether it did what was asked is unknown. */
+/** Thrown without an understandable answer of the provider: the result of the call is unknown. */
 export class ProviderUnavailableError extends Error {
   override readonly name = 'ProviderUnavailableError'
 }
 
-/** The money of this payment has moved already and cannot be given up. */
+/** Thrown by a void of a payment whose money has moved already. */
 export class AlreadyCapturedError extends Error {
   override readonly name = 'AlreadyCapturedError'
 }

@@ -2,21 +2,25 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 
 /**
- * The provider's webhooks and their signature. The header `Payment-Signature` carries
- * `t=<epoch seconds>,v1=<hex>`, where `v1` is an HMAC-SHA-256 of `<t>.<body as it was sent>`. While a
- * secret changes, a provider signs with both secrets and sends `v1` twice.
+ * The provider's webhooks and their signature. The header `Payment-Signature` carries `t=<epoch
+ * seconds>,v1=<hex>`, where `v1` is an HMAC-SHA-256 of `<t>.<body as it was sent>`. While a secret
+ * changes, a provider signs with both secrets and sends `v1` twice.
  */
 export const signatureHeader = 'payment-signature'
 
 /** A signature that is older may have been copied by somebody else. */
 export const webhookToleranceMs = 300_000
 
-/** A webhook has this many signatures at most; a list without end would make a forgery expensive for us. */
+/**
+ * A webhook has this many signatures at most; a list without end would make a forgery expensive for
+ * us.
+ */
 const signaturesMax = 4
 
 /**
- * An event says only that something happened to a payment; the program asks the provider what it was. Other
- * fields are allowed and ignored, since providers add fields without asking their receivers.
+ * An event says only that something happened to a payment; the program asks the provider what it
+ * was. Other fields are allowed and ignored, since providers add fields without asking their
+ * receivers.
  */
 export const webhookEvent = z.object({
   id: z.string().regex(/^[\x21-\x7e]{1,255}$/, '1 to 255 visible ASCII characters'),
@@ -33,7 +37,7 @@ export function signWebhook(secret: string, body: string | Buffer, now: number):
 }
 
 export interface SignedWebhook {
-  /** Each of them verifies: the new one and, while it is introduced, the old one. */
+  /** The secrets that verify: the new one and, while it is introduced, the old one. */
   readonly secrets: readonly string[]
   readonly body: Buffer
   readonly signature: string | undefined
@@ -42,8 +46,9 @@ export interface SignedWebhook {
 }
 
 /**
- * Whether somebody with one of the secrets signed these very bytes within the tolerance. The form and the
- * time are checked before any HMAC is computed: a forgery then costs 1 µs instead of 20 µs for 16 kB.
+ * Tells whether one of the secrets signed exactly these bytes within the tolerance. The form and
+ * the time are checked before any HMAC is computed: a forgery then costs 1 µs instead of 20 µs for
+ * 16 kB.
  */
 export function isWebhookGenuine({ secrets, body, signature = '', now }: SignedWebhook): boolean {
   const { seconds, digests } = parseSignature(signature)
@@ -56,7 +61,7 @@ export function isWebhookGenuine({ secrets, body, signature = '', now }: SignedW
 }
 
 interface ParsedSignature {
-  /** Epoch seconds in digits; not a number when the header has none, or several. */
+  /** Epoch seconds in digits; another text when the header has none, or several. */
   readonly seconds: string
   readonly digests: readonly Buffer[]
 }

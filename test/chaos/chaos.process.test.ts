@@ -9,18 +9,18 @@ import { Sqlite } from '../../src/db/sqlite/driver.ts'
 
 const nsqd = await requireNsqd()
 const program = join(import.meta.dirname, 'main.ts')
-/** Beside other suites; alone it takes half a minute. */
+/** A run may take this long beside other suites; alone it takes half a minute. */
 const runMs = 170_000
 
 interface Chaos {
   readonly child: ChildProcess
-  /** What the pattern finds in what it says, as soon as it says it. */
+  /** Resolves with the first match of the pattern in the output. */
   untilSaid(pattern: RegExp): Promise<string>
-  /** Exit code and everything it said. */
+  /** Resolves at the end with the exit code and the whole output. */
   readonly ended: Promise<{ readonly code: number | null; readonly said: string }>
 }
 
-/** `npm run chaos` without the build. */
+/** Starts `npm run chaos` without the build. */
 function chaos(...flags: readonly string[]): Chaos {
   const child = spawn(process.execPath, ['--import', 'tsx', program, ...flags], {
     cwd: join(import.meta.dirname, '..', '..'),
@@ -49,7 +49,7 @@ function chaos(...flags: readonly string[]): Chaos {
   }
 }
 
-/** All at the same time: they wait most of it. */
+/** The tests run at the same time, because they wait most of it. */
 describe.skipIf(nsqd === undefined)('chaos', { timeout: runMs + 5_000 }, () => {
   it.concurrent('for twenty seconds under load violates nothing', async () => {
     const { code, said } = await chaos('--seconds', '20', '--bots', '30', '--seed', '7').ended
@@ -108,14 +108,16 @@ describe.skipIf(nsqd === undefined)('chaos', { timeout: runMs + 5_000 }, () => {
 
 const programs = ['worker', 'api 1', 'api 2'] as const
 
-/** As it would by a fault in native code. */
+/** Aborts the process, as a fault in native code would. */
 async function abort(name: (typeof programs)[number], { pid }: ChildProcess): Promise<void> {
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=,args=', '--ppid', String(pid)])
   const started = stdout.split('\n').filter((line) => line.endsWith('dist/main.js'))
   process.kill(Number.parseInt(started[programs.indexOf(name)] ?? '', 10), 'SIGABRT')
 }
 
-/** The sum of the stock (I2) stays right. */
+/**
+ * Writes one sold unit and one payment into the database; the sum of the stock (I2) stays right.
+ */
 function plant(path: string): void {
   const database = new Sqlite(path, { timeout: 5_000 })
   try {

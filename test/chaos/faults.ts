@@ -5,16 +5,16 @@ import { Sqlite, type SqliteDatabase } from '../../src/db/sqlite/driver.ts'
 import type { Part } from './part.ts'
 import type { Shop } from './shop.ts'
 
-/** What is struck: one fault at a time each, several of them at once. */
+/** The targets of faults. Each has one fault at a time; several targets may have one at once. */
 export type Victim = 'worker' | 'api 1' | 'api 2' | 'nsqd' | 'database' | 'provider'
 
-/** One thing that goes wrong and is put right again. */
+/** A fault that is caused and later repaired. */
 export interface Fault {
   readonly victim: Victim
   readonly title: string
-  /** How long until it is put right. */
+  /** The time until it is repaired. */
   readonly lastsMs: number
-  /** Makes it go wrong; the returned function puts it right. */
+  /** Causes the fault; the returned function repairs it. */
   readonly strike: (shop: Shop) => Promise<() => Promise<void>>
 }
 
@@ -121,7 +121,7 @@ function ofPart(victim: Victim, find: (shop: Shop) => Part): readonly Kind[] {
   ]
 }
 
-/** The next fault the seed has in store. */
+/** Draws the next fault of the seed. */
 export function drawFault(random: Random): Fault {
   const { msMin, msMax, ...kind } = kinds[drawInteger(random, kinds.length)]!
   return { ...kind, lastsMs: msMin + drawInteger(random, msMax - msMin + 1) }
@@ -129,7 +129,7 @@ export function drawFault(random: Random): Fault {
 
 const lockRetryMs = 5
 
-/** As another program would that writes to the file. The wait for the lock must not stop the bots. */
+/** Locks the file as another writing program would. Waiting for the lock must not stop the bots. */
 async function lock(path: string): Promise<() => Promise<void>> {
   const connection = new Sqlite(path, { timeout: 0 })
   while (!begins(connection)) await pause(lockRetryMs)

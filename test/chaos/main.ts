@@ -5,7 +5,10 @@ import { runCommand, unusableExitCode } from '../../scripts/command-line.ts'
 import { readOptions, usage, type Options } from './options.ts'
 import { run } from './run.ts'
 
-/** The process: command line in, what happens and a verdict out, exit codes. */
+/**
+ * Runs `npm run chaos`: reads the command line, prints faults and a verdict, and ends with one of
+ * these codes.
+ */
 const exitCodes = { holds: 0, violated: 1, unusable: unusableExitCode } as const
 
 async function main(args: readonly string[]): Promise<number> {

@@ -2,10 +2,10 @@ import { readFlags, readWholeNumber, UsageError } from '../../scripts/command-li
 import { randomSeed, seedMax } from '../support/random.ts'
 
 export interface Options {
-  /** How long faults happen; starting and healing come on top. */
+  /** Faults happen for this long; starting and repairing take additional time. */
   readonly seconds: number
   readonly seed: number
-  /** Of one wave; a wave comes every `waveEverySeconds`. */
+  /** The bots of one wave; a wave starts every `waveEverySeconds`. */
   readonly bots: number
 }
 
@@ -33,7 +33,10 @@ const flags = {
   seed: { type: 'string' },
 } as const
 
-/** @throws UsageError */
+/**
+ * Reads the command line.
+ * @throws UsageError
+ */
 export function readOptions(args: readonly string[]): Options {
   const { minutes, seconds, bots, seed } = readFlags(args, flags)
   if (minutes !== undefined && seconds !== undefined) {

@@ -7,18 +7,23 @@ import { storm } from './storm.ts'
 import { judgeBooks, judgeEnds, judgeWaves } from './verdict.ts'
 import { prepareWave, type Wave } from './wave.ts'
 
-/** The flow: shop → sales and bots → storm and waves at the same time → heal → verdict. */
+/**
+ * Prints a line of the run: start the shop, play storm and waves at the same time, repair, judge.
+ */
 
 type Say = (line: string) => void
 
 const waveEveryMs = 6_000
 const madeWithinMs = 60_000
-/** Whoever still waits for an answer then never gets one. */
+/** A bot that still waits after this never gets an answer. */
 const answeredWithinMs = 120_000
 const interruptedExitCode = 130
 const signals = ['SIGINT', 'SIGTERM'] as const
 
-/** @throws SetupError when it cannot begin. */
+/**
+ * Plays the whole run and returns its findings.
+ * @throws SetupError when it cannot begin.
+ */
 export async function run(options: Options, say: Say): Promise<Finding[]> {
   say('starting nsqd, the provider, a worker and two API nodes')
   const shop = await startShop()

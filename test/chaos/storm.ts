@@ -9,14 +9,14 @@ export interface StormOptions {
   readonly say: (line: string) => void
 }
 
-/** Streams of the seed: bots use the low ones. */
+/** The random stream of the storm; bots use the low numbers. */
 const stormStream = 2_000_000
 const pauseMsMin = 200
 const pauseMsMax = 2_000
 
 /**
- * Faults at random, by the seed, until the time is over; it resolves when the last one is put right
- * and everybody is there. Returns how many there were.
+ * Causes random faults of the seed until the time is over. Resolves with their number when the last
+ * one is repaired and every process runs.
  */
 export async function storm(shop: Shop, options: StormOptions): Promise<number> {
   const { seed, seconds, say } = options
@@ -46,7 +46,7 @@ async function suffer(shop: Shop, fault: Fault, say: (line: string) => void): Pr
   say(`${victim} is back`)
 }
 
-/** Never resolves; rejects with the first of them that does. */
+/** Returns a promise that never resolves and rejects with the first rejection of `all`. */
 function failure(all: Iterable<Promise<void>>): Promise<never> {
   return new Promise((_, reject) => {
     for (const each of all) each.catch(reject)

@@ -7,7 +7,7 @@ import type { Finding } from '../../functional_test/judgement.ts'
 import type { Part } from './part.ts'
 import type { Shop } from './shop.ts'
 
-/** What the bots of all waves were told against the shop's answers; violations added up. */
+/** Compares the answers to the bots of all waves with the shop, and adds the violations up. */
 export function judgeWaves(waves: readonly Evidence[]): Finding[] {
   const sums = new Map<string, Finding>()
   for (const [index, evidence] of waves.entries()) {
@@ -36,7 +36,7 @@ function add(sum: Finding, finding: Finding, sale: string): Finding {
   }
 }
 
-/** Whether a process died by itself, and whether it stopped in order whenever it was told to. */
+/** Reports a process that died by itself or did not stop in order. */
 export function judgeEnds({ name, mishaps }: Pick<Part, 'name' | 'mishaps'>): Finding[] {
   const titles = {
     crash: `${name} never ends by itself`,
@@ -53,7 +53,7 @@ export function judgeEnds({ name, mishaps }: Pick<Part, 'name' | 'mishaps'>): Fi
 
 const auditScript = join(import.meta.dirname, '..', '..', 'scripts', 'audit.ts')
 
-/** Both books, from outside: `npm run audit`. */
+/** Compares our database and the provider's ledger from outside, by `npm run audit`. */
 export async function judgeBooks({ databasePath, provider }: Shop): Promise<Finding> {
   const options = ['--database', databasePath, '--provider', provider.origin]
   const command = ['--import', 'tsx', auditScript, ...options]

@@ -12,11 +12,13 @@ import { readStock, watchStock, type StockWatch } from '../../functional_test/st
 import { now, pause } from '../../functional_test/time.ts'
 import type { Shop } from './shop.ts'
 
-/** One sale with bots of its own. */
+/** A sale with its bots. */
 export interface Wave {
-  /** Resolves when every bot is done, whatever happens meanwhile. */
+  /** Lets the bots shop. Resolves when every bot is done. */
   play(): Promise<void>
-  /** When all is healed: waits for the rest, asks the shop. */
+  /**
+   * Waits, after all faults are repaired, until nothing is open, and reads the shop's final state.
+   */
   settle(): Promise<Evidence>
   close(): Promise<void>
 }
@@ -25,14 +27,14 @@ export interface WaveOptions {
   readonly index: number
   readonly bots: number
   readonly seed: number
-  /** No request is sent after this, ms of `now()`. */
+  /** Bots send no request after this, ms of `now()`. */
   readonly deadlineAt: number
 }
 
 const botsPerUnit = 3
 const struggleMs = 10_000
 const settledWithinMs = 90_000
-/** A payment the provider was silent about is taken up after 15 s, in rounds of 5 s. */
+/** The resolver takes up an unanswered payment after 15 s, in rounds of 5 s. */
 const resolvedWithinMs = 60_000
 
 interface Stage {
@@ -44,7 +46,10 @@ interface Stage {
   readonly start: StockSample
 }
 
-/** Makes the sale and its bots while nothing goes wrong yet. @throws SetupError */
+/**
+ * Makes the sale and its bots before any fault happens.
+ * @throws SetupError
+ */
 export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wave> {
   const { index, deadlineAt } = options
   const history = emptyHistory()

@@ -11,7 +11,7 @@ import { createWallClock, type WallClock } from '../support/wall-clock.ts'
 const hourMs = 3_600_000
 const buyers = 30
 
-/** F13: the wall clock of a real process is set an hour away, and back. */
+/** Tests F13: the wall clock of a real process is set an hour away and back. */
 describe.each([
   ['forward', hourMs],
   ['back', -hourMs],
@@ -44,7 +44,7 @@ describe.each([
 
   const wasSet = (): number => shop.output().split('the clock was set').length - 1
 
-  /** A hold of two seconds comes back although the clock is wrong. */
+  /** Checks that a hold of two seconds comes back although the clock is wrong. */
   async function expectSweeping(): Promise<void> {
     const { call } = shop
     const sale = await createSale(call, { stock: 1, holdSeconds: 2 })

@@ -20,7 +20,7 @@ import { createTemporaryFolder, type TemporaryFolder } from '../support/temporar
 import { until } from '../support/until.ts'
 import { testRandom } from '../support/seed.ts'
 
-/** Faults of the database, GUARANTEES F11 and F21, with real processes. */
+/** Tests the faults of the database, F11 and F21, with real processes. */
 let folder: TemporaryFolder
 let shops: TestProcess[]
 
@@ -84,13 +84,13 @@ const allowed: readonly number[] = [200, 201, 202, 402, 409, 503]
 
 interface Load {
   answered(): number
-  /** Writes that were done. */
+  /** Returns the number of successful writes. */
   succeeded(): number
-  /** All statuses that came. */
+  /** Ends the load and resolves with all statuses that came. */
   stop(): Promise<ReadonlySet<number>>
 }
 
-/** Everybody adds to cart, looks, checks out and pays, again and again, without a pause. */
+/** Lets all shoppers add to cart, read, check out and pay again and again, without a pause. */
 function loadOf({ call }: TestProcess, sale: TestSale, shoppers: readonly TestShopper[]): Load {
   const statuses = new Set<number>()
   let stopped = false
@@ -161,7 +161,7 @@ describe('migrations', () => {
         stdio: 'ignore',
       })
       const gone = once(killed, 'exit')
-      // What does not fit into the cache is written before the commit.
+      // SQLite writes pages that do not fit into its cache before the commit.
       await until(() => statSync(`${databasePath()}-wal`).size > 0, 20_000, 'being half way', 1)
       killed.kill('SIGKILL')
       await gone
@@ -187,7 +187,7 @@ const schemaOf = (database: SqliteDatabase): unknown =>
 const countInvoices = (database: SqliteDatabase): unknown =>
   database.prepare('select count(*) from invoices').pluck().get()
 
-/** Of a shop that has been in business for a while, in the first schema. */
+/** Returns SQL that fills a database of the first schema with many invoices. */
 const manyInvoices = (count: number): string => `
   insert into users values (2, 'Ann', 'ann@example.com', 0);
   create temp table numbers as

@@ -16,7 +16,9 @@ import { testSeed } from '../support/seed.ts'
 import { until } from '../support/until.ts'
 import { warn } from '../support/warn.ts'
 
-/** F12 and the power cut: the disk under a real process. Mounting needs root and Linux. */
+/**
+ * Tests F12 and the power cut with the disk under a real process. Mounting needs root and Linux.
+ */
 
 function sayLoudly(what: string, { lacks }: Lack): string {
   const text = `SKIPPED, NOT TESTED: ${what} needs ${lacks}`
@@ -124,7 +126,7 @@ function expectUnavailable({ status, headers, body }: Answer): void {
   expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
 }
 
-/** Takes all the room there is, to the last page. */
+/** Fills the disk to the last page. */
 function fill(folder: string): string {
   const path = join(folder, 'filler')
   for (let bytes = 1024 * 1024; bytes >= 4096; bytes /= 2) {
@@ -160,7 +162,10 @@ describe(`a power cut (seed ${testSeed})`, () => {
   const atOnce = 20
   const lanes = 5
 
-  /** So that the power goes between the first payment and the last. */
+  /**
+   * Splits the shoppers into lanes, so that the power cut comes between the first payment and the
+   * last.
+   */
   const lanesOf = (ready: readonly Awaited<ReturnType<typeof invoiced>>[]) =>
     Array.from({ length: lanes }, (_, lane) =>
       ready
@@ -227,7 +232,7 @@ describe(`a power cut (seed ${testSeed})`, () => {
         await scene.killAndRestart(() => {
           disk.repair()
         })
-        // Or it was no power cut: what nobody synced is gone.
+        // Data without a sync must be gone; otherwise this was no power cut.
         expect(existsSync(unsynced) ? statSync(unsynced).size : 0).toBe(0)
       }
       await scene.untilSettled()

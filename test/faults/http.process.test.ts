@@ -9,7 +9,10 @@ import { invoiced } from '../support/shopping.ts'
 import { startProcess, untilReady, type TestProcess } from '../support/start-process.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
 
-/** F19: what no client should send, all of it at the same time, to a real process that sells meanwhile. */
+/**
+ * Tests F19: malformed requests of every kind at the same time, to a real process that sells
+ * meanwhile.
+ */
 const stallMsMax = 300
 const headersWithinMs = 6_000
 const bodyWithinMs = 17_000
@@ -107,7 +110,7 @@ describe('F19: malformed HTTP', () => {
     expect(tally(attempts)).toEqual({ held: 19, sold_out: 11 })
   })
 
-  /** Sends a part, then waits to be refused; how long that took, ms. */
+  /** Sends a part of a request and waits for the refusal. Returns the ms it took. */
   async function timeout(part: string): Promise<number> {
     const connection = await openRaw(shop.url)
     const startedAt = performance.now()
@@ -119,7 +122,7 @@ describe('F19: malformed HTTP', () => {
   }
 })
 
-/** With one more key, written so that no object of ours has it in between. */
+/** Adds a key to the JSON text, so that keys such as `__proto__` reach the server. */
 function having(pair: string): (good: string) => string {
   return (good) => `{${pair}${good === '{}' ? '' : ','}${good.slice(1)}`
 }

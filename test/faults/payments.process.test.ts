@@ -13,9 +13,9 @@ import { createRandom, pick } from '../support/random.ts'
 import { testSeed } from '../support/seed.ts'
 import { until } from '../support/until.ts'
 
-/** F16: the program and the provider as two processes, and two sets of books that must agree at the end. */
+/** Tests F16: program and provider are two processes, and their ledgers must agree at the end. */
 
-/** They wait most of the time, so they wait together. */
+/** The tests run at the same time, because they wait most of it. */
 const inScene = (title: string, play: (scene: PaymentScene) => Promise<void>): void => {
   it.concurrent(title, async () => {
     const scene = await openPaymentScene()
@@ -139,7 +139,8 @@ describe(`F16: the provider (seed ${testSeed})`, () => {
         )
         const before = operations()
         const paying = ready.map((each) => pay({ ...each, method: pick(random, methods), told: 0 }))
-        // Between any two steps of any of the eight; the first time before anybody has an answer.
+        // The kill comes between any two steps of the eight payments; in the first round before any
+        // answer.
         const steps = round === 0 ? 0 : 1 + Math.floor(random() * ready.length)
         await until(
           () => operations() - before >= steps,

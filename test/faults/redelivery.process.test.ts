@@ -12,13 +12,15 @@ import { until } from '../support/until.ts'
 const nsqdBinary = await requireNsqd()
 const units = 10
 const buyers = 40
-/** nsqd hands a message out again after 10 s, and does without a silent consumer after 10 s. */
+/** nsqd delivers a message again after 10 s, and drops a silent consumer after 10 s. */
 const redeliveredMs = 30_000
 const stoppedMs = 20_000
-/** So old that nothing is refused for its age: what refuses is the record of the second delivery. */
+/**
+ * The maximum age is so long that no request is refused for its age, only for its second delivery.
+ */
 const patient = { ADD_TO_CART_WAIT_MS: '1000', ADD_TO_CART_MAX_AGE_MS: '120000' }
 
-/** F3 and F8. They wait for nsqd's timeouts most of the time, so they wait together. */
+/** Tests F3 and F8. They run at the same time, because they mostly wait for nsqd's timeouts. */
 describe.skipIf(nsqdBinary === undefined)('messages that nsqd delivers twice', () => {
   async function inCluster(
     options: Omit<ClusterOptions, 'nsqdBinary'>,
@@ -127,7 +129,7 @@ const movements = (cluster: Cluster) =>
   cluster.query(`
     select kind, reservation_id from stock_movements where reservation_id is not null order by id`)
 
-/** How many requests this worker has decided so. */
+/** Reads how many requests this worker has decided with this outcome. */
 async function decided(
   worker: TestProcess,
   { outcome, asked }: { readonly outcome: string; readonly asked: string },

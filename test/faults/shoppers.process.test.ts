@@ -17,7 +17,7 @@ const racers = 500
 const holdSeconds = 5
 const atOnce = 50
 
-/** What shoppers do, GUARANTEES F15 and F17, to two API nodes and a worker over a real nsqd. */
+/** Tests F15 and F17 with two API nodes and a worker over a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)(`two API nodes and a worker (seed ${testSeed})`, () => {
   async function inCluster(play: (cluster: Cluster) => Promise<void>): Promise<void> {
     const cluster = await startCluster({ nsqdBinary: nsqdBinary ?? '', apis: 2 })
@@ -108,7 +108,7 @@ interface Raced {
   readonly answer: Answer
 }
 
-/** Checks out, waits, and pays around the moment in which it is too late; the answer takes its time. */
+/** Checks out, waits, and pays around the moment of expiry, with a slow provider. */
 async function race({ apis }: Cluster, shopper: TestShopper): Promise<Raced> {
   const { call } = apis[Number(random() < 0.5)]!
   const checkout = await checkOut(call, shopper)
@@ -122,7 +122,7 @@ async function race({ apis }: Cluster, shopper: TestShopper): Promise<Raced> {
 const earlyMsMax = 300
 const lateMsMax = 20
 
-/** The sweep comes with the second of the wall clock; what begins just before it ends just before one. */
+/** Waits until just before a sweep, which comes at each full second of the wall clock. */
 const nextSweep = (): Promise<void> => pause((2_000 - beforeSweepMs - (Date.now() % 1_000)) % 1_000)
 const beforeSweepMs = 100
 
@@ -134,7 +134,7 @@ const idsOf = (cluster: Cluster, status: string): readonly unknown[] =>
     .query(`select id from invoices where status = '${status}' order by id`)
     .map(({ id }) => id)
 
-/** By the provider's own books: the invoice of every capture. */
+/** Reads the invoice of every capture from the provider's ledger. */
 function captured({ paymentsPath }: Cluster): readonly unknown[] {
   const sql = `select invoice_id as id from payments where status = 'captured' order by invoice_id`
   return readRows(paymentsPath, sql).map(({ id }) => id)

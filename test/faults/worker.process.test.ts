@@ -15,7 +15,7 @@ const buyers = 40
 const units = 10
 const takenOverWithinMs = 10_000
 
-/** Faults of the worker, GUARANTEES F1, F2, F10 and F14, with real processes and a real nsqd. */
+/** Tests the faults of the worker, F1, F2, F10 and F14, with real processes and a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
   let cluster: Cluster
   let api: TestProcess
@@ -28,7 +28,7 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
     call = api.call
   }
 
-  /** Add-to-cart requests under way, their messages in the hands of a worker that cannot commit. */
+  /** Sends add-to-cart requests whose messages are in the hands of a worker that cannot commit. */
   async function requestsInFlight(): Promise<readonly Promise<Attempt>[]> {
     const shoppers = await createShoppers(call, buyers)
     const unlock = cluster.lockDatabase()
@@ -40,7 +40,10 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
 
   let unlockLater: () => void = () => undefined
 
-  /** nsqd may still hand a message to the dead; redelivered it is too late, and the shopper asks again. */
+  /**
+   * Repeats `too_late` answers: nsqd may still deliver a message to the dead worker, and then
+   * again.
+   */
   async function buyFromTheNext(shopper: TestShopper, key: string): Promise<string> {
     const askedAt = performance.now()
     let outcome = 'too_late'
@@ -108,7 +111,7 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
     await until(() => heldRows(cluster) === 1, 5_000, 'the commit')
     await cluster.workers[0]!.kill()
     cluster.nsqd.resume()
-    // nsqd may find the reply in its socket when it goes on, though its sender is dead.
+    // nsqd may find the reply in its socket when it continues, although its sender is dead.
     expect([201, 202, 503]).toContain((await first).status)
     await cluster.startWorker()
     await untilReady(api)
@@ -126,7 +129,7 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
     const shoppers = await createShoppers(call, 4)
     expect((await buy(call, sale, shoppers[0]!)).outcome).toBe('held')
     expect((await buy(call, sale, shoppers[1]!)).outcome).toBe('held')
-    // Whichever of the two consumes: after one kill each, one that started later has taken over.
+    // Either worker may consume. After one kill each, one that started later has taken over.
     await cluster.workers[0]!.kill()
     expect(await buyFromTheNext(shoppers[2]!, 'after-one-kill')).toBe('held')
     await cluster.startWorker()
@@ -149,7 +152,7 @@ describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {
   })
 
   it('F14: two sweepers, one killed half way, end each hold once', async () => {
-    // A sweep ends 200 in a transaction.
+    // A sweep ends 200 holds per transaction.
     const holds = 2_000
     await start({ workers: 2 })
     sale = await createSale(call, { stock: holds })
@@ -182,7 +185,7 @@ function heldRows(cluster: Cluster): number {
   return Number(row?.['count'])
 }
 
-/** Of all holds at once, so that one sweep has all of them before it. */
+/** Ends the time of all holds at once, so that one sweep finds all of them. */
 function endTheirTime({ databasePath }: Cluster): void {
   const connection = new Sqlite(databasePath, { timeout: 5_000 })
   connection.exec('update reservations set expires_at = created_at + 1')

@@ -12,7 +12,7 @@ const sqlite = {
 }
 const messages = { file: 'src/messaging/envelope.ts', suite: 'src/messaging/messages.test.ts' }
 
-/** Commit, then tell, then finish; and what is believed of a message. */
+/** Mutants of the order commit, tell, finish, and of the checks of a message. */
 export const deliveryMutants: readonly Mutant[] = [
   {
     id: 'finish-after-publish',

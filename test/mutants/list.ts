@@ -10,7 +10,7 @@ import { payingMutants } from './paying.ts'
 import { providerMutants } from './provider.ts'
 import { schemaMutants } from './schema.ts'
 
-/** Every guard a promise rests on, in the order of the life of a unit. */
+/** All mutants, in the order of the life of a unit. */
 export const mutants: readonly Mutant[] = [
   ...holdingMutants,
   ...deliveryMutants,

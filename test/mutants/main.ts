@@ -9,9 +9,10 @@ import { copyTree, removeTree } from './tree.ts'
 import { tryMutant, type Trial } from './trial.ts'
 
 /**
- * `npm run mutants`: takes the guards out of the program one by one and shows which test went red.
- * Exit code 0 when every one was missed; 1 when a mutant survived or could not be tried; 2 when
- * the suites are red without any, or the command line cannot be used. It works on copies; the working tree is only read.
+ * `npm run mutants` removes the guards from copies of the program one by one and shows which test
+ * failed. Exit code 0: every mutant was noticed. 1: a mutant survived or could not be tried. 2: the
+ * suites fail without any mutant, or the command line cannot be used. It only reads the working
+ * tree.
  */
 const usage = `Usage: npm run mutants [-- flags]
 
@@ -25,10 +26,10 @@ are red without any.`
 const flags = { only: { type: 'string' }, list: { type: 'boolean', default: false } } as const
 
 const root = join(import.meta.dirname, '..', '..')
-/** Two cores; a suite is mostly one. */
+/** A suite takes about one core, and the machine has two. */
 const lanesMax = 2
 const baselineTimeoutMs = 300_000
-/** They end without an `exit` otherwise, and the copies stay. */
+/** Without a handler these signals end the process without an `exit` event, and the copies stay. */
 const interruptions = [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -95,7 +96,7 @@ async function tryAll(chosen: readonly Mutant[]): Promise<number> {
   )
 }
 
-/** The suites without any mutant: what is red already proves nothing. */
+/** Runs the suites without any mutant: a suite that fails already proves nothing. */
 async function isGreen(tree: string, chosen: readonly Mutant[]): Promise<boolean> {
   const suites = [...new Set(chosen.map(({ suite }) => suite))]
   const run = { tree, suites, workersMax: lanesMax, timeoutMs: baselineTimeoutMs }

@@ -3,23 +3,23 @@ import { join } from 'node:path'
 
 /** One change of the text of a file. */
 export interface Edit {
-  /** From the top of the repository. */
+  /** The path from the top of the repository. */
   readonly file: string
-  /** Occurs once in the file, or the mutant no longer applies. */
+  /** The text to replace. It must occur once in the file, or the mutant no longer applies. */
   readonly find: string
   readonly replace: string
 }
 
-/** The program without one of its guards. */
+/** A change that removes one guard of the program. */
 export interface Mutant extends Edit {
   readonly id: string
-  /** What no longer holds without the guard; invariants and faults by their number in docs/guarantees.md. */
+  /** The promise that is broken without the guard, with its number in docs/guarantees.md. */
   readonly breaks: string
-  /** The cheapest suite that must go red. */
+  /** The cheapest suite that must fail. */
   readonly suite: string
   /**
-   * The guards that stand behind this one and are taken out with it. While they are there nobody can see
-   * that it is gone; `kept` says why there are several.
+   * Further guards of the same promise, removed together with this one: while they are there no
+   * test can notice that it is gone. `kept` gives the reason for having several.
    */
   readonly also?: readonly Edit[]
   readonly kept?: string
@@ -27,7 +27,7 @@ export interface Mutant extends Edit {
 
 export const editsOf = (mutant: Mutant): readonly Edit[] => [mutant, ...(mutant.also ?? [])]
 
-/** Why the mutant cannot be made of this tree; undefined when it can. */
+/** Returns the reason why the mutant does not fit this tree; undefined when it does. */
 export function misfit(tree: string, mutant: Mutant): string | undefined {
   for (const { file, find, replace } of editsOf(mutant)) {
     const occurrences = readFileSync(join(tree, file), 'utf8').split(find).length - 1
@@ -38,7 +38,7 @@ export function misfit(tree: string, mutant: Mutant): string | undefined {
   return undefined
 }
 
-/** Writes the mutant into the tree; the function it returns puts everything back. */
+/** Writes the mutant into the tree. The returned function restores the files. */
 export function apply(tree: string, mutant: Mutant): () => void {
   const originals = new Map<string, string>()
   for (const { file, find, replace } of editsOf(mutant)) {

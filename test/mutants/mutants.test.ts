@@ -5,7 +5,10 @@ import { root } from '../support/documents.ts'
 import { mutants } from './list.ts'
 import { editsOf, misfit } from './mutant.ts'
 
-/** That the list fits the code. That each mutant dies is `npm run mutants`, which takes minutes. */
+/**
+ * Checks that the list fits the code. `npm run mutants` checks that each mutant dies; it takes
+ * minutes.
+ */
 describe('the list of mutants', () => {
   it('fits the code: what each takes out is there, once', () => {
     const misfits = mutants.flatMap((mutant) => {

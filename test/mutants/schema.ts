@@ -5,7 +5,7 @@ const first = { file: 'migrations/sqlite/0001_initial.sql', suite }
 const second = { file: 'migrations/sqlite/0002_late_money.sql', suite }
 const third = { file: 'migrations/sqlite/0003_identities_and_admin_actions.sql', suite }
 
-/** What the schema refuses by itself, whatever the program does. */
+/** Mutants of the rules that the schema enforces by itself. */
 export const schemaMutants: readonly Mutant[] = [
   ...(['available', 'held', 'sold'] as const).map((column) => ({
     id: `check-${column}`,

@@ -1,12 +1,12 @@
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
-/** Made by commands; a copy makes its own. */
+/** These folders are made by commands, so a copy makes its own. */
 const leftOut = ['.git', 'node_modules', 'dist', 'data', 'out', 'coverage']
 
 /**
- * Copies a working tree to a folder that does not exist yet. The packages are links, in a folder of its
- * own: what a test runner caches beside them stays out of the working tree.
+ * Copies a working tree to a folder that does not exist yet. The packages are links in a folder of
+ * the copy, so that the cache of a test runner beside them stays out of the working tree.
  */
 export function copyTree(from: string, to: string): void {
   cpSync(from, to, {

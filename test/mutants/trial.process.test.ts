@@ -8,7 +8,7 @@ import type { Mutant } from './mutant.ts'
 import { copyTree } from './tree.ts'
 import { tryMutant } from './trial.ts'
 
-/** A real copy and a real suite, a quick one. */
+/** A mutant whose suite is quick; it is tried in a real copy. */
 const killable = mutants.find(({ id }) => id === 'gate-reopening-stamp')!
 
 let folder: TemporaryFolder

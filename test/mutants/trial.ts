@@ -1,7 +1,7 @@
 import { apply, type Mutant } from './mutant.ts'
 import { runSuites, type Verdict } from './run-suites.ts'
 
-/** What became of one mutant: killed when the verdict is red. */
+/** The result of one mutant; it is killed when the suite failed. */
 export interface Trial {
   readonly mutant: Mutant
   readonly verdict: Verdict

@@ -2,7 +2,7 @@ import { until } from './until.ts'
 import type { Answer, Call } from './http.ts'
 import type { TestSale, TestShopper } from './sale.ts'
 
-/** What a shopper ends up with after one add-to-cart, retries and 202s followed to their end. */
+/** The result of one add-to-cart after all retries and the end of every 202. */
 export interface Attempt {
   readonly shopper: TestShopper
   readonly key: string
@@ -17,7 +17,7 @@ export interface BuyOptions {
   readonly key?: string
 }
 
-/** One add-to-cart, no patience. */
+/** Sends one add-to-cart and returns its first answer. */
 export function addToCart(
   call: Call,
   sale: TestSale,
@@ -31,10 +31,12 @@ export function addToCart(
   })
 }
 
-/** A status URL asked more often by hundreds of shoppers would be a load test of its own. */
+/** Hundreds of shoppers who poll more often would be a load test of their own. */
 const pollEveryMs = 100
 
-/** One add-to-cart followed to a definite outcome: 202 by its status, 503 by the same key again. */
+/**
+ * Adds to cart until the outcome is final: it polls the status of a 202 and repeats after a 503.
+ */
 export async function buy(
   call: Call,
   sale: TestSale,
@@ -80,7 +82,7 @@ function reservationIdOf({ body }: Answer): string | undefined {
   return reservation?.id
 }
 
-/** Checks out and pays; the paid invoice's id. */
+/** Checks out and pays. Returns the id of the paid invoice. */
 export async function payFor(call: Call, shopper: TestShopper): Promise<string> {
   const { token } = shopper
   const checkout = await call('POST', '/v1/checkout', { token })
@@ -92,14 +94,14 @@ export async function payFor(call: Call, shopper: TestShopper): Promise<string> 
   return invoice.id
 }
 
-/** How often each outcome came. */
+/** Counts the outcomes. */
 export function tally(attempts: readonly Attempt[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const { outcome } of attempts) counts[outcome] = (counts[outcome] ?? 0) + 1
   return counts
 }
 
-/** How often each answer came: status, code of the refusal, and whether it repeats another. */
+/** Counts the answers by status, code of the refusal, and whether they are replays. */
 export function tallyAnswers(answers: readonly Answer[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const { status, body, headers } of answers) {

@@ -12,9 +12,9 @@ export interface Cluster {
   readonly workers: readonly TestProcess[]
   readonly databasePath: string
   readonly paymentsPath: string
-  /** Another worker on the same files, ready. */
+  /** Starts another worker on the same files and waits until it is ready. */
   startWorker(environment?: Readonly<Record<string, string>>): Promise<TestProcess>
-  /** A read-only look into the database. */
+  /** Reads rows of the database. */
   query(sql: string): readonly Row[]
   /** Takes the write lock; the returned function gives it back. */
   lockDatabase(): () => void
@@ -87,7 +87,7 @@ async function startMany(count: number, start: () => Promise<TestProcess>): Prom
   return started
 }
 
-/** A read-only look into any database file. */
+/** Reads rows of a database file. */
 export function readRows(path: string, sql: string): readonly Row[] {
   const connection = new Sqlite(path, { readonly: true })
   try {

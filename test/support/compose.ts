@@ -1,7 +1,7 @@
 import { parse } from 'yaml'
 import { readText } from './documents.ts'
 
-/** docker-compose.yml, for tests that hold it against the program where no engine is at hand. */
+/** A service of docker-compose.yml, for tests that compare it with the program without Docker. */
 export interface ComposeService {
   readonly build?: string
   readonly image: string
@@ -31,7 +31,9 @@ export function serviceOf(compose: Compose, name: string): ComposeService {
   return service
 }
 
-/** What the container sees when the shell that starts it has `shell` set: `${NAME:-default}`. */
+/**
+ * Returns the environment of the container, with `${NAME:-default}` replaced by values of `shell`.
+ */
 export function environmentOf(
   service: ComposeService,
   shell: Readonly<Record<string, string>> = {},

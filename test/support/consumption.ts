@@ -1,13 +1,13 @@
 import type { Broker, Message, SubscribeOptions, Subscription } from '../../src/broker/broker.ts'
 
-/** A subscription of a test, and what came. */
+/** A subscription of a test with its received messages. */
 export interface Consumption {
-  /** In the order of arrival. */
+  /** The messages in the order of arrival. */
   readonly received: readonly Message[]
   readonly subscription: Subscription
 }
 
-/** Keeps what it is given, and finishes it unless told what to do. */
+/** Subscribes, keeps all messages, and finishes them unless the test decides otherwise. */
 export function subscribe(
   broker: Broker,
   topic: string,
@@ -35,6 +35,6 @@ export const finishFrom =
     if (message.attempts >= attempts) message.finish()
   }
 
-/** Bodies without their order, which no broker promises. */
+/** Returns the bodies sorted, because no broker promises their order. */
 export const sorted = (messages: readonly Message[]): string[] =>
   messages.map((message) => message.body.toString('latin1')).sort()

@@ -7,15 +7,15 @@ import { until } from './until.ts'
 import { testRandom } from './seed.ts'
 
 /**
- * Publishes every message of a topic twice more, as first deliveries and in another order: what nsqd
- * may do after a kill, done on purpose.
+ * Publishes every message of a topic twice more, as first deliveries and in another order, as nsqd
+ * may do after a kill.
  */
 export interface Copier {
-  /** How many messages were copied. */
+  /** Returns how many messages were copied. */
   copied(): number
-  /** Publishes everything seen once more. */
+  /** Publishes all copied messages once more. */
   replayAll(): Promise<void>
-  /** Whether every message of the topic has been handled by all its channels. */
+  /** Tells whether all channels of the topic have handled every message. */
   drained(): Promise<boolean>
   stop(): Promise<void>
 }

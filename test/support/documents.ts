@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 
-/** The repository's texts, for tests that hold them against the program. */
+/** The top of the repository; tests compare its texts with the program. */
 export const root = join(import.meta.dirname, '..', '..')
 
-/** `path` from the top of the repository. */
+/** Reads a text; `path` is from the top of the repository. */
 export function readText(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-/** From a heading of the second level to the next one. */
+/** Returns the text from a heading of the second level to the next one. */
 export function section(markdown: string, heading: string): string {
   const found = markdown.split(/^## /m).find((part) => part.startsWith(`${heading}\n`))
   if (found === undefined) throw new Error(`no section "${heading}"`)
@@ -23,7 +23,10 @@ export function codeBlocks(markdown: string, language: string): readonly string[
   return [...markdown.matchAll(fence)].map(([, block = '']) => block)
 }
 
-/** The cells of every table row whose first cell is `code`, backticks taken off that cell. */
+/**
+ * Returns the cells of every table row whose first cell is `code`, without the backticks of that
+ * cell.
+ */
 export function tableRows(markdown: string): readonly (readonly [string, ...string[]])[] {
   return [...markdown.matchAll(/^\| *`([^`]+)` *\|(.*)\|$/gm)].map(([, name = '', rest = '']) => [
     name,

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { problemKind, type ProblemCode } from '../../src/api/http/problem.ts'
 import type { Answer } from './http.ts'
 
-/** The answer is RFC 9457 with this status and code, down to the headers that belong to it. */
+/** Expects a problem of RFC 9457 with this status and code and its headers. */
 export function expectProblem(answer: Answer, status: number, code: ProblemCode): void {
   const { headers, body, text } = answer
   expect({ status: answer.status, code: body['code'] }, text).toEqual({ status, code })

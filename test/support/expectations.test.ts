@@ -5,7 +5,7 @@ import type { Answer, Call } from './http.ts'
 const whole = { holds: true, invariants: [], unchecked: [] }
 const partial = { ...whole, unchecked: ['I12 and I13 at the provider: nobody there'] }
 
-/** Answers with each in turn, and with the last for ever. */
+/** Makes a client that gets the audits in turn, the last one for ever. */
 function answering(...audits: readonly object[]): Call {
   const left = [...audits]
   return () => {

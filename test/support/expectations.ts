@@ -21,8 +21,8 @@ interface Audit {
 }
 
 /**
- * Every invariant holds, and the server could check each of them. Whoever asks while an audit runs gets the
- * answer of that one, and a test's clock may have jumped past its time: then it is asked again.
+ * Expects that every invariant holds and was checked. A call during a running audit gets the report
+ * of that one, which a test's clock may have run out of time: then this asks again.
  */
 export async function expectAuditClean(call: Call, withinMs = 5_000): Promise<void> {
   let audit = await readAudit(call)

@@ -5,9 +5,9 @@ export interface FakeClock extends Clock {
   advance(ms: number): void
   /** Steps the wall clock alone, as an operator or NTP would. */
   step(ms: number): void
-  /** When the next timer is due, monotonic ms; undefined when there is none. */
+  /** Returns when the next timer is due, monotonic ms; undefined when there is none. */
   nextDue(): number | undefined
-  /** Timers not fired and not cancelled; a leak shows here. */
+  /** Counts the timers that are neither fired nor cancelled; a leak shows here. */
   pending(): number
 }
 

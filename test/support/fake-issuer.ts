@@ -17,7 +17,7 @@ export interface FakeIssuer {
   readonly issuer: string
   readonly audience: string
   readonly jwksUrl: string
-  /** How often the keys were asked for. */
+  /** Returns how often the keys were read. */
   asked(): number
   /** Makes a key and publishes it. */
   addKey(id: string, algorithm?: SigningAlgorithm): Promise<void>
@@ -25,7 +25,7 @@ export interface FakeIssuer {
   withdrawKey(id: string): void
   /** A token signed with the key, good for an hour of the given clock; claims are merged over. */
   token(keyId: string, now: number, claims?: JWTPayload): Promise<string>
-  /** What the JWKS URL answers from now on; the keys unless given. */
+  /** Sets the answer of the JWKS URL; undefined restores the keys. */
   answerWith(answer: ((response: ServerResponse) => void) | undefined): void
   close(): Promise<void>
 }

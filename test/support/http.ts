@@ -1,6 +1,6 @@
 import { Agent, fetch, type Dispatcher, type Headers } from 'undici'
 
-/** A small JSON client for tests; what came back is kept as it was. */
+/** An HTTP answer as a test reads it. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers
@@ -9,7 +9,7 @@ export interface Answer {
   readonly body: Body
 }
 
-/** Tests look into bodies freely; expectations say what must be there. */
+/** The type lets tests read any field of a body; their expectations check it. */
 export type Body = Readonly<Record<string, never>>
 
 export interface CallOptions {
@@ -20,7 +20,9 @@ export interface CallOptions {
 
 export type Call = (method: string, path: string, options?: CallOptions) => Promise<Answer>
 
-/** The connections are the dispatcher's to close; unless given nobody closes them. */
+/**
+ * Makes a JSON client. The caller closes the dispatcher it passes; the default one is never closed.
+ */
 export function createCall(url: string, dispatcher: Dispatcher = new Agent()): Call {
   return async (method, path, { token, body, headers } = {}) => {
     const response = await fetch(`${url}${path}`, {

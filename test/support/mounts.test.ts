@@ -16,7 +16,7 @@ afterEach(() => {
   folder.remove()
 })
 
-/** A machine with these commands only, and what becomes of each: `true` or `false`. */
+/** Makes a PATH with only these commands; each succeeds (`true`) or fails (`false`). */
 function machineWith(commands: Readonly<Record<string, 'true' | 'false'>>): void {
   const path = join(folder.path, 'commands')
   mkdirSync(path)

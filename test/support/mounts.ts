@@ -2,23 +2,23 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** File systems made for a test. */
+/** A file system made for a test. */
 export interface Mount {
   readonly path: string
-  /** Harmless when repeated. */
+  /** Unmounts it. It may be called again. */
   unmount(): void
 }
 
-/** Where they cannot be had, what for: a command, or the right to use it. */
+/** The reason why a file system cannot be made: a missing command, or the right to use it. */
 export interface Lack {
   readonly lacks: string
 }
 
-/** A file system that loses its power on demand and can be looked at afterwards. */
+/** A file system with a power cut on demand that can be read afterwards. */
 export interface FragileDisk extends Mount {
-  /** What was not synced by now is gone, and nothing is written any more. */
+  /** Drops all data without a sync; nothing is written after that. */
   cutPower(): void
-  /** Mounts again what is left. Nobody may have a file open. */
+  /** Mounts the rest again. No process may have a file open. */
   repair(): void
 }
 
@@ -65,7 +65,7 @@ const shutdown = `
   my $how = pack('L', 2);
   ioctl($folder, 0x8004587d, $how) or die $!;`
 
-/** A test worker may be killed hard: a shell that reads from us unmounts, whatever we die of. */
+/** Unmounts also when the test worker is killed: a shell that reads from it notices every end. */
 function mounted(path: string): Mount {
   const script = 'read -r _ || { umount "$0" || umount -l "$0"; }'
   const stdio = ['pipe', 'ignore', 'ignore'] as const
@@ -83,7 +83,7 @@ function mounted(path: string): Mount {
   }
 }
 
-/** Runs a command. What this machine lacks, when that does not work. */
+/** Runs a command. Returns what this machine lacks when it fails. */
 function lackOf(command: string, options: readonly string[]): string | undefined {
   try {
     execFileSync(command, options, { stdio: 'ignore' })

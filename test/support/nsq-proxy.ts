@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** A TCP proxy in front of nsqd that can lose what consumers say. */
+/** A TCP proxy in front of nsqd that can drop the commands of consumers. */
 export interface NsqProxy {
   /** host:port */
   readonly address: string
-  /** From now on nothing that a subscribed connection says reaches nsqd. */
+  /** Drops everything that subscribed connections send from now on. */
   muteConsumers(): void
-  /** How many FINs were lost so. */
+  /** Returns how many FINs were dropped. */
   lostFinishes(): number
   stop(): Promise<void>
 }

@@ -1,10 +1,10 @@
-/** The add-to-cart channels of an nsqd, all together. */
+/** Sums over the add-to-cart channels of an nsqd. */
 export interface AddToCartChannels {
-  /** Handed to a consumer and not answered yet. */
+  /** Messages delivered to a consumer and not answered yet. */
   readonly inFlight: number
-  /** Waiting for a consumer. */
+  /** Messages that wait for a consumer. */
   readonly depth: number
-  /** Connected, and nsqd has heard that they are ready. */
+  /** Connected consumers that have sent RDY. */
   readonly consumers: number
 }
 
@@ -37,7 +37,10 @@ export async function readChannels(nsqd: {
   }
 }
 
-/** A number of `/metrics`, over all labels unless the name has them; 0 when nothing was counted. */
+/**
+ * Reads a number of `/metrics`, summed over all labels unless the name has them; 0 when it is
+ * missing.
+ */
 export function metric(text: string, name: string): number {
   const lines = text
     .split('\n')

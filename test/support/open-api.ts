@@ -1,8 +1,8 @@
 import type { JsonSchema } from './schema-values.ts'
 
-/** The OpenAPI document as tests read it. */
+/** An operation of the OpenAPI document as tests read it. */
 export interface Operation {
-  /** As in the request line. */
+  /** The method as in the request line. */
   readonly method: string
   readonly path: string
   readonly access: 'anyone' | 'shopper' | 'admin'
@@ -10,7 +10,7 @@ export interface Operation {
   readonly statuses: readonly number[]
   readonly parameters: readonly Parameter[]
   readonly takesBody: boolean
-  /** Of the body it takes. */
+  /** The schema of its body; undefined when it takes none. */
   readonly body: JsonSchema | undefined
 }
 

@@ -15,11 +15,11 @@ import { Sqlite, type SqliteDatabase } from '../../src/db/sqlite/driver.ts'
 import { openSaleFixture, type SaleFixture } from './sale-fixture.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
-/** A sale whose payments go to the real simulator, which the test may get between. */
+/** A sale whose payments go to the real simulator; the test may replace single calls. */
 export interface PaymentFixture extends SaleFixture {
-  /** The simulator itself, past any meddling. */
+  /** The simulator itself, without replaced calls. */
   readonly provider: SimulatedProvider
-  /** What the program talks to: the simulator, except for what is set in `overrides`. */
+  /** The provider of the program: the simulator, except for the calls in `overrides`. */
   readonly unruly: PaymentProvider
   readonly overrides: Partial<{
     -readonly [method in keyof PaymentProvider]: PaymentProvider[method]
@@ -27,9 +27,9 @@ export interface PaymentFixture extends SaleFixture {
   readonly settlement: PaymentSettlement
   /** The simulator's file. */
   readonly ledgerPath: string
-  /** `payment operation result`, as the simulator wrote it down. */
+  /** Reads the operations that the simulator recorded, as `payment operation result`. */
   operations(): readonly string[]
-  /** What the two sets of books say that cannot both be true. */
+  /** Returns the contradictions between our database and the provider's ledger. */
   disagreements(): Promise<readonly string[]>
 }
 
@@ -40,13 +40,13 @@ export function orderOf(payment: Payment): PaymentOrder {
   return { paymentId, invoiceId, amountMinor, currency, method }
 }
 
-/** The provider did what it was asked, but nobody heard. */
+/** Waits until the provider has acted and then loses its answer. */
 export async function loseAnswer(done: Promise<unknown>): Promise<never> {
   await done
   throw new ProviderUnavailableError('the answer was lost')
 }
 
-/** The provider never heard of it. */
+/** Loses a call before it reaches the provider. */
 export function loseCall(): Promise<never> {
   return Promise.reject(new ProviderUnavailableError('the call was lost'))
 }
@@ -117,7 +117,10 @@ const selectCaptured = `
   from payments where status = 'captured'`
 const selectVoided = `select distinct payment_id from operations where operation = 'void'`
 
-/** Each capture belongs to one paid invoice, none is missing from it, no paying attempt was voided. */
+/**
+ * Checks that each capture has one paid invoice and the reverse, and that no paying attempt was
+ * voided.
+ */
 function compare(ours: readonly OurPayment[], books: SqliteDatabase): readonly string[] {
   const captured = books.prepare<[], CapturedRow>(selectCaptured).all()
   const voided = new Set(books.prepare<[], string>(selectVoided).pluck().all())
@@ -128,7 +131,7 @@ function compare(ours: readonly OurPayment[], books: SqliteDatabase): readonly s
   for (const { id, invoiceId, amountMinor } of captured) {
     const our = oursById.get(id)
     const agreed = our?.invoiceId === invoiceId && our.totalMinor === amountMinor
-    // Money that pays nothing stands on the list for a person.
+    // Stranded money is on the attention list, so it needs no paid invoice.
     if (agreed && our.status === 'stranded') continue
     if (!agreed || our.invoiceStatus !== 'paid') found.push(`${id} captured, invoice not paid`)
     if (invoices.has(invoiceId)) found.push(`invoice ${invoiceId} captured twice`)

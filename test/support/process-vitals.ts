@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
-/** What Linux says of a process, in /proc. */
+/** Reads the resident memory of a process from /proc, MB. */
 export function residentMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Infinity) / 1024
@@ -8,7 +8,7 @@ export function residentMb(pid: number): number {
 
 export const countFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
 
-/** What this process may open; 0 where there is no /proc. */
+/** Returns how many files this process may open; 0 without /proc. */
 export function openFilesLimit(): number {
   if (!existsSync('/proc/self/limits')) return 0
   const limits = readFileSync('/proc/self/limits', 'utf8')

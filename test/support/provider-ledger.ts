@@ -4,7 +4,7 @@ import type { LedgerPage } from '../../src/payments/ledger.ts'
 import { createSimulatedProvider } from '../../src/payments/simulator/simulated-provider.ts'
 import type { TestApp } from './start-app.ts'
 
-/** The provider's own books, read past the program. */
+/** Reads the provider's ledger without the program. */
 export async function readProviderLedger({ folder }: Pick<TestApp, 'folder'>): Promise<LedgerPage> {
   const path = join(folder, 'payment-simulator.db')
   const provider = createSimulatedProvider({ path, clock: systemClock, random: () => 0.5 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A socket for what no HTTP client would send. */
+/** A socket for requests that no HTTP client would send. */
 export interface RawConnection {
   send(text: string): void
   /** Everything received until the server closed the connection. */
@@ -22,7 +22,7 @@ export async function openRaw(url: string): Promise<RawConnection> {
     text += chunk
     wakeUp()
   })
-  // A reset is an end like any other here.
+  // A reset counts as a normal end here.
   socket.on('error', () => undefined)
   const closed = once(socket, 'close')
   return {
@@ -49,14 +49,14 @@ export interface RawAnswer {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** The first answer in what was received. */
+/** Parses the first answer in the received text. */
 export function parseRaw(received: string): RawAnswer {
   const [head = '', body = ''] = received.split('\r\n\r\n', 2)
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1])
   return { status, head: head.toLowerCase(), body: JSON.parse(body) as Record<string, unknown> }
 }
 
-/** Sends one text and returns what was answered until the connection closed. */
+/** Sends one text and returns everything received until the connection closed. */
 export async function sendRaw(url: string, text: string): Promise<RawAnswer> {
   const connection = await openRaw(url)
   connection.send(text)

@@ -2,18 +2,18 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { codeBlocks, readText, section } from './documents.ts'
 
-/** The commands of README.md, to be run as they stand there. */
+/** The heading of the section whose commands tests run as they are written. */
 const walkHeading = 'A sale with curl'
 const nsqHeading = 'Over NSQ'
 
 export interface WalkResult {
-  /** What a reader sees, everything that differs from run to run written as `…`. */
+  /** The output, with everything that differs from run to run replaced by `…`. */
   readonly seen: string
-  /** What README.md says they see. */
+  /** The output that README.md shows. */
   readonly promised: readonly string[]
 }
 
-/** Types the walk into `sh`, word for word; only the address may be another one. */
+/** Runs the commands of the walk in `sh`, word for word; only the address may differ. */
 export async function walk(url: string, adminToken: string): Promise<WalkResult> {
   const text = section(readText('README.md'), walkHeading)
   const commands = codeBlocks(text, 'sh').join('')

@@ -1,14 +1,14 @@
 import type { Message, SubscribeOptions, Subscription } from '../../src/broker/broker.ts'
 import { createStubBroker, type StubBroker } from './stub-broker.ts'
 
-/** A stub broker that hands out what the test gives it and remembers what became of it. */
+/** A stub broker that delivers messages of the test and records what was done with them. */
 export interface ReceivingBroker extends StubBroker {
   /** Open subscriptions by `topic/channel`, in the order they were made. */
   readonly subscribed: ReadonlyMap<string, SubscribeOptions>
   readonly deleted: readonly string[]
-  /** What `deleteTopic` answers from now on. */
+  /** Sets the answer of `deleteTopic`. */
   answerDelete: () => Promise<void>
-  /** Hands a message to a subscription; the notes tell what was done with it. */
+  /** Delivers a message to a subscription. Returns a list that records what was done with it. */
   hand(to: string, body: Buffer, attempts?: number): readonly string[]
 }
 

@@ -1,6 +1,6 @@
 import type { Operation } from './open-api.ts'
 
-/** A good request for every operation of the document, so that tests can make one thing of it wrong. */
+/** A valid body for every operation of the document, so that a test can break one field. */
 const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'POST /v1/users': { name: 'Ann', email: 'ann@example.com' },
   'POST /v1/cart/items': { flashSaleId: 1, productId: 1, quantity: 1 },
@@ -27,7 +27,7 @@ const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 export const nameOf = ({ method, path }: Operation): string => `${method} ${path}`
 
 /**
- * Undefined where none is taken.
+ * Returns a valid body; undefined for an operation without a body.
  * @throws when a route takes a body and has none here: a new one needs its line above.
  */
 export function bodyFor(operation: Operation): Readonly<Record<string, unknown>> | undefined {
@@ -36,7 +36,7 @@ export function bodyFor(operation: Operation): Readonly<Record<string, unknown>>
   return body
 }
 
-/** Ids of the right form for its path, whatever they belong to. */
+/** Returns ids of the right form for the path; nothing with these ids exists. */
 export function plausibleIds({ parameters }: Operation): Readonly<Record<string, string>> {
   const inPath = parameters.filter((each) => each.in === 'path')
   return Object.fromEntries(
@@ -46,7 +46,7 @@ export function plausibleIds({ parameters }: Operation): Readonly<Record<string,
 
 const someUuid = '01980000-0000-7000-8000-000000000000'
 
-/** The path with `ids` in it, by the names of its parameters. */
+/** Fills `ids` into the path by the names of its parameters. */
 export function urlFor({ path }: Operation, ids: Readonly<Record<string, string>>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? '')
 }

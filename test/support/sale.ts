@@ -38,7 +38,7 @@ export interface TestShopper {
   readonly token: string
 }
 
-/** Shoppers of their own, made in one go. */
+/** Makes new shoppers in one request. */
 export async function createShoppers(call: Call, count: number): Promise<readonly TestShopper[]> {
   const body = { count }
   const made = await call('POST', '/v1/admin/users/batch', { token: testAdminToken, body })

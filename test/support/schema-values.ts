@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** As much of JSON Schema as the OpenAPI document uses. */
+/** The part of JSON Schema that the OpenAPI document uses. */
 export interface JsonSchema {
   readonly type?: string
   readonly enum?: readonly unknown[]
@@ -16,7 +16,7 @@ export interface JsonSchema {
 }
 
 /**
- * Values that fit the schema, small ones.
+ * Returns small values that fit the schema.
  * @throws for a kind of schema it does not know, so that a new one is not left out unnoticed.
  */
 export function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
@@ -36,7 +36,7 @@ export function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
   }
 }
 
-/** Values at the bounds of the schema, within and just outside. */
+/** Returns values at the bounds of the schema, just inside and just outside. */
 export function edgesOf(schema: JsonSchema): readonly unknown[] {
   if (schema.type === 'integer') {
     const { min, max } = boundsOf(schema)

@@ -4,7 +4,7 @@ import type { ModelAttempt, ModelInvoice, ModelPayment, ModelShop } from './shop
 
 const live: readonly PaymentStatus[] = ['authorizing', 'authorized', 'captured', 'late']
 
-/** The money part of the model: attempts, and money that comes late. */
+/** The money part of the model: attempts and late money. */
 export class ModelMoney {
   readonly #shop: ModelShop
   #lateHolds = 0
@@ -82,7 +82,7 @@ export class ModelMoney {
     if (payment.status === 'authorized') payment.status = 'captured'
   }
 
-  /** `capture`: money that waited for this end pays now. */
+  /** Ends an attempt. Returns `capture` when waiting money pays now. */
   end(payment: ModelPayment, status: 'declined' | 'voided'): string {
     if (payment.status !== 'authorizing') return 'over'
     payment.status = status
@@ -148,7 +148,7 @@ export class ModelMoney {
     }
   }
 
-  /** All units of the invoice again, or none. */
+  /** Takes all units of the invoice again, or none. */
   #payExpired(invoice: ModelInvoice): StrandedReason | undefined {
     const shop = this.#shop
     if (shop.sale.state === 'cancelled') return 'sale_cancelled'
@@ -189,6 +189,6 @@ export class ModelMoney {
   }
 }
 
-/** Reservations made for late money are numbered on both sides in the same way. */
+/** Makes the id of a reservation for late money; model and scripts number them in the same way. */
 export const lateHoldId = (number: number): string =>
   `0197a1b2-0000-7000-9000-${String(number).padStart(12, '0')}`

@@ -2,7 +2,7 @@ import type { FlashSaleState } from '../../src/domain/flash-sale.ts'
 import type { InvoiceStatus } from '../../src/domain/invoice.ts'
 import type { PaymentStatus } from '../../src/domain/payment.ts'
 
-/** What there is in the shop of the model. */
+/** A sale of the model. This file has all rows of the model. */
 export interface ModelSale {
   state: FlashSaleState
   readonly startsAt: number
@@ -24,7 +24,7 @@ export interface ModelHold {
   readonly productId: number
   readonly quantity: number
   readonly expiresAt: number
-  /** Which of its owner's carts it was put into. */
+  /** The number of its owner's cart. */
   readonly cart: number
   invoiceId: string | undefined
   status: 'held' | 'sold' | 'released' | 'expired'
@@ -35,7 +35,7 @@ export interface ModelInvoice {
   readonly userId: number
   readonly key: string
   readonly totalMinor: number
-  /** Ids of the holds its lines point at. */
+  /** The ids of the holds of its lines. */
   lines: string[]
   status: InvoiceStatus
   dueAt: number
@@ -69,7 +69,7 @@ export interface ModelAttempt {
   readonly method: string
 }
 
-/** What the money part sees of the shop. */
+/** The part of the model that the money part uses. */
 export interface ModelShop {
   readonly now: number
   readonly sale: ModelSale
@@ -79,6 +79,6 @@ export interface ModelShop {
   available(productId: number): number
   taken(productId: number, userId?: number): number
   product(productId: number): ModelProduct
-  /** Those its lines point at now. */
+  /** Returns the holds of the invoice's lines. */
   holdsOf(invoice: ModelInvoice): readonly ModelHold[]
 }

@@ -11,8 +11,8 @@ import type {
 } from './shop-model-rows.ts'
 
 /**
- * What the scripts of `src/db` do, once more and without a database: plain objects, no batch, no SQL. The
- * model tests compare the two step by step.
+ * A model of the scripts of `src/db` without a database: plain objects, no batch, no SQL. The model
+ * tests compare the two step by step.
  */
 export class ShopModel implements ModelShop {
   now: number
@@ -22,9 +22,9 @@ export class ShopModel implements ModelShop {
   readonly invoices: ModelInvoice[] = []
   readonly payments: ModelPayment[] = []
   readonly money: ModelMoney
-  /** Requests refused for good. */
+  /** Requests with a recorded refusal. */
   readonly #refused = new Map<string, string>()
-  /** How many carts each shopper has checked out. */
+  /** The number of carts each shopper has checked out. */
   readonly #carts = new Map<number, number>()
 
   constructor(now: number, sale: ModelSale, products: readonly ModelProduct[]) {
@@ -38,7 +38,7 @@ export class ShopModel implements ModelShop {
     return this.product(productId).allotment - this.taken(productId)
   }
 
-  /** Units held or sold, of one shopper or of all. */
+  /** Counts units held or sold, of one shopper or of all. */
   taken(productId: number, userId?: number): number {
     return this.holds
       .filter((hold) => hold.productId === productId && (userId ?? hold.userId) === hold.userId)
@@ -52,7 +52,7 @@ export class ShopModel implements ModelShop {
     return found
   }
 
-  /** `held <id>`, `replayed <id>`, or the refusal. */
+  /** Decides a request. Returns `held <id>`, `replayed <id>`, or the refusal. */
   reserve(wish: ModelWish): string {
     const { requestId, userId, key, productId, quantity } = wish
     const recorded = this.holds.find((hold) => hold.userId === userId && hold.key === key)
@@ -99,7 +99,7 @@ export class ShopModel implements ModelShop {
     for (const hold of this.#inCart(userId)) hold.status = 'released'
   }
 
-  /** `created <id>`, `replayed <id>` or `cart_empty`. */
+  /** Checks out. Returns `created <id>`, `replayed <id>` or `cart_empty`. */
   checkOut(userId: number, key: string, invoiceId: string): string {
     const known = this.invoices.find((each) => each.userId === userId && each.key === key)
     if (known !== undefined) return `replayed ${known.id}`
@@ -141,12 +141,12 @@ export class ShopModel implements ModelShop {
     for (const hold of this.holdsOf(invoice)) hold.status = holdStatus
   }
 
-  /** Those its lines point at now. */
+  /** Returns the holds of the invoice's lines. */
   holdsOf({ lines }: ModelInvoice): readonly ModelHold[] {
     return this.holds.filter(({ id }) => lines.includes(id))
   }
 
-  /** Both numbers are of what was ended: holds in carts, invoices. */
+  /** Ends what is over. Returns the numbers of ended holds in carts and of ended invoices. */
   expire(): readonly [number, number] {
     const holds = this.holds.filter((hold) => isInACart(hold) && hold.expiresAt <= this.now)
     for (const hold of holds) hold.status = 'expired'
@@ -157,7 +157,7 @@ export class ShopModel implements ModelShop {
     return [holds.length, invoices.length]
   }
 
-  /** The same for a sale that was cancelled. */
+  /** Does the same for cancelled sales. */
   sweepCancelled(): readonly [number, number] {
     if (this.sale.state !== 'cancelled') return [0, 0]
     const holds = this.holds.filter(isInACart)

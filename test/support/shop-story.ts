@@ -20,7 +20,7 @@ import {
   wait,
 } from './shop-commands.ts'
 
-/** What rarely comes about by chance: one thing after the other, mostly to the newest there is. */
+/** Sequences that rarely happen by chance; their commands act mostly on the newest things. */
 const scenes: readonly fc.Arbitrary<readonly ShopCommand[]>[] = [
   fc.tuple(reserve, checkout, begin),
   fc.tuple(reserve, checkout, begin, declined, begin, cameLate),
@@ -30,7 +30,7 @@ const scenes: readonly fc.Arbitrary<readonly ShopCommand[]>[] = [
   fc.tuple(reserve, checkout, begin, wait, expire, authorised),
   fc.tuple(reserve, wait, expire, pauseOrResume, reserve),
 ]
-/** The end of most. */
+/** The sequence with which most stories end. */
 const cancellation = fc.tuple(reserve, checkout, begin, reserve, cancelSale, sweepCancelled)
 
 const alone: fc.Arbitrary<readonly ShopCommand[]> = shopCommand.map((command) => [command])
@@ -40,7 +40,7 @@ const next = fc.oneof(
   { weight: 1, arbitrary: cancellation },
 )
 
-/** Some dozens of things that happen to one shop. */
+/** Draws some dozens of commands for one shop. */
 export const shopStory = fc
   .array(next, { minLength: 1, maxLength: 50, size: 'max' })
   .map((parts) => parts.flat())

@@ -2,7 +2,9 @@ import { addToCart } from './buyers.ts'
 import type { Answer, Call, CallOptions } from './http.ts'
 import { createShopper, type TestSale, type TestShopper } from './sale.ts'
 
-/** The steps of a shopper, each asserting that the step before worked. */
+/**
+ * Makes the header of a key. The functions below are a shopper's steps and assert that each works.
+ */
 export function keyed(key: string | undefined): Readonly<Record<string, string>> {
   return key === undefined ? {} : { 'idempotency-key': key }
 }
@@ -42,7 +44,7 @@ export function invoiceIdOf(answer: Answer): string {
   return invoice.id
 }
 
-/** A shopper with an unpaid invoice. */
+/** Makes a shopper with an unpaid invoice. */
 export async function invoiced(call: Call, sale: TestSale, quantity = 1) {
   const shopper = await createShopper(call)
   const reservationId = await hold(call, sale, shopper, quantity)

@@ -1,8 +1,8 @@
-/** Measures how long the event loop was kept busy at a stretch. */
+/** Measures the longest stall of the event loop. */
 export interface StallMeter {
   /** Waits until the loop has turned `count` more times, some ms each. */
   ticks(count: number): Promise<void>
-  /** Ends the measuring; the longest stall, ms. */
+  /** Ends the measurement and returns the longest stall, ms. */
   stop(): number
 }
 

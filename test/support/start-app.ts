@@ -23,7 +23,7 @@ export interface TestApp {
 export interface TestAppOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly clock?: Clock
-  /** Where log lines go; nowhere unless given. */
+  /** The logger of the program; by default log lines are dropped. */
   readonly logger?: Logger
 }
 
@@ -67,7 +67,8 @@ export async function startApp({
     folder: folder.path,
     call: createCall(url, connections),
     async stop() {
-      // It waits a moment for what may come on idle connections, by its clock; these are done.
+      // A stop waits for requests on idle connections by its clock, so the test closes its
+      // connections.
       await Promise.all([connections.close(), holdfast.stop()])
       folder.remove()
     },

@@ -7,7 +7,7 @@ export interface StatementCounter {
   readonly texts: string[]
 }
 
-/** The same database, writing down what it is asked. */
+/** Wraps a database and records its statements. */
 export function countStatements(database: Database): StatementCounter {
   const statements: Statement[] = []
   const texts: string[] = []

@@ -5,13 +5,13 @@ export interface Published {
   readonly bodies: readonly Buffer[]
 }
 
-/** A broker port that only takes notes. What it answers is the test's to say. */
+/** A broker that records calls and answers as the test decides. */
 export interface StubBroker extends Broker {
-  /** One entry per call: what went out together. */
+  /** The published messages, one entry per call. */
   readonly published: readonly Published[]
-  /** `topic/channel`, in the order they were made. */
+  /** The created channels as `topic/channel`, in order. */
   readonly channels: readonly string[]
-  /** What publish and createChannel answer from now on; resolves unless told otherwise. */
+  /** The answer of `publish` and `createChannel`; it resolves by default. */
   answer: () => Promise<void>
 }
 

@@ -7,7 +7,7 @@ export interface TemporaryFolder {
   remove(): void
 }
 
-/** In the system's own folder for such unless given. */
+/** Makes a temporary folder; by default in the system's folder for them. */
 export function createTemporaryFolder(parent = tmpdir()): TemporaryFolder {
   const path = mkdtempSync(join(parent, 'holdfast-'))
   return {
@@ -20,6 +20,6 @@ export function createTemporaryFolder(parent = tmpdir()): TemporaryFolder {
 
 const memory = '/dev/shm'
 
-/** In memory where the system offers that: for many short databases that no power cut will ever meet. */
+/** Makes a folder in memory where the system has one, for databases that need no durability. */
 export const createMemoryFolder = (): TemporaryFolder =>
   createTemporaryFolder(existsSync(memory) ? memory : tmpdir())

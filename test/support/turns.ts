@@ -1,11 +1,11 @@
 import { drawInteger, type Random } from './random.ts'
 
-/** Waits for its turn, then does one thing that nobody else can get into the middle of. */
+/** Waits for its turn and runs one task; no other task runs in between. */
 export type Step = <T>(task: () => Promise<T>) => Promise<T>
 
 /**
- * Runs actors at the same time, one step at a time: when all that are left wait for their turn, one
- * is drawn. Between two steps anybody may be next, which is how processes interleave.
+ * Runs actors at the same time, one step at a time: when all of them wait for their turn, one is
+ * drawn. Any actor may follow after a step, so that all interleavings of processes are possible.
  */
 export async function takeTurns(
   random: Random,

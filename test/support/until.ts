@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 /**
- * Waits for something that gives no signal: a real process, mostly.
- * @throws when it does not come true within `ms`.
+ * Waits for a condition without a signal, mostly of a real process.
+ * @throws when it is not true within `ms`.
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,

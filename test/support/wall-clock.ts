@@ -2,17 +2,17 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * A wall clock for a real process that an operator can set. Only `Date` is moved, from outside the
- * program, as the kernel would: timers and the monotonic clock go on.
+ * A settable wall clock for a real process. It moves only `Date`, from outside the program, as the
+ * kernel would; timers and the monotonic clock are not affected.
  */
 export interface WallClock {
-  /** For the process to be started with. */
+  /** The environment to start the process with. */
   readonly environment: Readonly<Record<string, string>>
-  /** From now on it is this far ahead of the real one; negative is behind. */
+  /** Sets how far it is ahead of the real one; negative is behind. */
   set(aheadMs: number): void
 }
 
-/** The file is looked at 50 times a second. */
+/** Returns the code that replaces `Date`; it reads the file 50 times a second. */
 const preload = (path: string): string => `
   import { readFileSync } from 'node:fs'
   const RealDate = Date
@@ -31,7 +31,7 @@ export function createWallClock(folder: string): WallClock {
   const path = join(folder, 'clock-ahead-ms')
 
   function set(aheadMs: number): void {
-    // In one piece: the process may read at any moment.
+    // The file is replaced in one step, because the process may read it at any moment.
     writeFileSync(`${path}.new`, String(aheadMs))
     renameSync(`${path}.new`, path)
   }

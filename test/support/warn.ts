@@ -1,4 +1,4 @@
-/** So that nobody overlooks what a suite leaves out on this machine. */
+/** Prints a warning about tests that are skipped on this machine. */
 export function warn(text: string): void {
   process.stderr.write(`\n!!! ${text} !!!\n\n`)
 }

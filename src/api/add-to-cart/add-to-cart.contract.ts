@@ -32,12 +32,12 @@ const reservationOf = ({ body }: Answer): ReservationView =>
 
 const replayedHeader = ({ headers }: Answer): string | null => headers.get('idempotency-replayed')
 
-/** What add-to-cart answers to what is well made: the same through both entryPoints. */
+/** Tests the answers to valid requests; both entry points must give the same. */
 export function addToCartContract(entryPoint: EntryPoint): void {
   describe(`add to cart through ${entryPoint.name}`, () => {
     let app: TestApp
     let shopper: TestShopper
-    /** Running for a while: a new one waits a quarter of a second for its consumer. */
+    /** Sales that run already, because a new one waits a quarter of a second for its consumer. */
     let running: TestSale[]
     const send = (request: AddToCartCall) =>
       sendThrough(app.call, entryPoint, { token: shopper.token, ...request })
@@ -80,7 +80,7 @@ export function addToCartContract(entryPoint: EntryPoint): void {
 
     it('is served by the entryPoint it is meant for', async () => {
       const answer = await send({ body: {} })
-      // Only Express sets it.
+      // Only Express sets this header.
       const policy = answer.headers.get('content-security-policy')
       expect(policy === null).toBe(entryPoint === fastPathEntry)
     })

@@ -20,7 +20,7 @@ describe('a late reply', () => {
   let userId: number
   let offer: Offer
 
-  /** A node of its own on the same database. */
+  /** Makes the late replies of another node on the same database. */
   function node(database: Database = fixture.database): LateReplies {
     const { clock } = fixture
     const logger = createLogger('silent', {})
@@ -34,7 +34,9 @@ describe('a late reply', () => {
     return requestId
   }
 
-  /** Writes go out in order, so another one behind them says when they are written. */
+  /**
+   * Waits until all notes are written: writes are done in order, so a further one is written last.
+   */
   const written = () => unanswered()
 
   beforeEach(async () => {

@@ -15,19 +15,19 @@ import type { Service } from '../../lifecycle.ts'
 import type { Logger } from '../../logger.ts'
 
 /**
- * What happens when the reply is late: the shopper was told 202, the request is written down so that
- * every node can tell its status, and the outcome is added when it arrives after all. Unknown is never
- * reported as failed: a request is refused as too late only after that refusal is written where the
- * consumer must find it.
+ * Handles replies that come late. The shopper gets 202, and the request is written down so that
+ * every node can tell its status; the outcome is added when it arrives. An unknown outcome is never
+ * reported as failed: a request is refused as `too_late` only after the consumer must find that
+ * refusal.
  */
 export interface LateReplies extends Service {
-  /** The shopper is about to be told 202. */
+  /** Notes a request whose shopper is about to get 202. */
   unanswered(request: UnansweredRequest): Promise<void>
-  /** An outcome nobody waits for any more. */
+  /** Notes an outcome that came after the 202. */
   arrived(requestId: string, outcome: AddToCartOutcome): void
-  /** What is known of the user's own request; undefined when nothing is. */
+  /** Returns the status of the user's own request; undefined when it is unknown. */
   status(userId: number, requestId: string): Promise<RequestStatus | undefined>
-  /** Waits until everything told is written down: nobody else would know it. */
+  /** Waits until every 202 is written down: only this node knows of them. */
   stop(): Promise<void>
 }
 
@@ -36,17 +36,17 @@ export interface LateRepliesOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly defer: (task: () => void) => void
-  /** From this age on a request cannot take stock any more, ms. */
+  /** A request of this age cannot take stock any more, ms. */
   readonly maxAgeMs: number
-  /** Requests that are remembered; 50000 unless given. */
+  /** The maximum of remembered requests; 50000 unless given. */
   readonly shoppersMax?: number
 }
 
 const batchSizeMax = 1_000
 const notesMax = 50_000
-/** A batch that was begun in time may still commit a little later. */
+/** A batch that began in time may commit this much later. */
 const graceMs = 10_000
-/** The 202 does not wait longer than this to be written down; this node knows it meanwhile. */
+/** A 202 waits for its record no longer than this; meanwhile this node remembers it. */
 const recordedWithinMs = 500
 const retryDelayMs = 1_000
 
@@ -61,7 +61,7 @@ type Note =
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
   const { database, clock, logger, defer, maxAgeMs } = options
   const remembered = createMemory(options)
-  // One queue for both kinds: a refusal is never written before its request is.
+  // Requests and refusals share one queue, so that a refusal is never written before its request.
   const notes = createBatcher<Note>({ run: record, batchSizeMax, defer })
 
   async function record(batch: readonly Note[]): Promise<void> {
@@ -95,7 +95,7 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
 
   function arrived(requestId: string, outcome: AddToCartOutcome): void {
     const request = remembered.get(requestId)
-    // A hold is found in the database.
+    // A hold needs no note, because it is in the database.
     if (request === undefined || outcome.kind === 'held') return
     remembered.set(requestId, { ...request, refusal: request.refusal ?? outcome.refusal })
     notes.add({ kind: 'refused', request, refusal: outcome.refusal })
@@ -111,7 +111,9 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
     return isOver(known.sentAt) ? refuseForGood(userId, requestId, known) : known
   }
 
-  /** Written first and told then: whoever still has the message finds the refusal. */
+  /**
+   * Writes the refusal before it is told, so that a consumer which still has the message finds it.
+   */
   async function refuseForGood(
     userId: number,
     requestId: string,
@@ -138,13 +140,13 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
   }
 }
 
-/** Bridges a database that cannot be written right now. */
+/** Makes the memory that replaces the database while it cannot be written. */
 function createMemory({ clock, maxAgeMs, shoppersMax = notesMax }: LateRepliesOptions) {
   return new LRUCache<string, Remembered>({
     max: shoppersMax,
     ttl: maxAgeMs + graceMs,
     perf: { now: () => clock.monotonic() },
-    // Else it remembers the time for a real millisecond, by a timer of its own.
+    // Without this the cache remembers the time for a real millisecond, by a timer of its own.
     ttlResolution: 0,
   })
 }

@@ -1,22 +1,26 @@
 import type { Clock } from '../../clock.ts'
 
 /**
- * The API node's own short memory of "sold out". A few times a second it lets one request through to
- * find out whether that is still so, even when the news of a release is lost; all others go on being
- * refused meanwhile, or every crowd would reach the queue four times a second.
+ * The gate of an API node remembers for a short time that a product is sold out. Every 250 ms it
+ * lets one request through, so that it notices released stock although the announcement was lost.
+ * All others are refused meanwhile; otherwise every crowd would reach the queue four times a
+ * second.
  */
 export interface LocalGate {
   refuses(productId: number, quantity: number): boolean
-  /** The consumer refused this quantity as sold out. */
+  /** Closes the gate after the consumer refused this quantity as sold out. */
   close(productId: number, quantity: number): void
-  /** The consumer gave this quantity to somebody, or refused it for a reason of the shopper's own. */
+  /**
+   * Opens the gate after the consumer gave this quantity, or refused it for a reason of the
+   * shopper's own.
+   */
   notSoldOut(productId: number, quantity: number): void
   open(productId: number): void
 }
 
 /** With the consumer's probe of one second this keeps "sold out" under 1.5 s after a release. */
 const asksEveryMs = 250
-/** What nobody was told again for so long is no longer known. */
+/** A refusal that was not confirmed for this long is forgotten. */
 const forgetsAfterMs = 500
 
 interface Closed {
@@ -41,7 +45,7 @@ export function createLocalGate(clock: Clock): LocalGate {
       const now = clock.monotonic()
       const entry = known(productId, quantity, now)
       if (entry === undefined) return false
-      // That more is refused would say nothing about `from`.
+      // A refusal of a larger quantity would not show whether `from` is available again.
       if (quantity > entry.from || now < entry.asksAgainAt) return true
       entry.asksAgainAt = now + asksEveryMs
       return false
@@ -49,7 +53,7 @@ export function createLocalGate(clock: Clock): LocalGate {
     close(productId, quantity) {
       const now = clock.monotonic()
       const entry = known(productId, quantity, now)
-      // A refusal that was under way must not put off the next question.
+      // A refusal that was under way must not delay the next request that is let through.
       if (entry === undefined) {
         closed.set(productId, { from: quantity, toldAt: now, asksAgainAt: now + asksEveryMs })
       } else if (entry.from === quantity) entry.toldAt = now

@@ -3,20 +3,22 @@ import type { AddToCartOutcome } from '../../domain/reservation.ts'
 import type { Service } from '../../lifecycle.ts'
 
 /**
- * Add-to-cart requests held open until their outcome arrives from the queue. Bounded: when full,
- * nobody else may wait. When the reply is late, the request is answered `no_answer` (202), and
- * `settle` says false when the outcome arrives after that.
+ * Holds add-to-cart requests open until their outcome arrives from the queue, up to a maximum. A
+ * request whose outcome is late gets `no_answer` (202), and `settle` returns false when it arrives
+ * after that.
  */
 export interface PendingReplies extends Service {
   /** Waits for the outcome of this request; undefined when too many are waiting already. */
   expect(requestId: string): Promise<AddToCartOutcome | 'no_answer'> | undefined
-  /** Waits for a reply that somebody else waits for already; undefined when too many are waiting. */
+  /**
+   * Waits for a reply that somebody else waits for already; undefined when too many are waiting.
+   */
   share<T>(reply: Promise<T>): Promise<T> | undefined
-  /** Hands the outcome to whoever waits for this request; false when nobody does. */
+  /** Passes the outcome to the waiting request; returns false when none waits. */
   settle(requestId: string, outcome: AddToCartOutcome): boolean
-  /** Ends the waiting with an error; harmless when the outcome was faster. */
+  /** Ends the wait with an error; it does nothing when the outcome was faster. */
   fail(requestId: string, error: unknown): void
-  /** Who wait, those who share a reply included. */
+  /** Returns the number of waiting requests, with those that share a reply. */
   size(): number
 }
 
@@ -32,7 +34,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** One timer for all, not one each: at 10,000 waiting that is what fits into memory. */
+/** One timer serves all requests: 10,000 timers would take too much memory. */
 const expireEveryMs = 50
 const expiredAtOnceMax = 100
 
@@ -44,7 +46,7 @@ export function createPendingReplies(options: PendingRepliesOptions): PendingRep
   let cancel: Cancel = () => undefined
   let cancelRest: Cancel = () => undefined
 
-  /** Some at a time: those who came in one second would stop the event loop together. */
+  /** Answers overdue requests, some at a time: a whole crowd at once would stop the event loop. */
   function expire(): void {
     const now = clock.monotonic()
     let count = 0

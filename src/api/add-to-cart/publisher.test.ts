@@ -3,7 +3,7 @@ import { BrokerUnavailableError } from '../../broker/broker.ts'
 import { createStubBroker } from '../../../test/support/stub-broker.ts'
 import { createPublisher } from './publisher.ts'
 
-/** Deferred tasks run when the test says the tick is over. */
+/** Makes ticks: deferred tasks run when the test ends the tick. */
 function createTicks() {
   const tasks: (() => void)[] = []
   return {

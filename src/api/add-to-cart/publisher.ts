@@ -1,9 +1,9 @@
 import { createBatcher, type Batcher } from '../../batcher.ts'
 import type { Broker } from '../../broker/broker.ts'
 
-/** Publishes what arrives in one tick of the event loop together: one MPUB per topic. */
+/** Publishes all messages of one tick of the event loop together: one MPUB per topic. */
 export interface Publisher {
-  /** `failed` hears of it when the broker did not say that it has queued the message. */
+  /** Publishes a message. `failed` is called when the broker did not confirm it. */
   publish(topic: string, body: Buffer, failed: (error: unknown) => void): void
 }
 
@@ -26,7 +26,7 @@ export function createPublisher(broker: Broker, defer: (task: () => void) => voi
       else entries.push(entry)
     }
     for (const [topic, entries] of byTopic) void publishTogether(topic, entries)
-    // The next tick's batch goes out without waiting for the broker's answer to this one.
+    // The batch of the next tick is sent without waiting for the broker's answer to this one.
     return Promise.resolve()
   }
 

@@ -33,7 +33,7 @@ describe('the rate of a shopper', () => {
     await start({ SHOPPER_RATE: '2' })
     const [ann, bob] = await createShoppers(app.call, 2)
     const [token, other] = [ann!.token, bob!.token]
-    // The first makes the token known; it counts for the address.
+    // The first request makes the token known and counts for the address.
     expect(refused(await ask(5, { token }))).toEqual([])
     expectProblem((await ask(1, { token }))[0]!, 429, 'rate_limited')
     expect(refused(await ask(5, { token: other }))).toEqual([])
@@ -96,7 +96,7 @@ describe('the rate of an address', () => {
     await ask(2, from('203.0.113.1'), path)
     expect(refused(await ask(1, from('203.0.113.1'), path))).toHaveLength(1)
     expect(refused(await ask(1, from('203.0.113.2'), path))).toEqual([])
-    // What the client itself put in front of the proxy's word is not believed.
+    // Addresses that the client put in front of the proxy's entry are ignored.
     expect(refused(await ask(1, from('198.51.100.9, 203.0.113.1'), path))).toHaveLength(1)
   })
 })

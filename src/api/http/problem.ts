@@ -1,5 +1,6 @@
 /**
- * The one place that makes error answers. Every code a client can meet is a row here and in docs/problems.md.
+ * The one place that makes error answers. Every code a client can meet is a row here and in
+ * docs/problems.md.
  */
 interface ProblemKind {
   readonly status: number
@@ -80,7 +81,7 @@ export type ProblemCode = keyof typeof kinds
 export const problemCodes = Object.keys(kinds) as ProblemCode[]
 export const problemKind = (code: ProblemCode): ProblemKind => kinds[code]
 
-/** RFC 9457. */
+/** The body of an error answer by RFC 9457. */
 export interface ProblemBody {
   readonly type: string
   readonly title: string
@@ -89,7 +90,7 @@ export interface ProblemBody {
   readonly detail?: string
 }
 
-/** What a handler answers: JSON, except where the body is absent. */
+/** The answer of a handler: JSON, or no body. */
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -107,7 +108,7 @@ export function problem(code: ProblemCode, detail?: string): Reply {
   return { status, headers, body }
 }
 
-/** Lets a handler leave with a problem from any depth. */
+/** Thrown by a handler to answer with a problem from any depth. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly reply: Reply

@@ -14,7 +14,7 @@ interface Bucket {
   at: number
 }
 
-/** A token bucket per caller, refilled with `perSecond`, twice that deep. 0 is no limit. */
+/** Makes a token bucket per caller, refilled with `perSecond` and twice as large. 0 is no limit. */
 export function createRateLimit<Caller extends number | string = number>(
   perSecond: number,
   clock: Clock,

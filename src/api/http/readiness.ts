@@ -1,17 +1,17 @@
-/** Whether traffic should come here, and what is in the way. */
+/** Tells whether the process is ready for traffic, and the reason if it is not. */
 export interface Readiness {
   check(): Promise<ReadinessReport>
-  /** From now on the answer is no: the process is about to stop. */
+  /** Makes the process not ready for good, because it is about to stop. */
   drain(): void
 }
 
 export interface ReadinessReport {
   readonly ready: boolean
-  /** `ok` or what is wrong, by dependency. */
+  /** The result of each check: `ok` or the reason. */
   readonly checks: Readonly<Record<string, string>>
 }
 
-/** A check resolves with `ok` or says what is wrong; throwing says it too. */
+/** A check returns `ok` or a reason; a thrown error counts as a reason. */
 export type ReadinessCheck = () => Promise<string> | string
 
 export function createReadiness(checks: Readonly<Record<string, ReadinessCheck>>): Readiness {

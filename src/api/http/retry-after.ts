@@ -4,8 +4,9 @@ const spreadSeconds = 3
 let turn = 0
 
 /**
- * The headers with their `Retry-After`, if they have one, put off by 0, 1 or 2 s in turn: a crowd sent away
- * together must not come back together. Nothing of the request decides, or its sender could.
+ * Adds 0, 1 or 2 s in turn to the `Retry-After` of the headers, if there is one: a crowd that is
+ * refused together must not come back together. Nothing of the request decides the turn, so no
+ * client can choose it.
  */
 export function spreadRetryAfter(headers: Headers): Headers {
   const seconds = headers['retry-after']

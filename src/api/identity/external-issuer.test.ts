@@ -15,7 +15,7 @@ let issuer: TokenIssuer
 
 const minuteMs = 60_000
 const now = (): number => fixture.clock.now()
-/** A token of the provider, a good one unless claims say otherwise. */
+/** Makes a token of the provider; it is valid unless `claims` break it. */
 const token = (claims = {}, keyId = 'first') => provider.token(keyId, now(), claims)
 const userOf = async (text: string) => (await issuer.identify(text))?.userId
 

@@ -5,21 +5,21 @@ import type { Logger } from '../../logger.ts'
 import { IdentityUnavailableError } from './authentication.ts'
 
 /**
- * The public keys of an external issuer, read from its JWKS URL. Once read they are kept through an
- * outage of that host for as long as it takes; `jose`'s own remote set forgets them when they are old.
+ * The public keys of an external issuer, read from its JWKS URL. They are kept through an outage of
+ * that host, however long it is; `jose`'s own remote set forgets old keys.
  */
 export interface RemoteKeys extends Service {
   /**
-   * The keys as they are known. Old ones are read again behind the caller's back.
+   * Returns the known keys. Old ones are read again in the background.
    * @throws IdentityUnavailableError when none were ever read.
    */
   current(): Promise<JWTVerifyGetKey>
   /**
-   * For a key nobody knows: reads again, unless that was done a moment ago.
+   * Reads the keys again for an unknown key id, unless they were read a moment ago.
    * @throws IdentityUnavailableError when they could not be read.
    */
   renewed(): Promise<JWTVerifyGetKey>
-  /** `ok`, or why no token can be verified. */
+  /** Returns `ok`, or the reason why no token can be verified. */
   status(): string
 }
 
@@ -27,12 +27,12 @@ export interface RemoteKeysOptions {
   readonly url: string
   readonly clock: Clock
   readonly logger: Logger
-  /** For one reading, connection and body. 3000 unless given. */
+  /** A reading may take this long, connection and body. 3000 unless given. */
   readonly timeoutMs?: number
 }
 
 const freshMs = 10 * 60_000
-/** An unknown key id costs the issuer a request at most this often, whoever invents them. */
+/** Unknown key ids cause a request to the issuer at most this often. */
 const pauseMs = 10_000
 const pauseAfterFailureMs = 1_000
 const bodyBytesMax = 64 * 1024
@@ -46,7 +46,7 @@ export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
   let nextAt = -Infinity
   let reading: Promise<void> | undefined
 
-  /** One reading at a time, and a pause between them. */
+  /** Reads the keys, one reading at a time and with a pause between them. */
   function read(): Promise<void> {
     if (reading === undefined && clock.monotonic() < nextAt) return Promise.resolve()
     reading ??= readOnce().finally(() => {
@@ -90,7 +90,7 @@ export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
       return keys === undefined ? 'no keys of the issuer yet' : 'ok'
     },
     start() {
-      // The issuer may be away; then this process is alive and not ready.
+      // The start does not wait: without the issuer this process is alive and not ready.
       void read()
       return Promise.resolve()
     },
@@ -109,7 +109,7 @@ async function download(url: string, signal: AbortSignal): Promise<JSONWebKeySet
     throw new Error(`the JWKS host answered ${response.status}`)
   }
   const jwks = JSON.parse(await readText(response)) as Partial<JSONWebKeySet> | null
-  // Nothing to verify with is a mistake over there, and worse than what is known already.
+  // An empty key set is a mistake of the issuer, and the known keys are better.
   if (!Array.isArray(jwks?.keys) || jwks.keys.length === 0) throw new Error('no keys in the JWKS')
   return { keys: jwks.keys }
 }

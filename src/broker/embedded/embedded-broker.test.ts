@@ -24,7 +24,7 @@ describeBroker('embedded', () => {
 })
 
 describe('embedded broker', () => {
-  /** Time and deferred deliveries move only when told to. */
+  /** Opens a broker whose time and deferred deliveries move only when the test says so. */
   async function openControlled(options: Partial<EmbeddedBrokerOptions> = {}) {
     const clock = createFakeClock()
     const tasks: (() => void)[] = []
@@ -38,7 +38,7 @@ describe('embedded broker', () => {
     })
     await broker.start()
     await broker.createChannel('topic', 'c')
-    /** Runs what was deferred until now; returns how many there were. */
+    /** Runs the tasks deferred until now and returns their number. */
     function tick(): number {
       const due = tasks.splice(0)
       for (const task of due) task()

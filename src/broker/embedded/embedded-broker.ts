@@ -22,13 +22,16 @@ import { Fifo } from './fifo.ts'
  */
 
 export interface EmbeddedBrokerOptions extends Pick<ChannelOptions, 'clock' | 'logger' | 'random'> {
-  /** How a delivery is put off; setImmediate unless a simulation wants to decide. */
+  /** Defers a delivery; `setImmediate` unless a simulation decides. */
   readonly defer?: ChannelOptions['defer']
   readonly faults?: ChannelOptions['faults']
-  /** Not finished in this time is delivered again. */
+  /** A message that is not finished in this time is delivered again. */
   readonly messageTimeoutMs?: number
   readonly drainTimeoutMs?: number
-  /** Queued, handed out or waiting, per channel, and per topic without channels. */
+  /**
+   * The maximum of messages queued, delivered or waiting, per channel and per topic without
+   * channels.
+   */
   readonly queuedMessagesMax?: number
   readonly topicsMax?: number
 }
@@ -47,7 +50,7 @@ const defaults = {
   faults: (): EmbeddedFaults => defaultFaults,
 } as const
 
-/** As a consumer of nsqd takes to come back after its topic was deleted. */
+/** A consumer of nsqd takes about this long to reconnect after its topic was deleted. */
 const reconnectMs = 100
 
 export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
@@ -56,7 +59,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): Broker {
 
 interface Topic {
   readonly channels: Map<string, EmbeddedChannel>
-  /** What was published while there was no channel: the first one gets it. */
+  /** Messages published while there was no channel; the first channel gets them. */
   readonly backlog: Fifo<Buffer>
 }
 
@@ -107,7 +110,7 @@ class EmbeddedBroker implements Broker {
   }
 
   forgetTopic(): void {
-    // Nothing is ever lost and made again in here.
+    // Channels are never lost here, so there is nothing to forget.
   }
 
   deleteTopic(name: string): Promise<void> {
@@ -165,7 +168,7 @@ class EmbeddedBroker implements Broker {
     }
   }
 
-  /** All or nothing: a full channel refuses what the others could take. */
+  /** Throws when one channel is full: then none of the channels gets the messages. */
   #assertRoom(topic: Topic, count: number): void {
     const { queuedMessagesMax } = this.#settings
     let depth = topic.backlog.length
@@ -199,7 +202,10 @@ class EmbeddedBroker implements Broker {
     return channel
   }
 
-  /** What is named ephemeral goes with its last consumer, the topic with its last channel. */
+  /**
+   * Removes an ephemeral channel after its last consumer, and an ephemeral topic after its last
+   * channel.
+   */
   #left(options: SubscribeOptions, channel: EmbeddedChannel | undefined): void {
     if (channel === undefined || channel.hasConsumers || !options.channel.endsWith('#ephemeral'))
       return
@@ -250,7 +256,10 @@ class EmbeddedSubscription implements Subscription {
     return this.#closing
   }
 
-  /** nsqd drops the connection then, and nsqjs comes back, which makes the topic again. */
+  /**
+   * Reconnects after a while, as nsqjs does when nsqd deletes a topic; that creates the topic
+   * again.
+   */
   lostTopic(topic: string): void {
     if (topic !== this.#topic) return
     this.#channel = undefined

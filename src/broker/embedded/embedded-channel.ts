@@ -5,15 +5,18 @@ import { Fifo } from './fifo.ts'
 import { createQuietLog } from '../nsq/quiet-log.ts'
 
 /**
- * One channel of the embedded broker: what is queued, what is handed out and to whom. It does what an
- * nsqd channel does to its consumer, the unpleasant parts included.
+ * This file has one channel of the embedded broker: its queue, its deliveries and its consumers. It
+ * treats a consumer as an nsqd channel does, with redeliveries and reordering.
  */
 
-/** What a real broker does now and then, as shares of all messages. */
+/** Faults of a real broker, as shares of all messages. */
 export interface EmbeddedFaults {
-  /** Overtaken by one queued behind it. */
+  /** The share of messages overtaken by one queued behind them. */
   readonly reorderRate: number
-  /** Finished, and yet delivered once more within the message timeout. */
+  /**
+   * The share of messages delivered once more within the message timeout although they were
+   * finished.
+   */
   readonly lostFinishRate: number
 }
 
@@ -23,7 +26,7 @@ export interface ChannelOptions {
   readonly random: () => number
   /** Runs a task soon, never at once. */
   readonly defer: (task: () => void) => void
-  /** Those of the moment. */
+  /** Returns the faults of this moment. */
   readonly faults: () => EmbeddedFaults
   readonly messageTimeoutMs: number
 }
@@ -32,16 +35,16 @@ export interface ChannelOptions {
 export interface Consumer {
   readonly inFlightMax: number
   readonly onMessage: (message: Message) => void
-  /** Handed out and not settled. */
+  /** The number of messages delivered and not settled. */
   inFlight: number
   state: 'open' | 'draining' | 'closed'
   /** Called when `inFlight` falls to 0. */
   whenIdle: () => void
 }
 
-/** As nsqjs with maxAttempts 5. */
+/** A message is dropped after this many attempts, as nsqjs does with maxAttempts 5. */
 const attemptsMax = 5
-/** How far behind the first one may be that overtakes it. */
+/** A message may overtake at most this many others. */
 const reorderDistanceMax = 32
 const saidEveryMs = 1_000
 
@@ -50,9 +53,9 @@ export class EmbeddedChannel {
   readonly #queue = new Fifo<Delivery>()
   /** Oldest deadline first: the timeout is the same for all, and a touch moves to the end. */
   readonly #inFlight = new Set<Delivery>()
-  /** Requeued with a delay. */
+  /** The timers of messages requeued with a delay. */
   readonly #waiting = new Set<Cancel>()
-  /** The first receives, the others stand by. */
+  /** The consumers; the first receives, the others stand by. */
   readonly #consumers: Consumer[] = []
   readonly #saidDropped: () => void
   readonly #saidThrown: (error: unknown) => void
@@ -78,7 +81,7 @@ export class EmbeddedChannel {
     }
   }
 
-  /** Queued, handed out or waiting to be delivered again. */
+  /** The number of messages queued, delivered or waiting for another delivery. */
   get depth(): number {
     return this.#queue.length + this.#inFlight.size + this.#waiting.size
   }
@@ -96,7 +99,10 @@ export class EmbeddedChannel {
     this.schedule()
   }
 
-  /** Its unfinished messages come again after the timeout, as after a lost connection. */
+  /**
+   * Removes a consumer. Its unfinished messages come again after the timeout, as after a lost
+   * connection.
+   */
   detach(consumer: Consumer): void {
     const position = this.#consumers.indexOf(consumer)
     if (position !== -1) this.#consumers.splice(position, 1)
@@ -117,7 +123,9 @@ export class EmbeddedChannel {
     this.#consumers.length = 0
   }
 
-  /** One hand-out per tick, so that the consumer sees all of the tick's messages together. */
+  /**
+   * Schedules one delivery per tick, so that the consumer gets all messages of the tick together.
+   */
   schedule(): void {
     if (this.#isScheduled || this.#queue.length === 0 || !this.#canHandOut()) return
     this.#isScheduled = true
@@ -157,7 +165,8 @@ export class EmbeddedChannel {
 
   #handOut(): void {
     const deadline = this.#options.clock.monotonic() + this.#options.messageTimeoutMs
-    // No more than there are now: a handler that publishes must not keep the loop for itself.
+    // Only messages queued before this are delivered: a publishing handler must not keep the event
+    // loop busy.
     for (let count = this.#queue.length; count > 0 && this.#canHandOut(); count--) {
       const delivery = this.#take()
       const consumer = this.#consumers[0]
@@ -191,7 +200,9 @@ export class EmbeddedChannel {
     }
   }
 
-  /** Whether the answer counts: once, in time, and over a connection that still exists. */
+  /**
+   * Tells whether an answer counts: it is the first, in time, and its consumer is still connected.
+   */
   #settle(delivery: Delivery): boolean {
     if (delivery.consumer?.state === 'closed') return false
     if (!this.#inFlight.has(delivery)) return false
@@ -216,7 +227,7 @@ export class EmbeddedChannel {
     this.#waiting.add(cancel)
   }
 
-  /** One timer for all that is in flight, set to the oldest. */
+  /** Sets one timer for all messages in flight, to the deadline of the oldest. */
   #watchTimeouts(): void {
     const [oldest] = this.#inFlight
     if (oldest === undefined || this.#cancelTimeout !== undefined) return
@@ -238,7 +249,7 @@ export class EmbeddedChannel {
   }
 }
 
-/** One delivery of one message, made when it is queued. A class because one is made per message. */
+/** A delivery of a message. It is a class because one is made per message. */
 class Delivery implements Message {
   readonly body: Buffer
   readonly attempts: number

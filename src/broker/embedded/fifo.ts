@@ -1,6 +1,6 @@
 /**
- * A queue as a growing ring: `Array.shift` moves every element once an array is large, and these hold
- * tens of thousands.
+ * A queue in a growing ring. `Array.shift` moves every element of a large array, and these queues
+ * hold tens of thousands.
  */
 export class Fifo<T> {
   #items: (T | undefined)[] = new Array<T | undefined>(16)
@@ -26,7 +26,7 @@ export class Fifo<T> {
     return item
   }
 
-  /** Exchanges the first and the one at `position`, counted from the first. */
+  /** Swaps the first element with the one at `position`, counted from the first. */
   swapWithFirst(position: number): void {
     if (position >= this.#length) return
     const other = this.#index(position)

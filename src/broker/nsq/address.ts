@@ -1,10 +1,15 @@
-/** `host:port`, `[::1]:port`. nsqjs splits IPv6 addresses wrongly, so we do it. */
+/**
+ * An address `host:port` or `[::1]:port`. We split it because nsqjs splits IPv6 addresses wrongly.
+ */
 export interface NsqAddress {
   readonly host: string
   readonly port: number
 }
 
-/** @throws RangeError */
+/**
+ * Splits an address.
+ * @throws RangeError
+ */
 export function parseAddress(address: string): NsqAddress {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(address) ?? []
   const host = bracketed ?? plain

@@ -2,25 +2,37 @@ import { BrokerUnavailableError } from '../broker.ts'
 import type { NsqdHttp } from './http.ts'
 
 /**
- * Topics and channels on every nsqd. A channel gets nothing that was published before it was made, so
- * what was asked for is made again on each nsqd before it is published to.
+ * The topics and channels on every nsqd. A channel gets no message that was published before it was
+ * created, so all of them are created on an nsqd before it is published to.
  */
 
 export interface NsqChannels {
-  /** @throws BrokerUnavailableError when the nsqd published to did not confirm */
+  /**
+   * Creates a channel on every nsqd.
+   * @throws BrokerUnavailableError when the nsqd that is published to did not confirm.
+   */
   create(topic: string, channel: string): Promise<void>
-  /** @throws BrokerUnavailableError when the nsqd published to did not confirm */
+  /**
+   * Deletes a topic on every nsqd.
+   * @throws BrokerUnavailableError when the nsqd that is published to did not confirm.
+   */
   deleteTopic(topic: string): Promise<void>
-  /** What was made stays, but is not made again. */
+  /** Stops creating the topic's channels again; existing ones stay. */
   forgetTopic(topic: string): void
-  /** Makes on one nsqd whatever is missing there. @throws BrokerUnavailableError */
+  /**
+   * Creates all missing channels on one nsqd.
+   * @throws BrokerUnavailableError
+   */
   ensure(position: number): Promise<void>
 }
 
 /** Channels made at the same time after a reconnect. */
 const createConcurrency = 8
 
-/** `publishedTo` is the position of the nsqd published to now, if any. */
+/**
+ * Makes the channels. `publishedTo` returns the position of the nsqd that is published to now, if
+ * any.
+ */
 export function createNsqChannels(
   nsqds: readonly NsqdHttp[],
   publishedTo: () => number | undefined,
@@ -39,7 +51,8 @@ export function createNsqChannels(
 
   return {
     async create(topic, channel) {
-      // Remembered before asking: when the answer is lost, the next connection makes it.
+      // The channel is remembered before the request: when the answer is lost, the next connection
+      // creates it.
       const channels = channelsByTopic.get(topic) ?? new Set()
       channelsByTopic.set(topic, channels.add(channel))
       await onEveryNsqd((nsqd) => nsqd.createChannel(topic, channel))
@@ -56,7 +69,10 @@ export function createNsqChannels(
   }
 }
 
-/** One look at what is there: a reconnect to a living nsqd asks for nothing more. */
+/**
+ * Reads the existing channels and creates the missing ones; after a short disconnect there are
+ * none.
+ */
 async function createMissing(
   nsqd: NsqdHttp,
   wanted: ReadonlyMap<string, ReadonlySet<string>>,

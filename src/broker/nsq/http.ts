@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { BrokerUnavailableError } from '../broker.ts'
 
-/** nsqd's and nsqlookupd's HTTP side. Every request has a deadline and every failure one name. */
+/**
+ * The deadline of every HTTP request to nsqd and nsqlookupd; each failure is a
+ * `BrokerUnavailableError`.
+ */
 
 const requestTimeoutMs = 1_000
 
@@ -25,22 +28,24 @@ const lookupSchema = z.object({
 
 export interface TopicStats {
   readonly topic: string
-  /** Not yet copied to the channels. */
+  /** The number of messages not yet copied to the channels. */
   readonly depth: number
   readonly channels: readonly ChannelStats[]
 }
 
 export interface ChannelStats {
   readonly channel: string
-  /** Queued, handed out or waiting to be delivered again. */
+  /** The number of messages queued, delivered or waiting for another delivery. */
   readonly depth: number
 }
 
-/** One nsqd. Every method may throw BrokerUnavailableError. */
+/** The HTTP API of one nsqd. Every method may throw BrokerUnavailableError. */
 export interface NsqdHttp {
-  /** Topic first: `/channel/create` does nothing for an unknown topic. */
+  /**
+   * Creates the topic and then the channel: `/channel/create` does nothing for an unknown topic.
+   */
   createChannel(topic: string, channel: string): Promise<void>
-  /** A missing one is fine. */
+  /** Deletes a topic; a missing one is fine. */
   deleteTopic(topic: string): Promise<void>
   stats(): Promise<readonly TopicStats[]>
 }
@@ -57,7 +62,7 @@ export function createNsqdHttp(address: string): NsqdHttp {
 
   return {
     async createChannel(topic, channel) {
-      // Not found: somebody, a janitor say, deleted the topic between the two requests.
+      // The topic may be deleted between the two requests, for example by the janitor.
       if ((await create(topic, channel)) || (await create(topic, channel))) return
       throw new BrokerUnavailableError(`${address} deletes topic ${topic} as fast as it is made`)
     },
@@ -81,7 +86,7 @@ export function createNsqdHttp(address: string): NsqdHttp {
 }
 
 /**
- * TCP addresses of the nsqds that have the topic, from one nsqlookupd.
+ * Asks one nsqlookupd for the TCP addresses of the nsqds that have the topic.
  * @throws BrokerUnavailableError
  */
 export async function lookUpTopic(address: string, topic: string): Promise<readonly string[]> {
@@ -97,15 +102,15 @@ export async function lookUpTopic(address: string, topic: string): Promise<reado
 const query = (parameters: Readonly<Record<string, string>>): string =>
   new URLSearchParams(parameters).toString()
 
-/** The parsed body; undefined when the thing asked for does not exist. */
+/** Sends a request. Returns the parsed body; undefined when the topic or channel does not exist. */
 async function request(method: 'GET' | 'POST', url: string): Promise<unknown> {
   try {
     return await requestOnce(method, url)
   } catch (error) {
     if (isTimeout(error) || error instanceof BrokerUnavailableError) throw unavailable(url, error)
   }
-  // A pooled connection may have died with the nsqd before this one; everything asked here may be
-  // asked twice.
+  // A pooled connection may have died with the previous nsqd, so a request is tried twice. All
+  // requests here may be repeated.
   try {
     return await requestOnce(method, url)
   } catch (error) {

@@ -7,7 +7,7 @@ const handshakeTimeoutMs = 1_000
 
 /** One nsqjs Writer from connect to close; it is never used twice. */
 export class NsqLink {
-  /** Resolves with the reason. */
+  /** Resolves with the reason when the connection is closed. */
   readonly closed: Promise<string>
   readonly #writer: Writer
   readonly #clock: Clock
@@ -34,7 +34,10 @@ export class NsqLink {
     writer.connect()
   }
 
-  /** @throws Error when nsqd does not greet in time: a stopped process still accepts connections. */
+  /**
+   * Waits for the greeting of nsqd.
+   * @throws Error when it does not come in time: a stopped process still accepts connections.
+   */
   async handshake(): Promise<void> {
     let cancel: Cancel = () => undefined
     const late = new Promise<never>((_resolve, reject) => {
@@ -53,21 +56,25 @@ export class NsqLink {
     throw new Error(await this.closed)
   }
 
-  /** Closing a closed one is harmless; the first reason counts. */
+  /** Closes the connection. A second call does nothing; the first reason counts. */
   close(reason: string): void {
     this.#end(reason)
-    // nsqjs has no socket to close in the tick of the connect.
+    // In the tick of the connect nsqjs has no socket yet that could be closed.
     setImmediate(() => {
       this.#writer.close()
     })
   }
 
-  /** @throws BrokerUnavailableError without an answer in time; the connection is given up then. */
+  /**
+   * Publishes messages.
+   * @throws BrokerUnavailableError without an answer in time; the connection is then closed.
+   */
   publish(topic: string, bodies: Buffer[], timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let answered = false
       const cancel = this.#clock.after(timeoutMs, () => {
-        // After a stall of our own the answer may lie in the socket: let the loop read it first.
+        // After a stall of this process the answer may lie in the socket, so the event loop reads
+        // it first.
         setImmediate(() => {
           if (answered) return
           answered = true

@@ -9,8 +9,8 @@ interface Answer {
 }
 
 /**
- * Asks all nsqlookupds which nsqds have a topic. A hundred subscriptions of one topic ask at the same
- * time, so an answer is shared for half a second.
+ * Makes the lookup of nsqds that have a topic, over all nsqlookupds. A hundred subscriptions of one
+ * topic ask at the same time, so an answer is shared for half a second.
  */
 export function createTopicLookup(
   lookupdHttpAddresses: readonly string[],

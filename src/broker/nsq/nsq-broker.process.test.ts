@@ -23,7 +23,7 @@ import { testRandom } from '../../../test/support/seed.ts'
 const silent = createLogger('silent', {})
 const nsqdPath = await requireNsqd()
 const nsqlookupdPath = nsqdPath === undefined ? undefined : await requireNsqlookupd()
-/** The promise of the design: ready within 2 s of nsqd's coming. */
+/** The design promises to be ready within 2 s after nsqd has started. */
 const readyMs = 2_000
 const soonMs = 5_000
 
@@ -129,7 +129,7 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
   it('recovers from a hard kill, with the channels there before it is ready again', async () => {
     const daemon = await nsqd()
     const broker = await openReady([daemon])
-    // Ephemeral ones are the hard case: nsqd does not remember them over a restart.
+    // Ephemeral channels are the hard case, because nsqd forgets them at a restart.
     await broker.createChannel('result#ephemeral', 'node#ephemeral')
     await broker.createChannel('sale', 'product-1')
     await broker.createChannel('sale', 'product-2')
@@ -173,7 +173,7 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_500)
     await until(() => !broker.status().ready, soonMs)
     await expect(broker.publish('topic', body('x'))).rejects.toThrow(BrokerUnavailableError)
-    // It still accepts connections, and greets nobody.
+    // The stopped nsqd still accepts connections but sends no greeting.
     await until(() => statusText(broker).includes('no greeting'), soonMs)
     daemon.resume()
     await until(() => broker.status().ready, readyMs, 'ready again')
@@ -220,7 +220,7 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
     await until(async () => (await broker.depth('topic', 'c')) === 0, soonMs, 'both finished')
     await broker.createChannel('topic', 'one-nsqd-is-enough')
 
-    // Sticky: the first one's return changes nothing, the consumer of the second included.
+    // Publishing stays with the second nsqd when the first one is back, and so does its consumer.
     await first.restart()
     await second.stop()
     await until(() => publishes(broker, 'through the first'), readyMs, 'ready through the first')
@@ -292,7 +292,7 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
     await other.createChannel('topic', 'c')
     await other.publish('topic', body('second'))
     await until(() => received.length === 2, soonMs)
-    // What is connected stays when nobody can be asked.
+    // Existing connections stay when no nsqlookupd answers.
     await lookupd.kill()
     await broker.publish('topic', body('third'))
     await until(() => received.length === 3, soonMs)

@@ -17,28 +17,31 @@ import { openNsqSubscription } from './subscription.ts'
 import { createNsqWriter } from './writer.ts'
 
 /**
- * The broker port over nsqd, through nsqjs. Publishing is nsq-writer.ts (which nsqd), nsq-link.ts (one
- * connection) and nsq-outbox.ts (what is unanswered); receiving is nsq-subscription.ts (which nsqds)
- * and nsq-reader.ts (one connection); topics and channels are nsq-channels.ts over nsq-http.ts.
+ * The broker port over nsqd, through nsqjs. writer.ts chooses the nsqd to publish to, link.ts is
+ * one connection and outbox.ts holds unanswered messages; subscription.ts chooses the nsqds to read
+ * from and reader.ts is one connection; channels.ts creates topics and channels over http.ts.
  */
 
 export interface NsqBrokerOptions {
-  /** host:port. Publishing sticks to the first that can be reached. */
+  /** The nsqds as host:port. Publishing stays with the first that can be reached. */
   readonly tcpAddresses: readonly string[]
-  /** host:port of the same nsqds in the same order. */
+  /** The HTTP addresses of the same nsqds in the same order, host:port. */
   readonly httpAddresses: readonly string[]
-  /** When given, subscriptions find nsqds through these instead of `tcpAddresses`. */
+  /** The nsqlookupds; with them subscriptions find further nsqds. */
   readonly lookupdHttpAddresses: readonly string[]
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
-  /** Not finished in this time is delivered again. At most nsqd's --max-msg-timeout. */
+  /**
+   * A message that is not finished in this time is delivered again. At most nsqd's
+   * --max-msg-timeout.
+   */
   readonly messageTimeoutMs?: number
   readonly publishTimeoutMs?: number
   readonly drainTimeoutMs?: number
-  /** Published and not answered, at most. */
+  /** The maximum of messages published and not answered. */
   readonly openMessagesMax?: number
-  /** FINs of one tick in one write. `off` is for measuring. */
+  /** `per-tick` writes the FINs of one tick together; `off` is for measurements. */
   readonly corkFinishes?: NsqReaderOptions['corkFinishes']
 }
 
@@ -54,8 +57,8 @@ const locateEveryMs = 1_000
 const statsCachedMs = 200
 
 /**
- * `start` succeeds without nsqd, after a first try: from then on it goes on trying to reach one, and
- * `status` says how it goes.
+ * Makes the NSQ broker. `start` succeeds without nsqd after a first try; from then on it tries
+ * again and `status` tells the result.
  */
 export function createNsqBroker(given: NsqBrokerOptions): Broker {
   const options = { ...defaults, ...given }

@@ -7,9 +7,9 @@ import { createTickCork } from './nsqjs-internals.ts'
 import { createQuietLog } from './quiet-log.ts'
 
 /**
- * Receives from one nsqd. An nsqjs Reader is used for exactly one connection: with several it removes
- * the wrong one when a standby is refused (`splice(indexOf(…), 1)` with -1) and cannot say which are
- * subscribed. Reconnecting, standing by and draining are ours.
+ * Receives from one nsqd. An nsqjs Reader is used for exactly one connection: with several it
+ * removes the wrong one when a standby is refused (`splice(indexOf(…), 1)` with -1) and cannot say
+ * which are subscribed. Reconnecting, standing by and draining are ours.
  */
 
 export interface NsqReaderOptions {
@@ -30,7 +30,7 @@ export interface NsqReaderOptions {
 export interface NsqReader {
   /** Whether nsqd has accepted the subscription. */
   connected(): boolean
-  /** Asks for no more, waits for what is handed out or `drainTimeoutMs`, then disconnects. */
+  /** Stops receiving, waits for the delivered messages or `drainTimeoutMs`, then disconnects. */
   close(): Promise<void>
 }
 
@@ -40,8 +40,8 @@ const attemptsMax = 5
 const retryMs = 1_000
 const retryAfterLossMs = 100
 /**
- * nsqd does not confirm that it stops sending: when none has come for this long, none will. One that
- * comes after the close is lost until the message timeout, and then late.
+ * nsqd does not confirm that it stops sending, so it counts as stopped when no message has come for
+ * this long. A message that comes after the close is redelivered after the message timeout.
  */
 const quietMs = 50
 const saidEveryMs = 1_000
@@ -52,10 +52,10 @@ const saidEveryMs = 1_000
  */
 const bufferings = [{ outputBufferTimeout: 1 }, { outputBufferSize: -1 }] as const
 
-/** What became of the last attempt to subscribe. */
+/** The result of the last attempt to subscribe. */
 type State = 'connecting' | 'connected' | 'standby' | 'unreachable'
 
-/** Connects, and reconnects until closed. */
+/** Opens a reader that connects and reconnects until it is closed. */
 export function openNsqReader(options: NsqReaderOptions): NsqReader {
   return new SupervisedReader(options)
 }
@@ -105,23 +105,24 @@ class SupervisedReader implements NsqReader {
     reader.on('message', (raw) => {
       this.#inbox.receive(raw, cork)
     })
-    // nsqjs finishes it afterwards; doing it twice would be an error.
+    // nsqjs finishes a discarded message itself; a second finish would be an error.
     reader.on('discard', this.#inbox.discarded)
-    // Stays for the life of the Reader: errors come twice, and after the close.
+    // This listener stays for the life of the Reader, because errors come twice and after the
+    // close.
     reader.on('error', (error) => {
       this.#failed(error)
     })
     reader.on('nsqd_closed', () => {
       this.#disconnected()
     })
-    // Not `connect()`: that would poll by itself, on its own clock and without jitter.
+    // `connect()` would poll by itself, on its own clock and without jitter.
     const { host, port } = parseAddress(address)
     reader.connectToNSQD(host, port)
     return reader
   }
 
   #failed(error: Error): void {
-    // Answered twice or too late: nsqd has taken the message back already.
+    // The message was answered twice or too late, and nsqd has already taken it back.
     if (/E_(FIN|REQ|TOUCH)_FAILED/.test(error.message)) return
     if (error.message.includes('output buffer timeout') && this.#buffering === 0) {
       this.#buffering = 1
@@ -141,7 +142,7 @@ class SupervisedReader implements NsqReader {
     })
   }
 
-  /** Logs changes only: a standby is refused every second, for hours. */
+  /** Notes the state and logs only changes, because a standby is refused every second for hours. */
   #enter(next: State, error?: Error): void {
     if (next === this.#state) return
     this.#state = next
@@ -160,11 +161,11 @@ class SupervisedReader implements NsqReader {
   }
 }
 
-/** Hands messages out and knows which have not been settled. */
+/** Delivers messages to the subscriber and counts those that are not settled. */
 interface Inbox {
   receive(raw: NsqjsMessage, cork: () => void): void
   readonly discarded: () => void
-  /** Resolves when nothing comes and nothing is handed out, or after `drainTimeoutMs`. */
+  /** Resolves when no message comes and all are settled, or after `drainTimeoutMs`. */
   drained(): Promise<void>
 }
 
@@ -233,7 +234,9 @@ function createHandlerLog(clock: Clock, logger: Logger): (error: unknown) => voi
   }
 }
 
-/** A class because one is made per message: methods on the prototype cost no closures. */
+/**
+ * A delivered message. It is a class because one is made per message, and methods cost no closures.
+ */
 class OpenMessage implements Message {
   readonly body: Buffer
   readonly attempts: number
@@ -263,12 +266,14 @@ class OpenMessage implements Message {
     if (this.#isOpen && !this.isLost()) this.#raw.touch()
   }
 
-  /** Its time is over: nsqd has taken it back, an answer would only be an error. */
+  /**
+   * Tells whether its time is over: nsqd has taken it back, and an answer would only be an error.
+   */
   isLost(): boolean {
     return this.#raw.timeUntilTimeout() === null
   }
 
-  /** Whether nsqd is still to be told. */
+  /** Settles the message. Returns whether nsqd must still be told. */
   #settle(): boolean {
     if (!this.#isOpen) return false
     this.#isOpen = false

@@ -3,12 +3,15 @@ import type { Logger } from '../../logger.ts'
 import type { SubscribeOptions, Subscription } from '../broker.ts'
 import { openNsqReader, type NsqReader, type NsqReaderOptions } from './reader.ts'
 
-/** One reader per nsqd that has the topic; together they hold no more than `inFlightMax`. */
+/**
+ * The options of a subscription: it has one reader per nsqd, and together they hold at most
+ * `inFlightMax`.
+ */
 
 export interface NsqSubscriptionOptions extends SubscribeOptions {
-  /** Where the topic is now; undefined when nobody can say. */
+  /** Returns the nsqds that have the topic; undefined when that is unknown. */
   readonly locate: (topic: string) => Promise<readonly string[] | undefined>
-  /** How often to ask; undefined when it never changes. */
+  /** The interval of `locate`; undefined when the nsqds never change. */
   readonly locateEveryMs: number | undefined
   readonly messageTimeoutMs: number
   readonly drainTimeoutMs: number
@@ -20,7 +23,7 @@ export interface NsqSubscriptionOptions extends SubscribeOptions {
 
 export function openNsqSubscription(options: NsqSubscriptionOptions): Subscription {
   const readers = new Map<string, NsqReader>()
-  /** Readers on their way out. */
+  /** The readers that are closing. */
   const leaving = new Set<Promise<void>>()
   let closing: Promise<void> | undefined
   let locating = Promise.resolve()
@@ -28,7 +31,7 @@ export function openNsqSubscription(options: NsqSubscriptionOptions): Subscripti
 
   async function locate(): Promise<void> {
     const addresses = await options.locate(options.topic)
-    // Nobody knows, or the topic is not registered yet: what is connected stays.
+    // The nsqds are unknown or the topic is not registered yet, so connected readers stay.
     if (addresses === undefined || addresses.length === 0 || closing !== undefined) return
     follow(addresses)
   }
@@ -36,13 +39,13 @@ export function openNsqSubscription(options: NsqSubscriptionOptions): Subscripti
   function follow(addresses: readonly string[]): void {
     const wanted = new Set(addresses)
     for (const [address, reader] of readers) {
-      // A working reader outlives the answer of a forgetful nsqlookupd.
+      // A connected reader stays although nsqlookupd no longer lists its nsqd.
       if (reader.connected()) wanted.add(address)
     }
     const isSameCount = wanted.size === readers.size
     for (const [address, reader] of readers) {
       if (wanted.has(address) && isSameCount) continue
-      // Its share of what may be in flight has changed, or the nsqd is gone.
+      // The nsqd is gone, or the reader's share of the messages in flight has changed.
       readers.delete(address)
       leave(reader)
     }

@@ -4,21 +4,23 @@ import type { Logger } from '../../logger.ts'
 import { createNsqdHttp, type NsqdHttp } from './http.ts'
 
 /**
- * A result published late to a dead node re-creates that node's ephemeral topic, without a channel, and
- * nsqd keeps it for ever. This deletes such topics.
+ * The options of the janitor, which deletes dead topics: a result published late to a dead node
+ * creates the node's ephemeral topic again, without a channel, and nsqd would keep it for ever.
  */
 
 export interface TopicJanitorOptions {
-  /** host:port of every nsqd. */
+  /** The HTTP addresses of all nsqds, host:port. */
   readonly httpAddresses: readonly string[]
-  /** Only topics whose name begins so. */
+  /** Only topics with this prefix are deleted. */
   readonly prefix: string
   readonly everyMs: number
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** Looks every `everyMs`; a topic goes when it was dead twice in a row. */
+/**
+ * Makes the janitor. It checks every `everyMs` and deletes a topic that was dead twice in a row.
+ */
 export function createTopicJanitor(options: TopicJanitorOptions): Service {
   const { clock, logger, prefix } = options
   const nsqds = options.httpAddresses.map(
@@ -38,7 +40,7 @@ export function createTopicJanitor(options: TopicJanitorOptions): Service {
         nsqd.suspects = suspects
         if (deleted.length > 0) logger.info({ topics: deleted }, 'deleted dead result topics')
       } catch (error) {
-        // An nsqd that is away has no topics to tidy; the writer says that it is away.
+        // An unreachable nsqd has no topics to delete; the writer already logs that it is away.
         logger.debug({ err: error }, 'could not look for dead result topics')
       }
     }
@@ -65,13 +67,13 @@ export function createTopicJanitor(options: TopicJanitorOptions): Service {
 
 export interface Tidied {
   readonly deleted: readonly string[]
-  /** Dead now; to be given to the next call. */
+  /** The topics that are dead now; the caller passes them to the next call. */
   readonly suspects: ReadonlySet<string>
 }
 
 /**
- * Deletes the ephemeral topics without a channel that were so at the last call too: a node that has
- * just made its topic and not yet its channel must not lose it.
+ * Deletes the ephemeral topics that have no channel now and had none at the last call. A node that has just
+ * created its topic and not yet its channel must not lose it.
  * @throws BrokerUnavailableError
  */
 export async function deleteDeadResultTopics(

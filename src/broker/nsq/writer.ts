@@ -6,29 +6,33 @@ import { NsqLink } from './link.ts'
 import { createNsqOutbox, type NsqOutbox, type NsqOutboxOptions } from './outbox.ts'
 
 /**
- * The publishing side. An nsqjs Writer never reconnects, never times out and forgets its listeners'
- * absence with a crash; this supervises one after the other and gives every publish an end.
+ * The options of the writer, which supervises one nsqjs Writer after the other and gives every
+ * publish a deadline. An nsqjs Writer never reconnects, never times out, and crashes without an
+ * error listener.
  */
 
 export interface NsqWriterOptions extends NsqOutboxOptions {
-  /** host:port, tried in this order, starting after the one that failed. */
+  /** The nsqds as host:port, tried in this order, beginning after the one that failed. */
   readonly addresses: readonly string[]
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
-  /** Makes the nsqd at that position fit to publish to. Publishing waits for it; it may throw. */
+  /** Prepares the nsqd at that position, before anything is published to it; it may throw. */
   readonly prepare: (position: number) => Promise<void>
 }
 
 export interface NsqWriter {
-  /** Resolves when it can publish, or has tried every nsqd once in vain. */
+  /** Resolves when it can publish, or when every nsqd was tried once without success. */
   start(): Promise<void>
-  /** Waits for the answers to open publishes, which have their deadline. */
+  /** Waits for the answers of open publishes, which have a deadline. */
   stop(): Promise<void>
-  /** @throws BrokerUnavailableError */
+  /**
+   * Publishes messages.
+   * @throws BrokerUnavailableError
+   */
   publish(topic: string, bodies: readonly Buffer[]): Promise<void>
   status(): BrokerStatus
-  /** Position of the nsqd published to now. */
+  /** Returns the position of the nsqd that is published to now. */
   position(): number | undefined
 }
 
@@ -101,14 +105,14 @@ class SupervisedWriter implements NsqWriter {
     for (let next = 0; !this.#isStopping; next = (next + 1) % count) {
       const hasServed = await this.#serve(next)
       failures = hasServed ? 0 : failures + 1
-      // The next nsqd is tried at once; only a round without success is worth a pause.
+      // The next nsqd is tried at once; the writer pauses only after a round without success.
       if (failures % count !== 0) continue
       this.#endFirstTry()
       await this.#pause(this.#backoffMs(failures / count))
     }
   }
 
-  /** Publishes through one nsqd for as long as it lasts. Returns whether it was ever ready. */
+  /** Publishes through one nsqd until its connection ends. Returns whether it was ever ready. */
   async #serve(position: number): Promise<boolean> {
     const address = this.#addresses[position]
     if (address === undefined) return false
@@ -140,14 +144,16 @@ class SupervisedWriter implements NsqWriter {
   #unready(reason: string): void {
     this.#serving = undefined
     this.#status = { ready: false, reason }
-    // One line per outage, not one per attempt.
+    // The log gets one line per outage, not one per attempt.
     if (!this.#hasComplained && !this.#isStopping) {
       this.#options.logger.warn({ reason }, 'cannot publish to nsqd')
     }
     this.#hasComplained = true
   }
 
-  /** Nothing long-lived is raced against: an outage of a day must not gather a listener per attempt. */
+  /**
+   * Waits without racing against a long-lived promise, which would collect a listener per attempt.
+   */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#options.clock.after(ms, resolve)
@@ -163,7 +169,10 @@ class SupervisedWriter implements NsqWriter {
     return this.#options.addresses[position] ?? ''
   }
 
-  /** Jittered, so that a hundred nodes do not greet a restarted nsqd at once. */
+  /**
+   * Returns a pause with jitter, so that a hundred nodes do not connect to a restarted nsqd at
+   * once.
+   */
   #backoffMs(rounds: number): number {
     const ms = Math.min(backoffMsMin * 2 ** Math.min(rounds, 10), backoffMsMax)
     return ms * (0.5 + this.#options.random() / 2)

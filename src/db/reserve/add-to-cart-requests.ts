@@ -2,12 +2,14 @@ import type { Refusal } from '../../domain/refusal.ts'
 import type { Reservation } from '../../domain/reservation.ts'
 import { all, first, run, type Script } from '../database.ts'
 
-/** Add-to-cart requests whose shopper was told 202, kept so that any node can say what became of them. */
+/**
+ * An add-to-cart request that was answered 202. It is kept so that every node can tell its outcome.
+ */
 export interface UnansweredRequest {
   readonly requestId: string
   readonly userId: number
   readonly idempotencyKey: string
-  /** The stamp its message carries, epoch ms. */
+  /** The time in its message, epoch ms. */
   readonly sentAt: number
 }
 
@@ -30,7 +32,7 @@ const updateRefusal = `
       where r.user_id = add_to_cart_requests.user_id
         and r.idempotency_key = add_to_cart_requests.idempotency_key)`
 
-/** Refusals that came after the 202. The first outcome stands. */
+/** Records refusals that came after the 202. The first outcome stands. */
 export function* recordLateRefusals(
   refusals: readonly { readonly requestId: string; readonly refusal: Refusal }[],
 ): Script<void> {
@@ -53,7 +55,7 @@ const selectRequest = `
   from add_to_cart_requests
   where request_id = ? and user_id = ?`
 
-/** What the database knows of the user's own request; undefined when it never heard of it. */
+/** Reads the status of the user's own request; undefined when it is unknown. */
 export function* readRequestStatus(
   userId: number,
   requestId: string,
@@ -68,7 +70,7 @@ export function* readRequestStatus(
   if (request === undefined) return undefined
   const { idempotencyKey, refusal, sentAt } = request
   if (refusal !== null) return { kind: 'refused', refusal }
-  // A retry is answered with the hold of the first request of its key.
+  // A repetition gets the hold of the first request with its key.
   const earlier = yield* first<Reservation>(selectByKey, userId, idempotencyKey)
   return earlier === undefined
     ? { kind: 'pending', sentAt }

@@ -16,7 +16,7 @@ interface Holder {
   readonly flashSaleId: number
 }
 
-/** The rows of a batch's winners: gathered one by one, inserted together. */
+/** Collects the rows of a batch's new holds and inserts them together. */
 export class NewHolds {
   readonly #carts: SqlValue[][] = []
   readonly #reservations: SqlValue[][] = []

@@ -10,7 +10,7 @@ import {
 import { clearCart } from '../carts.ts'
 import { reserveBatch } from './reserve-batch.ts'
 
-/** What at-least-once delivery does to `reserveBatch`, and what a batch costs. */
+/** Tests `reserveBatch` with redelivered messages, and the number of statements of a batch. */
 let fixture: SaleFixture
 let offer: Offer
 let user: number
@@ -116,9 +116,9 @@ describe('what a batch costs', () => {
 
   it('does not grow with the losers', async () => {
     await fixture.hold(user, offer, 5)
-    // What is recorded (2), terms, shoppers, one guarded update that finds nothing.
+    // Statements: recorded outcomes (2), terms, shoppers, one guarded update that finds nothing.
     expect(await cost(wishesOf(await fixture.users(1)))).toBe(5)
-    // One guarded update for all, one for the first.
+    // Statements: one guarded update for all, and one for the first request.
     expect(await cost(wishesOf(await fixture.users(2)))).toBe(6)
     expect(await cost(wishesOf(await fixture.users(300)))).toBe(6)
   })
@@ -128,7 +128,8 @@ describe('what a batch costs', () => {
     const plenty = await fixture.product(flashSaleId, { stock: 1_000 })
     const costOf = async (count: number): Promise<number> =>
       cost((await fixture.users(count)).map((each) => fixture.wish(each, plenty)))
-    // Recorded (2), terms, shoppers, one guarded update; cart, reservation, cart line, ledger row.
+    // Statements: recorded outcomes (2), terms, shoppers, one guarded update; cart, reservation,
+    // cart line, ledger row.
     expect(await costOf(2)).toBe(5 + 4)
     // 200 = 3 × 64 + 8 rows.
     expect(await costOf(200)).toBe(5 + 4 * 4)

@@ -10,14 +10,15 @@ const giveBack = `
   returning product_id`
 
 /**
- * The units a batch takes of one product: all it may want with one guarded update; what its requests
- * do not use goes back before the transaction ends. When there is not enough for all, request by request.
+ * Takes the units of one product for a batch: one guarded update takes all that its requests may
+ * want, and unused units go back before the transaction ends. When there is not enough for all,
+ * each request takes its own units.
  */
 export class Lot {
   readonly #productId: number
   #wanted: number
   #inHand = 0
-  /** The smallest quantity found to be more than what is left. */
+  /** The smallest quantity that was not available any more. */
   #soldOutFrom = Infinity
 
   constructor(productId: number, wanted: number) {
@@ -25,7 +26,7 @@ export class Lot {
     this.#wanted = wanted
   }
 
-  /** False: not so many are left. */
+  /** Takes units. Returns false when fewer are left. */
   *take(quantity: number): Script<boolean> {
     if (this.#wanted > 0) {
       if (yield* this.#takeFromStock(this.#wanted)) this.#inHand = this.#wanted

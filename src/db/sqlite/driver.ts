@@ -2,15 +2,16 @@ import { createRequire } from 'node:module'
 import type BetterSqlite3 from 'better-sqlite3'
 
 /**
- * better-sqlite3 in the version this Node can run; both have the same interface. 13 is built on Node-API 10,
- * which Node before 22.14 does not have and crashes without. 12 aborts the process on Node 24.19 and later, built
- * there, when a statement is collected while no JavaScript runs (WiseLibs/better-sqlite3#1515).
+ * This Node needs one of two versions of better-sqlite3 with the same interface. Version 13 needs
+ * Node-API 10; Node before 22.14 does not have it and crashes. Version 12, built on Node 24.19 or
+ * later, aborts the process when a statement is collected while no JavaScript runs
+ * (WiseLibs/better-sqlite3#1515).
  */
 const name = Number(process.versions['napi']) >= 10 ? 'better-sqlite3-napi' : 'better-sqlite3'
 
 const require = createRequire(import.meta.url)
 
-/** Where a thread finds it. */
+/** The path of the driver, for threads. */
 export const driverPath = locate()
 
 export const Sqlite = require(driverPath) as typeof BetterSqlite3

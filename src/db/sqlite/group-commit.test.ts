@@ -39,7 +39,7 @@ describe('transactions asked for in one tick', () => {
   const insert = (a: number) => database.transaction(() => run('insert into t (a) values (?)', a))
   const rows = () => raw.prepare('select a from t order by a').pluck().all()
 
-  /** Pages written since the last checkpoint: each commit of the database writes one at least. */
+  /** Counts the pages written since the last checkpoint: each commit writes at least one. */
   function framesWritten(): number {
     const [row] = raw.pragma('wal_checkpoint(passive)') as [{ readonly log: number }]
     return row.log

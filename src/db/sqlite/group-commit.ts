@@ -1,10 +1,9 @@
 import { wait, type Clock } from '../../clock.ts'
 
 /**
- * Runs the write transactions that are asked for in one tick of the event loop together, in one
- * transaction of the file: a sync of the disk costs as much as a hundred statements, and one is
- * enough for all. Each is a savepoint, so one that fails takes nobody with it; none resolves before
- * the common commit.
+ * Runs all write transactions of one tick of the event loop in one transaction of the file, because
+ * a sync of the disk costs as much as a hundred statements. Each is a savepoint, so one that fails
+ * does not affect the others; none resolves before the common commit.
  */
 export interface GroupCommit {
   /** Runs the task, which is over when it returns: nothing is awaited inside a transaction. */
@@ -13,27 +12,34 @@ export interface GroupCommit {
   idle(): Promise<void>
 }
 
-/** What a group needs of the connection. Everything is synchronous. */
+/** The operations of the connection that a group needs. All are synchronous. */
 export interface GroupConnection {
-  /** @throws when another connection writes, see `isBusy`. */
+  /**
+   * Begins the transaction of the file.
+   * @throws when another connection writes, see `isBusy`.
+   */
   begin(): void
   commit(): void
   rollback(): void
-  /** A full disk or an I/O error may have rolled back already. */
+  /** Tells whether a transaction is open: a full disk or an I/O error may have rolled it back. */
   inTransaction(): boolean
   savepoint(): void
   release(): void
-  /** Undoes what was done since the savepoint, and ends it. */
+  /** Rolls back to the savepoint and ends it. */
   undo(): void
-  /** Another connection writes; it may be over in a moment. */
+  /**
+   * Tells whether the error means that another connection writes, which may be over in a moment.
+   */
   isBusy(error: unknown): boolean
-  /** Nobody can write now, so the whole group is lost. A busy file is unavailable too. */
+  /**
+   * Tells whether the error means that writing is impossible now, so that the whole group fails.
+   */
   isUnavailable(error: unknown): boolean
-  /** What the port throws then. */
+  /** Makes the error that the port throws then. */
   unavailable(cause: unknown): Error
 }
 
-/** The error as the port throws it. */
+/** Returns the error that the port throws. */
 export function classified(
   { isUnavailable, unavailable }: Pick<GroupConnection, 'isUnavailable' | 'unavailable'>,
   error: unknown,
@@ -53,20 +59,25 @@ export interface GroupCommitOptions {
 
 const waitingMax = 10_000
 const groupSizeMax = 100
-/** A group that takes longer ends there: the event loop has others to serve. */
+/** A group ends after this time, so that the event loop can serve others. */
 const groupMsMax = 10
 const retryDelayMsMin = 2
 const retryDelayMsMax = 50
 
 interface Waiting {
   readonly task: () => unknown
-  /** Until then it waits for a file that others write to; the wait behind our own is bounded by number. */
+  /**
+   * It waits for other processes until then. The wait behind its own process is bounded by
+   * `waitingMax`.
+   */
   readonly deadline: number
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
-/** Tells the caller; what it says is true once the group is over. */
+/**
+ * Resolves or rejects the caller's promise; it is called when the group has committed or failed.
+ */
 type Telling = () => void
 
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
@@ -121,7 +132,7 @@ class Groups implements GroupCommit {
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
-  /** `locked`: another connection writes, try again in a moment. */
+  /** Tries to run a group. Returns `locked` when another connection writes. */
   #tryGroup(): 'done' | 'locked' {
     const { connection } = this.#options
     try {
@@ -134,15 +145,15 @@ class Groups implements GroupCommit {
   }
 
   /**
-   * Those who came together are overdue together; each answer takes a part of a millisecond, so they are
-   * told some at a time and the event loop goes on in between.
+   * Rejects overdue transactions, some at a time. A crowd becomes overdue together, and each answer
+   * takes a part of a millisecond, so the event loop turns in between.
    */
   #giveUp(error: unknown): 'done' | 'locked' {
     const { connection, clock } = this.#options
     const latest = connection.isBusy(error) ? clock.monotonic() : Infinity
     const isOver = (waiting: Waiting | undefined): boolean =>
       waiting !== undefined && waiting.deadline <= latest
-    // All wait equally long, so the order in which they came is that of their deadlines.
+    // All wait equally long, so the order of arrival is the order of the deadlines.
     const some = this.#waiting.slice(0, groupSizeMax).filter(isOver)
     this.#waiting.splice(0, some.length)
     for (const { reject } of some) reject(classified(connection, error))
@@ -171,7 +182,7 @@ class Groups implements GroupCommit {
     }
   }
 
-  /** Those who wait, in the order they came, until the group is large or has taken long. */
+  /** Yields waiting transactions in their order until the group is large or has taken long. */
   *#members(): Generator<Waiting, void> {
     const { clock } = this.#options
     const endsAt = clock.monotonic() + groupMsMax
@@ -182,7 +193,10 @@ class Groups implements GroupCommit {
     }
   }
 
-  /** @throws when the whole group is lost. */
+  /**
+   * Runs one transaction in its savepoint.
+   * @throws when the whole group fails.
+   */
   #run({ task, resolve, reject }: Waiting): Telling {
     const { connection } = this.#options
     connection.savepoint()

@@ -58,7 +58,7 @@ describeDatabase('sqlite', () => {
     },
     incrementBehindOurBack: () =>
       openRaw().exec(`update counters set value = value + 1 where name = 'a'`),
-    // The hook below closes and removes everything.
+    // The hook below closes everything and removes the files.
     close: () => Promise.resolve(),
   })
 })

@@ -2,12 +2,13 @@ import { Worker } from 'node:worker_threads'
 import { driverPath as driver } from './driver.ts'
 import { DatabaseUnavailableError, type Database, type Row, type Script } from '../database.ts'
 
-/** Reads that take long: an audit. Never writes, and nobody waits for it. */
+/** A database for long reads, such as an audit. It never writes. */
 export type DatabaseReader = Pick<Database, 'read' | 'close'>
 
 /**
- * The SQLite file in a thread of its own: a statement over a million rows takes a second, and would
- * stop the event loop for as long. The thread starts with the first read; reads come one after the other.
+ * Opens the SQLite file in a thread of its own: a statement over a million rows takes a second and
+ * would stop the event loop for as long. The thread starts with the first read and runs one read
+ * after the other.
  */
 export function openSqliteReader(path: string): DatabaseReader {
   let thread: Worker | undefined
@@ -66,7 +67,10 @@ interface ThreadAnswer {
   readonly error?: string
 }
 
-/** In a string, since a thread cannot start from TypeScript, which is what tests run. */
+/**
+ * The code of the thread is a string, because tests run TypeScript and a thread cannot start from
+ * it.
+ */
 const threadSource = `
   const { parentPort, workerData } = require('node:worker_threads')
   const Sqlite = require(workerData.driver)

@@ -1,18 +1,21 @@
 import { Sqlite, type SqliteDatabase } from './driver.ts'
 import type { GroupConnection } from './group-commit.ts'
 
-/** Not the program's fault and possibly gone in a moment: locked, full, unreadable. */
+/**
+ * Matches errors that are not the program's fault and may be over in a moment: locked, full,
+ * unreadable.
+ */
 const unavailableCode = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|NOMEM|CORRUPT|NOTADB)/
 
 /**
- * The write transactions of one connection to a SQLite file, for a group commit over it.
+ * Opens the write transactions of one connection to a SQLite file, for a group commit.
  * `unavailable` makes the error that is thrown when the file cannot be used.
  */
 export function openTransactions(
   connection: SqliteDatabase,
   unavailable: GroupConnection['unavailable'],
 ): GroupConnection {
-  // What a savepoint may have to undo is small; a file for it would be written for nothing.
+  // A savepoint has little to undo, so its journal stays in memory.
   connection.pragma('temp_store = MEMORY')
 
   function command(text: string): () => void {
@@ -41,13 +44,13 @@ export function openTransactions(
   }
 }
 
-/** Another connection has the lock. */
+/** Tells whether another connection has the lock. */
 export const isBusy = (error: unknown): boolean => hasCode(error, /^SQLITE_BUSY/)
 
-/** A full or broken disk, or a lock: no fault of the program. */
+/** Tells whether the error comes from a full or broken disk or a lock. */
 export const isUnavailable = (error: unknown): boolean => hasCode(error, unavailableCode)
 
-/** The error in a few words, the code of SQLite's among them. */
+/** Describes the error in a few words, with SQLite's code. */
 export function explain(error: unknown): string {
   if (error instanceof Sqlite.SqliteError) return `${error.code}: ${error.message}`
   return error instanceof Error ? error.message : String(error)

@@ -29,7 +29,7 @@ afterEach(async () => {
   folder.remove()
 })
 
-/** The simulator's own server, in this process, and the adapter that talks to it. */
+/** Starts the simulator's server in this process and an adapter that talks to it. */
 async function openSimulator(timeoutMs = 2_000) {
   const path = join(folder.path, 'ledger.db')
   const simulated = createSimulatedProvider({
@@ -51,7 +51,7 @@ async function openSimulator(timeoutMs = 2_000) {
   return { provider: createHttpProvider({ url, clock, timeoutMs }), simulated, switches, url }
 }
 
-/** A server that answers every request with the same bytes, or never. */
+/** Starts a server that answers every request with the same bytes, or never. */
 async function openCanned(answer: string | undefined) {
   const server: Server = createServer((_request, response) => {
     if (answer !== undefined) response.socket?.end(answer)

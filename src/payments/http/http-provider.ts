@@ -1,6 +1,7 @@
 /**
- * The provider port over HTTP, as `npm run payment-simulator` speaks it. Every call has a connection and
- * a deadline of its own; what is no answer to the question asked, a refusal among it, is no answer.
+ * This file is the provider port over HTTP, as `npm run payment-simulator` speaks it. Every call
+ * has a connection and a deadline of its own. A reply that does not answer the call counts as no
+ * answer.
  */
 import { request as requestHttp, type ClientRequest } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -16,10 +17,10 @@ import {
 } from '../provider.ts'
 
 export interface HttpProviderOptions {
-  /** Such as `http://127.0.0.1:4242`. */
+  /** The base URL, such as `http://127.0.0.1:4242`. */
   readonly url: string
   readonly clock: Clock
-  /** For one call, from connecting to the last byte. 5000 unless given. */
+  /** A call may take this long, from connecting to the last byte. 5000 unless given. */
   readonly timeoutMs?: number
 }
 
@@ -114,7 +115,7 @@ function createAsk({ url, clock, timeoutMs = 5_000 }: HttpProviderOptions) {
       'content-length': Buffer.byteLength(text),
     }
     const target = new URL(base.pathname.replace(/\/$/, '') + path, base)
-    // No connection is used twice: the second answer to one question must not answer the next.
+    // No connection is used twice, so that a second answer to one call never answers the next.
     const request = open(target, { method, headers, agent: false })
     const cancel = clock.after(timeoutMs, () => {
       request.destroy(new Error(`no answer within ${timeoutMs} ms`))
@@ -151,8 +152,8 @@ function receive(request: ClientRequest): Promise<Answer> {
 }
 
 /**
- * Lets the expected statuses through. Of any other nobody knows what was done, so it is no answer. Its text
- * may repeat what was asked, a card among it: it is not kept.
+ * Accepts the expected statuses. After any other the result of the call is unknown, so it counts as
+ * no answer. Its text is not kept, because it may repeat the request with a card number.
  */
 function refuse({ status }: Answer, expected: Readonly<Record<number, Error | undefined>>) {
   if (!(status in expected)) throw unavailable(`status ${status}`)
@@ -165,7 +166,7 @@ function read<T>(schema: z.ZodType<T>, { text }: Answer): T {
   throw unavailable('the answer cannot be understood', error)
 }
 
-/** Undefined when it is none: the parser's own error shows a piece of it. */
+/** Parses JSON; undefined for other text, because the parser's error would show a piece of it. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -1,4 +1,7 @@
-/** What the simulated provider writes into its books, each in one transaction of the caller. */
+/**
+ * This file writes the ledger of the simulated provider; each function runs in the caller's
+ * transaction.
+ */
 import type { Authorization, PaymentOrder, ProviderPayment } from '../provider.ts'
 import type { LedgerConnection } from './ledger.ts'
 import { captureAnswerLostMethod, captureLateMethod } from './methods.ts'
@@ -17,7 +20,7 @@ const insertPayment = `
   values (?, ?, ?, ?, ?, ?, ?, ?, ?)
   on conflict (payment_id) do nothing`
 
-/** The first to come decides; whoever comes later gets the answer that is on record. */
+/** Records an attempt. The first call decides; a later one gets the recorded answer. */
 export function recordAttempt(
   connection: LedgerConnection,
   { order, authorization, at }: Attempt,
@@ -45,7 +48,10 @@ export function recordAttempt(
   return refused ? { kind: 'refused' } : answerOf(payment)
 }
 
-/** A payment known only from its void has no order to contradict. */
+/**
+ * Tells whether the order differs from the recorded one. A payment known only from its void has
+ * none.
+ */
 function contradicts(payment: PaymentRow, order: PaymentOrder): boolean {
   if (payment.invoiceId === null) return false
   return (
@@ -76,7 +82,7 @@ const captureAuthorized = `
 export interface Capture {
   readonly paymentId: string
   readonly at: number
-  /** How long `pm_capture_late` says "not yet". */
+  /** `pm_capture_late` refuses captures for this long. */
   readonly lateMs: number
 }
 
@@ -110,14 +116,17 @@ function isNotYetCaptured(
   return at < (first?.at ?? at) + lateMs
 }
 
-/** An unknown payment is put on record as voided, so that no authorisation can come later. */
+/** The void of an unknown payment is recorded, so that no authorisation can come later. */
 const voidUnlessFinal = `
   insert into payments (payment_id, status, created_at, updated_at)
   values (?, 'voided', ?, ?)
   on conflict (payment_id) do update set status = 'voided', updated_at = excluded.updated_at
   where payments.status in ('authorized', 'pending')`
 
-/** `too_late`: a push payment's money had arrived, which nobody here could know. */
+/**
+ * Voids a payment; `too_late` when the money of a push payment had arrived, which the caller could
+ * not know.
+ */
 export function voidPayment(
   connection: LedgerConnection,
   paymentId: string,
@@ -136,7 +145,7 @@ const arrivePush = `
   update payments set status = 'captured', updated_at = ?
   where payment_id = ? and method = '${pushMethod}' and status in ('pending', 'voided')`
 
-/** The shopper's bank moves the money, whatever anybody here waits for. */
+/** Lets the shopper's bank move the money of a push payment, also after a void. */
 export function arrive(
   connection: LedgerConnection,
   paymentId: string,
@@ -184,7 +193,7 @@ export function findPayment(
   return { paymentId, status, declineCode, ...money }
 }
 
-/** What was asked and what it did. `unchanged` repeated an earlier answer, `refused` threw. */
+/** A call and its result. `unchanged` repeated an earlier answer, `refused` threw. */
 interface Operation {
   readonly paymentId: string
   readonly operation: 'authorize' | 'capture' | 'void' | 'arrive'
@@ -200,7 +209,7 @@ function log(connection: LedgerConnection, { paymentId, operation, result, at }:
   connection.run(insertOperation, paymentId, operation, result, at)
 }
 
-/** Something that happened to a payment, to be told in a webhook. */
+/** An event of a payment that a webhook delivers. */
 export interface ProviderEvent {
   readonly sequence: number
   readonly paymentId: string

@@ -13,7 +13,9 @@ export interface SimulatedReaderOptions {
   readonly clock: Clock
 }
 
-/** The simulated provider's books for an audit: they are read, never made, changed or brought along. */
+/**
+ * Opens the simulated provider's ledger for an audit: it is only read, never created or changed.
+ */
 export async function openSimulatedReader(
   options: SimulatedReaderOptions,
 ): Promise<SimulatedReader> {

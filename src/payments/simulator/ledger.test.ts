@@ -31,7 +31,10 @@ afterEach(async () => {
   folder.remove()
 })
 
-/** Since the log was emptied: a frame that ends a commit says how large the file is then, the others 0. */
+/**
+ * Counts the commits in the log: the frame that ends a commit has the size of the file, others have
+ * 0.
+ */
 function commits(): number {
   const log = readFileSync(`${path}-wal`)
   const frameBytes = 24 + log.readUInt32BE(8)

@@ -1,7 +1,7 @@
 import type { Authorization } from '../provider.ts'
 import { pushMethod } from './schema.ts'
 
-/** What the simulator does with a payment method token: what it decides, and how badly it behaves. */
+/** The decision and the behaviour of the simulator for a payment method token. */
 export interface TestMethod {
   readonly authorization: Authorization
   readonly behaviour: Behaviour
@@ -9,9 +9,9 @@ export interface TestMethod {
 
 /**
  * `slow`: answers after `slowMs`. `silent_before`: never decides and never answers. `silent_after`:
- * decides, but never answers. `loses_answer`: decides, and the connection is gone. `answers_twice`: decides
- * and answers twice. `captures_late`: says "not yet" to captures for `slowMs`. `loses_capture_answer`:
- * captures, and the first answer is lost.
+ * decides, but never answers. `loses_answer`: decides, and the connection is gone. `answers_twice`:
+ * decides and answers twice. `captures_late`: says "not yet" to captures for `slowMs`.
+ * `loses_capture_answer`: captures, and the first answer is lost.
  */
 export type Behaviour =
   | 'prompt'

@@ -1,7 +1,9 @@
 /** The tables of the simulated provider's books, and how older files get there. */
 export const schemaVersion = 2
 
-/** Money that the shopper's bank moves by itself; the only that comes after a void. */
+/**
+ * The method of push payments, whose money the shopper's bank moves by itself, also after a void.
+ */
 export const pushMethod = 'pm_push'
 
 /** A payment known only from its void has no invoice, amount, currency or method. */

@@ -1,6 +1,7 @@
 /**
- * The simulated provider as a little HTTP server: the port's four calls, its ledger, webhooks, and an
- * operator's switches that make it misbehave. For loopback only; nothing here asks who is there.
+ * This file is the simulated provider as an HTTP server: the port's four calls, its ledger,
+ * webhooks, and switches that make it misbehave. It has no authentication and listens on loopback
+ * only.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -17,7 +18,7 @@ export interface SimulatorServerOptions {
   readonly provider: SimulatedProvider
   readonly switches: SimulatorSwitches
   readonly clock: Clock
-  /** On 127.0.0.1; 0 is any free one. */
+  /** The port on 127.0.0.1; 0 is any free one. */
   readonly port: number
 }
 
@@ -28,7 +29,7 @@ export interface SimulatorServer extends Service {
 interface Reply {
   readonly status: number
   readonly body: unknown
-  /** Sent a second time on the same connection, as no server should. */
+  /** Makes the server send the answer twice on the same connection, which is wrong on purpose. */
   readonly twice?: true
 }
 
@@ -143,7 +144,7 @@ function send(response: ServerResponse, { status, body, twice }: Reply): void {
   response.end(text)
 }
 
-/** No answer is no answer: the connection ends. What is wrong with the question is said. */
+/** Closes the connection for a missing answer; answers other errors with their message. */
 function fail(response: ServerResponse, error: unknown): void {
   if (error instanceof ProviderUnavailableError) {
     response.socket?.destroy()

@@ -42,7 +42,7 @@ async function startProvider(slowMs?: number): Promise<SimulatedProvider> {
   return provider
 }
 
-/** The file as another process sees it. */
+/** Opens the file as another process does. */
 function openBeside(): SqliteDatabase {
   const database = new Sqlite(path)
   opened.push(database)

@@ -1,7 +1,7 @@
 /**
- * A payment provider for development, tests and demonstrations. It receives what the port says,
- * keeps its own books in its own SQLite file (`simulated-ledger.ts`) and answers from them alone.
- * It never refunds, its books are honest, and it misbehaves on request (`simulated-methods.ts`).
+ * This file is a payment provider for development, tests and demonstrations. It keeps a ledger in
+ * its own SQLite file (`ledger.ts`) and answers only from it. It never refunds, its ledger is
+ * honest, and it misbehaves on request (`methods.ts`).
  */
 import { wait, type Clock } from '../../clock.ts'
 import type { Service } from '../../lifecycle.ts'
@@ -34,27 +34,30 @@ export interface SimulatedProviderOptions {
   readonly random: () => number
   /** Runs a task after the arrivals of the current tick; setImmediate unless given. */
   readonly defer?: (task: () => void) => void
-  /** How long `pm_slow` takes, and how long `pm_capture_late` does not capture. 3000 unless given. */
+  /**
+   * `pm_slow` takes this long, and `pm_capture_late` refuses captures this long. 3000 unless given.
+   */
   readonly slowMs?: number
-  /** How long the silent methods keep a caller waiting for nothing. 5000 unless given. */
+  /** The silent methods keep a caller waiting this long. 5000 unless given. */
   readonly silentMs?: number
 }
 
 export interface SimulatedProvider extends PaymentProvider, PaymentLedger, Service {
   /**
-   * The shopper's bank moves the money of a push payment now, voided or not.
+   * Lets the shopper's bank move the money of a push payment now, voided or not.
    * @throws Error when it is no push payment.
    */
   arrive(paymentId: string): Promise<void>
-  /** What no webhook told of yet, in the order it happened. */
+  /** Returns the events that no webhook has delivered yet, in their order. */
   undeliveredEvents(limit: number): Promise<readonly ProviderEvent[]>
-  /** Webhooks told of everything up to this `sequence`. */
+  /** Notes that webhooks have delivered everything up to this `sequence`. */
   markDelivered(upTo: number): Promise<void>
 }
 
 /**
- * Before `start` and after `stop` every call throws `ProviderUnavailableError`. `stop` waits for
- * the calls under way, slow ones included, and is final.
+ * Makes the simulated provider. Before `start` and after `stop` every call throws
+ * `ProviderUnavailableError`. `stop` waits for the calls under way, slow ones included, and is
+ * final.
  */
 export function createSimulatedProvider(options: SimulatedProviderOptions): SimulatedProvider {
   const { clock, slowMs = 3_000, silentMs = 5_000 } = options
@@ -110,7 +113,7 @@ export function createSimulatedProvider(options: SimulatedProviderOptions): Simu
   }
 }
 
-/** The open ledger and how the simulator takes its time. */
+/** The open ledger and the delays of the simulator. */
 interface Books {
   readonly ledger: LedgerFile
   readonly clock: Clock
@@ -176,7 +179,7 @@ async function push(books: Books, paymentId: string): Promise<void> {
   if (result === 'refused') throw new Error(`payment ${paymentId} is no push payment`)
 }
 
-/** The schema's CHECKs say the same again. */
+/** Checks an order; the CHECKs of the schema repeat these rules. */
 function assertOrder({ paymentId, invoiceId, amountMinor, currency }: PaymentOrder): void {
   if (paymentId === '' || invoiceId === '') throw new Error('a payment needs an id and an invoice')
   if (!Number.isSafeInteger(amountMinor) || amountMinor < 0) {

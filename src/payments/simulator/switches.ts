@@ -1,15 +1,15 @@
 import { z } from 'zod'
 
-/** How the simulator server misbehaves beside what a payment method asks for. */
+/** The switches that make the simulator server misbehave, besides the payment methods. */
 const switchPositions = z.strictObject({
   /** Every call ends without an answer. */
   down: z.boolean(),
-  /** Webhooks wait; turned off again, all that happened meanwhile is told of. */
+  /** Webhooks wait; when it is switched off, all waiting events are delivered. */
   webhooksHeld: z.boolean(),
-  /** How often each webhook is sent. */
+  /** Each webhook is sent this many times. */
   webhookCopies: z.int().min(1).max(10),
   webhookOrder: z.enum(['as_it_happened', 'reversed']),
-  /** Sent this long after what they tell of. */
+  /** Webhooks are sent this long after their event. */
   webhookDelayMs: z
     .int()
     .min(0)

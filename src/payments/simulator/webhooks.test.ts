@@ -22,9 +22,9 @@ let provider: SimulatedProvider
 let switches: SimulatorSwitches
 let receiver: Server
 let webhooks: Service
-/** `payment type genuine?` in the order of arrival. */
+/** The received webhooks as `payment type genuine?` in the order of arrival. */
 let heard: string[]
-/** What the receiver answers. */
+/** The status that the receiver answers. */
 let status: number
 
 beforeEach(async () => {
@@ -77,7 +77,7 @@ async function authorize(...paymentIds: readonly string[]): Promise<void> {
   }
 }
 
-/** Every round there is to have, until so much was heard and nothing is left to tell. */
+/** Runs rounds until so many webhooks were received and none is left to send. */
 async function untilHeard(count: number): Promise<void> {
   const isDone = async () => {
     clock.advance(100)

@@ -9,7 +9,7 @@ export interface SimulatorWebhooksOptions {
   readonly provider: SimulatedProvider
   readonly switches: SimulatorSwitches
   readonly clock: Clock
-  /** Where they go. */
+  /** The URL that receives the webhooks. */
   readonly url: string
   readonly secret: string
 }
@@ -19,8 +19,8 @@ const batchSizeMax = 50
 const timeoutMs = 5_000
 
 /**
- * Tells of everything in the simulator's books until it is answered with 2xx, in batches and in order
- * unless switched otherwise. How far it came is on disk: a restart loses none.
+ * Delivers every event of the ledger until it is answered with 2xx, in batches and in order unless
+ * a switch changes that. Its progress is on disk, so that a restart loses no event.
  */
 export function createSimulatorWebhooks(options: SimulatorWebhooksOptions): Service {
   const { clock } = options
@@ -30,7 +30,7 @@ export function createSimulatorWebhooks(options: SimulatorWebhooksOptions): Serv
   function runUnlessRunning(): void {
     running ??= deliverBatch(options)
       .catch(() => {
-        // Not accepted, or the ledger is busy: the same batch again.
+        // The receiver did not accept it, or the ledger is busy, so the same batch is sent again.
       })
       .finally(() => {
         running = undefined
