@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { environmentSchema, type MessageKey, type Values } from './config/environment.ts'
 import { impossibleMixes } from './config/impossible-mixes.ts'
+import type { AddToCartRoutingSetting } from './domain/flash-sale.ts'
 import { misspeltVariables, unknownInFile, type Environment } from './config/misspelt.ts'
 
 export type { MessageKey } from './config/environment.ts'
@@ -45,7 +46,7 @@ export interface Config {
   readonly holdSeconds: number
   readonly addToCartWaitMs: number
   readonly addToCartMaxAgeMs: number
-  readonly addToCartRouting: 'channel-per-product' | 'topic-per-product'
+  readonly addToCartRouting: AddToCartRoutingSetting
   /** Requests per second and user; 0 is off. */
   readonly addToCartUserRate: number
   /** Other requests per second and shopper; 0 is off. */

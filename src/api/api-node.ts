@@ -6,7 +6,7 @@ import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { NewId } from '../ids.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
-import type { AddToCartRouting } from '../messaging/topics.ts'
+import type { AddToCartRoutingSetting } from '../domain/flash-sale.ts'
 import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Metrics } from '../metrics.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
@@ -59,6 +59,7 @@ export interface ApiNodeOptions {
   readonly audit: RunAudit
   readonly announceStockReleased: AnnounceStockReleased
   readonly clock: Clock
+  readonly random: () => number
   readonly newId: NewId
   readonly logger: Logger
   readonly defer: (task: () => void) => void
@@ -68,7 +69,7 @@ export interface ApiNodeOptions {
 export interface ApiNodeConfig {
   readonly nodeId: string
   readonly holdSeconds: number
-  readonly addToCartRouting: AddToCartRouting
+  readonly addToCartRouting: AddToCartRoutingSetting
   readonly addToCartWaitMs: number
   readonly addToCartMaxAgeMs: number
   readonly addToCartUserRate: number

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { addToCartRoutings } from '../domain/flash-sale.ts'
 import { limits } from '../domain/limits.ts'
 
 /** The variables of the environment: their names, the form of their values, and their defaults. */
@@ -166,9 +167,7 @@ export const environmentSchema = z.object({
   ),
   ADD_TO_CART_WAIT_MS: wholeNumber({ min: 1, max: 60_000 }).default(5000),
   ADD_TO_CART_MAX_AGE_MS: wholeNumber({ min: 1, max: 600_000 }).default(30_000),
-  ADD_TO_CART_ROUTING: oneOf(['channel-per-product', 'topic-per-product']).default(
-    'channel-per-product',
-  ),
+  ADD_TO_CART_ROUTING: oneOf(['auto', ...addToCartRoutings]).default('auto'),
   ADD_TO_CART_USER_RATE: rate.optional(),
   SHOPPER_RATE: rate.optional(),
   ADDRESS_RATE: rate.default(0),

@@ -1,10 +1,11 @@
 import type { Broker } from '../broker/broker.ts'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { readUnfinishedSales } from '../db/flash-sales.ts'
+import type { AddToCartRoutingSetting } from '../domain/flash-sale.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
-import { addToCartChannel, addToCartTopic, type AddToCartRouting } from '../messaging/topics.ts'
+import { createCurrentSales } from '../messaging/current-sales.ts'
+import { addToCartChannel, addToCartTopic } from '../messaging/topics.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AddToCartConsumer } from './add-to-cart.ts'
 import {
@@ -34,8 +35,9 @@ export interface FollowSalesOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
-  readonly routing: AddToCartRouting
-  /** How long a sale that is over is still consumed, ms. API nodes hear of it a little later. */
+  readonly random: () => number
+  readonly routing: AddToCartRoutingSetting
+  /** How long a sale that is over is still consumed, ms. API nodes find that out a little later. */
   readonly graceMs: number
 }
 
@@ -43,7 +45,8 @@ const followEveryMs = 250
 const opensBeforeStartMs = 60_000
 
 export function createFollowSales(options: FollowSalesOptions): FollowSales {
-  const { database, broker, gate, clock, logger, routing, graceMs } = options
+  const { broker, gate, clock, logger, graceMs } = options
+  const currentSales = createCurrentSales(options)
   const channels = createOpenChannels(options)
   let cancel: Cancel = () => undefined
   let following: Promise<void> | undefined
@@ -58,29 +61,31 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
 
   async function followOnce(): Promise<void> {
     const wanted = await readWanted()
-    // Who cannot publish leaves the messages to a worker that can.
-    const opening = broker.status().ready ? wanted : []
-    for (const channel of opening) if (!channels.has(channel)) channels.open(channel)
-    const wantedKeys = new Set(wanted.map(channelKey))
+    // A worker that cannot publish outcomes leaves the messages to one that can.
+    if (broker.status().ready) channels.openMissing(wanted)
+    closeFinished(new Set(wanted.map(channelKey)))
+    channels.deleteFinishedTopics()
+  }
+
+  function closeFinished(wanted: ReadonlySet<string>): void {
+    const closed: OpenChannel[] = []
     for (const channel of channels.all()) {
-      if (!isOver(channel, wantedKeys.has(channelKey(channel)))) continue
-      channels.close(channel)
-      // The next sale of this product may be running already.
-      if (!channels.all().some(({ productId }) => productId === channel.productId)) {
-        gate.forget(channel.productId)
-      }
+      if (isOver(channel, wanted.has(channelKey(channel)))) closed.push(channel)
     }
-    await channels.deleteFinishedTopics()
+    if (closed.length === 0) return
+    for (const channel of closed) channels.close(channel)
+    // The next sale of a product may be running already.
+    const open = new Set([...channels.all()].map(({ productId }) => productId))
+    for (const { productId } of closed) if (!open.has(productId)) gate.forget(productId)
   }
 
   async function readWanted(): Promise<readonly ProductChannel[]> {
     const now = clock.now()
-    const sales = await database.read(() => readUnfinishedSales(now))
-    const soon = sales.filter(({ startsAt }) => startsAt - opensBeforeStartMs <= now)
-    return soon.flatMap(({ id, products }) =>
-      products.map(({ productId }) => ({
-        topic: addToCartTopic(routing, id, productId),
-        channel: addToCartChannel(routing, productId),
+    const sales = await currentSales.read(now + opensBeforeStartMs, now)
+    return sales.flatMap((sale) =>
+      sale.productIds.map((productId) => ({
+        topic: addToCartTopic(sale, productId),
+        channel: addToCartChannel(sale, productId),
         productId,
       })),
     )
@@ -105,7 +110,7 @@ export function createFollowSales(options: FollowSalesOptions): FollowSales {
   return {
     name: 'add-to-cart consumers',
     follow,
-    channels: () => channels.all(),
+    channels: () => [...channels.all()],
     start() {
       cancel = clock.every(followEveryMs, () => void followQuietly())
       return followQuietly()

@@ -1,10 +1,10 @@
+import type { AddToCartRoutingSetting } from '../domain/flash-sale.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import type { NewId } from '../ids.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
-import type { AddToCartRouting } from '../messaging/topics.ts'
 import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Park } from '../messaging/parking.ts'
@@ -23,7 +23,7 @@ export interface SellingConsumers {
 
 export interface SellingConsumersOptions {
   readonly config: {
-    readonly addToCartRouting: AddToCartRouting
+    readonly addToCartRouting: AddToCartRoutingSetting
     readonly addToCartWaitMs: number
     readonly addToCartMaxAgeMs: number
   }
@@ -33,6 +33,7 @@ export interface SellingConsumersOptions {
   readonly park: Park
   readonly metrics: Metrics
   readonly clock: Clock
+  readonly random: () => number
   readonly newId: NewId
   readonly logger: Logger
   readonly defer: (task: () => void) => void

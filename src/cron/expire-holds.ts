@@ -1,4 +1,5 @@
 import { forgetRequests } from '../db/reserve/add-to-cart-requests.ts'
+import { archiveSales } from '../db/current-sales.ts'
 import type { Database, Script } from '../db/database.ts'
 import { cancelInvoicesOfCancelled, releaseCancelledCartHolds } from '../db/called-off-sales.ts'
 import { expireCartHolds, expireInvoices, type Swept } from '../db/expiry.ts'
@@ -22,6 +23,8 @@ export interface ExpireHoldsOptions {
 const batchSizeMax = 200
 const batchesPerSweepMax = 50
 const requestsKeptMs = 3_600_000
+/** API nodes answer the late crowd of a sale from memory for this long. */
+const salesKeptMs = 3_600_000
 /** Providers stop repeating a webhook earlier. A later repetition only costs one more lookup. */
 const webhookEventsKeptMs = 7 * 86_400_000
 /** One day is promised; the second one is for a clock that jumps. */
@@ -56,6 +59,9 @@ export function createExpireHolds(options: ExpireHoldsOptions): () => Promise<vo
   return async () => {
     for (const step of steps) await sweep(step)
     await database.transaction(() => forgetRequests(clock.now() - requestsKeptMs, batchSizeMax))
+    await database.transaction(() =>
+      archiveSales(clock.now(), clock.now() - salesKeptMs, batchSizeMax),
+    )
     await database.transaction(() => forgetEvents(clock.now() - webhookEventsKeptMs, batchSizeMax))
     await database.transaction(() =>
       forgetOperatorRequests(clock.now() - operatorRequestsKeptMs, batchSizeMax),

@@ -1,3 +1,4 @@
+import { cancelledSaleIds } from './current-sales.ts'
 import { all, type Script } from './database.ts'
 import { endInvoicedHolds, type Swept } from './expiry.ts'
 import { endedHoldColumns, returnToStock, type EndedHold } from './holds.ts'
@@ -6,8 +7,7 @@ const releaseCartHoldsOfCancelledSales = `
   update reservations set status = 'released', ended_at = ?
   where status = 'held' and invoice_id is null and id in (
     select r.id from reservations r
-    where r.status = 'held' and r.invoice_id is null and r.flash_sale_id in (
-      select id from flash_sales where state = 'cancelled')
+    where r.status = 'held' and r.invoice_id is null and r.flash_sale_id in (${cancelledSaleIds})
     limit ?)
   returning ${endedHoldColumns}`
 
@@ -23,8 +23,7 @@ const cancelInvoicesOfCancelledSales = `
   where status = 'unpaid' and id in (
     select distinct r.invoice_id from reservations r
     join invoices i on i.id = r.invoice_id
-    where r.status = 'held' and i.status = 'unpaid' and r.flash_sale_id in (
-      select id from flash_sales where state = 'cancelled')
+    where r.status = 'held' and i.status = 'unpaid' and r.flash_sale_id in (${cancelledSaleIds})
     limit ?)
   returning id`
 

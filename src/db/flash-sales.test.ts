@@ -6,7 +6,6 @@ import {
   changeFlashSaleState,
   createFlashSale,
   findFlashSale,
-  readUnfinishedSales,
   type AddProduct,
 } from './flash-sales.ts'
 
@@ -160,18 +159,5 @@ describe('putting a product into a sale', () => {
     const other = await emptySale(from, to)
     const before = now() - 3 * hourMs
     expect(await add({ ...offer, flashSaleId: other }, { now: before })).toMatchObject({ kind })
-  })
-})
-
-describe('looking at sales', () => {
-  it('follows those that run or come, paused ones too, and neither ended nor cancelled ones', async () => {
-    const later = await emptySale(hourMs, 2 * hourMs)
-    const running = await emptySale()
-    const paused = await emptySale()
-    await change(paused, 'paused')
-    await change(await emptySale(), 'cancelled')
-    await emptySale(-hourMs, 0)
-    const sales = await fixture.read(readUnfinishedSales(now()))
-    expect(sales.map(({ id }) => id)).toEqual([running, paused, later])
   })
 })

@@ -52,21 +52,6 @@ export function* findFlashSale(id: number): Script<FlashSaleRow | undefined> {
   return sale
 }
 
-const selectUnfinished = `
-  select ${saleColumns} from flash_sales
-  where ends_at > ? and state <> 'cancelled'
-  order by starts_at, id limit ?`
-
-/** Sales that can be running or coming at the same time; the ones that start first count. */
-const unfinishedMax = 1_000
-
-/** Every sale that is running or still to come: what catalog and consumers follow. */
-export function* readUnfinishedSales(endsAfter: number): Script<readonly FlashSaleRow[]> {
-  return yield* withProducts(
-    yield* all<Omit<FlashSaleRow, 'products'>>(selectUnfinished, endsAfter, unfinishedMax),
-  )
-}
-
 const selectProducts = (count: number) => `
   select d.flash_sale_id as "flashSaleId", d.product_id as "productId", p.name,
     d.price_minor as "priceMinor", p.currency, d.purchase_limit as "purchaseLimit", s.available

@@ -14,6 +14,15 @@ export interface FlashSaleSchedule {
 }
 
 /**
+ * How add-to-cart requests of a sale travel: one topic for the sale with a channel per product, whose
+ * consumers each see all requests, or one topic per product.
+ */
+export const addToCartRoutings = ['channel-per-product', 'topic-per-product'] as const
+export type AddToCartRouting = (typeof addToCartRoutings)[number]
+/** `auto`: by the number of products when the sale's channels are first made. */
+export type AddToCartRoutingSetting = AddToCartRouting | 'auto'
+
+/**
  * Returns the status at `now`: active while `startsAt ≤ now < endsAt`, unless an operator paused or
  * cancelled it.
  */

@@ -10,8 +10,10 @@ import {
   parkedTopic,
   stockReleasedChannel,
   stockReleasedTopic,
-  type AddToCartRouting,
+  newTopicKey,
+  type SaleQueue,
 } from './topics.ts'
+import { addToCartRoutings, type AddToCartRouting } from '../domain/flash-sale.ts'
 import { createPlainCodec, createSignedCodec } from './envelope.ts'
 import { isForOtherProduct, type AddToCart } from './messages.ts'
 import { testId } from '../../test/support/database-fixture.ts'
@@ -202,19 +204,41 @@ describe('finding the product without parsing', () => {
 })
 
 describe('names', () => {
-  const routings: AddToCartRouting[] = ['channel-per-product', 'topic-per-product']
+  const queue = (
+    routing: AddToCartRouting,
+    flashSaleId: number,
+    topicKey = 'k3x9q',
+  ): SaleQueue => ({
+    flashSaleId,
+    routing,
+    topicKey,
+  })
 
-  it.each(routings)('are valid with %s, however large the ids', (routing) => {
+  it.each(addToCartRoutings)('are valid with %s, however large the ids', (routing) => {
     for (const id of [1, Number.MAX_SAFE_INTEGER]) {
-      assertName(addToCartTopic(routing, id, id))
-      assertName(addToCartChannel(routing, id))
+      assertName(addToCartTopic(queue(routing, id), id))
+      assertName(addToCartChannel({ routing }, id))
     }
   })
 
-  it.each(routings)('of two products never mean the same queue with %s', (routing) => {
-    const queue = (sale: number, product: number): string =>
-      `${addToCartTopic(routing, sale, product)}/${addToCartChannel(routing, product)}`
-    expect(new Set([queue(1, 11), queue(11, 1), queue(1, 1), queue(11, 11)]).size).toBe(4)
+  it.each(addToCartRoutings)('of two products never mean the same queue with %s', (routing) => {
+    const nameOf = (sale: number, product: number): string =>
+      `${addToCartTopic(queue(routing, sale), product)}/${addToCartChannel({ routing }, product)}`
+    expect(new Set([nameOf(1, 11), nameOf(11, 1), nameOf(1, 1), nameOf(11, 11)]).size).toBe(4)
+  })
+
+  it.each(addToCartRoutings)(
+    'of two sales with one number differ by their keys with %s',
+    (routing) => {
+      const before = addToCartTopic(queue(routing, 12, 'k3x9q'), 7)
+      expect(before).toMatch(/^add_to_cart\.sale-12-k3x9q/)
+      expect(addToCartTopic(queue(routing, 12, 'p0a1b'), 7)).not.toBe(before)
+    },
+  )
+
+  it('have keys of five letters and digits, from the first to the last', () => {
+    expect(newTopicKey(() => 0)).toBe('aaaaa')
+    expect(newTopicKey(() => 0.999_999)).toBe('99999')
   })
 
   it('are valid for the longest node id', () => {

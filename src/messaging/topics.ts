@@ -1,28 +1,51 @@
+import type { AddToCartRouting } from '../domain/flash-sale.ts'
+
 /**
- * The names of all topics and channels. They consist of integers and node ids, so NSQ accepts every
+ * The names of all topics and channels. They consist of integers, keys and node ids, so NSQ accepts every
  * one.
  */
 
-export type AddToCartRouting = 'channel-per-product' | 'topic-per-product'
+/** What a sale's topic names are made of. It is kept in the sale's row and never changes. */
+export interface SaleQueue {
+  readonly flashSaleId: number
+  readonly routing: AddToCartRouting
+  /**
+   * A few random characters. When a restored database copy gives the number of a forgotten sale to
+   * another sale, messages still queued for the first cannot reach the second.
+   */
+  readonly topicKey: string
+}
+
+const topicKeyCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789'
+/** Five leave 64 characters, NSQ's limit, for the largest ids. */
+const topicKeyLength = 5
+
+export function newTopicKey(random: () => number): string {
+  let key = ''
+  while (key.length < topicKeyLength) {
+    key += topicKeyCharacters.charAt(Math.floor(random() * topicKeyCharacters.length))
+  }
+  return key
+}
 
 /**
  * Returns the topic of a sale, whose channels select the product, or the topic of a sale and
  * product.
  */
-export function addToCartTopic(
-  routing: AddToCartRouting,
-  flashSaleId: number,
-  productId: number,
-): string {
-  switch (routing) {
+export function addToCartTopic(queue: SaleQueue, productId: number): string {
+  const topic = `add_to_cart.sale-${queue.flashSaleId}-${queue.topicKey}`
+  switch (queue.routing) {
     case 'channel-per-product':
-      return `add_to_cart.sale-${flashSaleId}`
+      return topic
     case 'topic-per-product':
-      return `add_to_cart.sale-${flashSaleId}.product-${productId}`
+      return `${topic}.product-${productId}`
   }
 }
 
-export function addToCartChannel(routing: AddToCartRouting, productId: number): string {
+export function addToCartChannel(
+  { routing }: Pick<SaleQueue, 'routing'>,
+  productId: number,
+): string {
   switch (routing) {
     case 'channel-per-product':
       return `product-${productId}`

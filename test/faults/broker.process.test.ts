@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { requireNsqd, startNsqd } from '../../scripts/nsqd-process.ts'
 import { createSignedCodec } from '../../src/messaging/envelope.ts'
+import { addToCartTopic } from '../../src/messaging/topics.ts'
 import { addToCart, buy, tally, tallyAnswers } from '../support/buyers.ts'
 import { startCluster, type Cluster } from '../support/cluster.ts'
 import { expectAuditClean, readStock } from '../support/expectations.ts'
@@ -8,6 +9,7 @@ import type { Call } from '../support/http.ts'
 import { metric, readChannels } from '../support/nsqd-stats.ts'
 import { residentMb } from '../support/process-vitals.ts'
 import { createSale, createShoppers } from '../support/sale.ts'
+import { queueOf } from '../support/sale-queue.ts'
 import { testJwtSecret } from '../support/start-app.ts'
 import { startProcess, untilReady, type TestProcess } from '../support/start-process.ts'
 import { createTemporaryFolder } from '../support/temporary-folder.ts'
@@ -185,7 +187,7 @@ describe.skipIf(nsqdBinary === undefined)('when somebody writes nonsense to the 
       const [shopper] = await createShoppers(call, 1)
       expect((await buy(call, sale, shopper!)).outcome).toBe('held')
       const before = databaseDump(cluster)
-      const topic = `add_to_cart.sale-${sale.flashSaleId}`
+      const topic = addToCartTopic(queueOf(cluster, sale.flashSaleId), sale.productId)
       const garbage = nonsense(topic, { ...sale, userId: shopper!.id })
       for (const body of garbage) {
         await publish(cluster, topic, body)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireNsqd } from '../../scripts/nsqd-process.ts'
 import { addToCartTopic } from '../../src/messaging/topics.ts'
+import { queueOf } from '../support/sale-queue.ts'
 import { buy, payFor, tally } from '../support/buyers.ts'
 import { startCluster, type Cluster } from '../support/cluster.ts'
 import { startCopier, type Copier } from '../support/copier.ts'
@@ -34,7 +35,8 @@ describe
       a = first!.call
       b = second!.call
       sale = await createSale(a, { stock: units, holdSeconds })
-      const topic = addToCartTopic(routing, sale.flashSaleId, sale.productId)
+      const topic = addToCartTopic(queueOf(cluster, sale.flashSaleId), sale.productId)
+      expect(topic.endsWith(`.product-${sale.productId}`)).toBe(routing === 'topic-per-product')
       copier = await startCopier(cluster.nsqd, topic)
     })
 

@@ -3,6 +3,7 @@ import {
   addToCartTopic,
   addToCartResultTopic,
   stockReleasedTopic,
+  type SaleQueue,
 } from '../../src/messaging/topics.ts'
 import { pick } from '../support/random.ts'
 import type { Bank } from './bank.ts'
@@ -38,6 +39,15 @@ export async function injectFaults(
   }
 }
 
+const selectQueue = `
+  select id as "flashSaleId", routing, topic_key as "topicKey" from flash_sales where id = ?`
+
+function queueOf({ observer }: World, sale: Sale): SaleQueue {
+  const [queue] = observer.rows<SaleQueue>(selectQueue, sale.flashSaleId)
+  if (queue === undefined) throw new Error('the sale is gone')
+  return queue
+}
+
 const garbage: readonly [string, ...string[]] = ['', '{', 'null', '{"requestId":1}', '\u0000ÿ']
 
 /** Publishes a message that no consumer can read; it must change nothing (I19). */
@@ -45,7 +55,7 @@ function publishGarbage({ world, broker, sale }: FaultContext): void {
   const { random, plan } = world
   const [productId = 0] = sale.productIds
   const topic = pick(random, [
-    addToCartTopic(plan.routing, sale.flashSaleId, productId),
+    addToCartTopic(queueOf(world, sale), productId),
     addToCartResultTopic(plan.nodes[0]?.name ?? ''),
     stockReleasedTopic,
   ])

@@ -12,6 +12,7 @@ import {
   type Offer,
   type SaleFixture,
 } from '../../../test/support/sale-fixture.ts'
+import { countStatements, type StatementCounter } from '../../../test/support/statement-counter.ts'
 import { createStubBroker, type StubBroker } from '../../../test/support/stub-broker.ts'
 import { testSeed } from '../../../test/support/seed.ts'
 import { until } from '../../../test/support/until.ts'
@@ -35,6 +36,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 describe('an API node adding to cart', () => {
   let fixture: SaleFixture
+  let counter: StatementCounter
   let broker: StubBroker
   let catalog: SaleCatalog
   let gate: LocalGate
@@ -51,13 +53,22 @@ describe('an API node adding to cart', () => {
     broker = createStubBroker()
     gate = createLocalGate(clock)
     const routing = 'channel-per-product'
-    catalog = createSaleCatalog({ database, broker, clock, logger, routing })
+    counter = countStatements(database)
+    catalog = createSaleCatalog({
+      database: counter.database,
+      broker,
+      clock,
+      logger,
+      routing,
+      defer,
+      random: () => 0.5,
+    })
     pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs: 5_000 })
     handler = createAddToCartHandler({
       catalog,
       gate,
       pendingReplies,
-      database,
+      database: counter.database,
       clock,
       newId,
       defer,
@@ -101,6 +112,109 @@ describe('an API node adding to cart', () => {
     expect(sent()).toHaveLength(1)
   })
 
+  /** Two hundred requests of a crowd, one after the other. */
+  async function askTwoHundredTimes(wanted: Offer): Promise<ReadonlySet<string>> {
+    const codes = new Set<string>()
+    for (let asked = 0; asked < 200; asked += 1) codes.add(codeOf(await ask(undefined, wanted)))
+    return codes
+  }
+
+  const archived = async (sale: Offer): Promise<Offer> => {
+    const raw = fixture.openRaw()
+    raw.exec(
+      `update flash_sales set starts_at = 1, ends_at = 2, archived_at = 3 where id = ${sale.flashSaleId}`,
+    )
+    await catalog.refresh()
+    return sale
+  }
+
+  it.each([
+    ['a sale that does not exist', () => ({ ...offer, flashSaleId: 999 }), 'product_not_in_sale'],
+    [
+      'a product that is not in the sale',
+      () => ({ ...offer, productId: 999 }),
+      'product_not_in_sale',
+    ],
+    ['a sale that was called off', cancelled, 'sale_not_open'],
+    ['a sale long over', async () => archived(await fixture.sale()), 'sale_not_open'],
+    ['a sale of next week', () => fixture.sale({ startsIn: 7e8, endsIn: 8e8 }), 'sale_not_open'],
+  ])('lets the crowd of %s reach the database once', async (_title, make, code) => {
+    const wanted = await make()
+    counter.statements.length = 0
+    expect(await askTwoHundredTimes(wanted)).toEqual(new Set([code]))
+    expect(counter.statements).toHaveLength(1)
+    const together = Array.from({ length: 200 }, () => ask(undefined, wanted))
+    expect(new Set((await Promise.all(together)).map(codeOf))).toEqual(new Set([code]))
+    expect(counter.statements).toHaveLength(1)
+  })
+
+  async function cancelled(): Promise<Offer> {
+    const sale = await fixture.sale()
+    await fixture.run(changeFlashSaleState(sale.flashSaleId, 'cancelled', fixture.clock.now()))
+    await catalog.refresh()
+    return sale
+  }
+
+  it('asks once for a crowd that comes for something unknown in one tick', async () => {
+    counter.statements.length = 0
+    const together = Array.from({ length: 200 }, () => ask(undefined, { flashSaleId: 999 }))
+    expect(new Set((await Promise.all(together)).map(codeOf))).toEqual(
+      new Set(['product_not_in_sale']),
+    )
+    expect(counter.statements).toHaveLength(1)
+  })
+
+  it('sells at once what this node has just put on sale, although it was refused a moment ago', async () => {
+    const added = { ...offer, productId: offer.productId + 1 }
+    expect(codeOf(await ask(undefined, added))).toBe('product_not_in_sale')
+    expect(await fixture.product(offer.flashSaleId)).toEqual(added)
+    await catalog.refresh()
+    const reply = ask(undefined, added)
+    await until(() => sent().length > 0, 2_000)
+    await settle(soldOut)
+    expect(codeOf(await reply)).toBe('sold_out')
+  })
+
+  it('sells what another node has put on sale within a second', async () => {
+    const added = { ...offer, productId: offer.productId + 1 }
+    expect(codeOf(await ask(undefined, added))).toBe('product_not_in_sale')
+    await fixture.product(offer.flashSaleId)
+    expect(codeOf(await ask(undefined, added))).toBe('product_not_in_sale')
+    fixture.clock.advance(501)
+    const reply = ask(undefined, added)
+    await until(() => sent().length > 0, 2_000)
+    await settle(soldOut)
+    expect(codeOf(await reply)).toBe('sold_out')
+  })
+
+  it('sells through a queue that is being made when the request comes, and not for ever', async () => {
+    const answers: ((error?: Error) => void)[] = []
+    broker.answer = () =>
+      new Promise((resolve, reject) => {
+        answers.push((error) => {
+          if (error === undefined) resolve()
+          else reject(error)
+        })
+      })
+    const fresh = await fixture.sale()
+    await catalog.refresh()
+    const failing = ask(undefined, fresh)
+    await tick()
+    answers.pop()?.(new BrokerUnavailableError('silent'))
+    expect(codeOf(await failing)).toBe('broker_unavailable')
+    expect(codeOf(await ask(undefined, fresh))).toBe('broker_unavailable')
+
+    const next = await fixture.sale()
+    await catalog.refresh()
+    const reply = ask(undefined, next)
+    await tick()
+    broker.answer = () => Promise.resolve()
+    for (const answer of answers) answer()
+    await until(() => sent().length > 0, 2_000)
+    await settle(soldOut)
+    expect(codeOf(await reply)).toBe('sold_out')
+  })
+
   it.each([
     ['a sale that was made', () => fixture.sale()],
     ['a product that was put into its sale', () => fixture.product(offer.flashSaleId)],
@@ -110,7 +224,7 @@ describe('an API node adding to cart', () => {
     await until(() => sent().length > 0, 2_000)
     await settle(soldOut)
     expect(codeOf(await reply)).toBe('sold_out')
-    expect(broker.published[0]?.topic).toBe(`add_to_cart.sale-${fresh.flashSaleId}`)
+    expect(broker.published[0]?.topic).toBe(`add_to_cart.sale-${fresh.flashSaleId}-sssss`)
   })
 
   it('does not think it sold out when the shopper alone is refused', async () => {
@@ -127,7 +241,7 @@ describe('an API node adding to cart', () => {
     const reply = ask('mine', { quantity: 3 })
     await settle(soldOut)
     await reply
-    expect(broker.published[0]?.topic).toBe(`add_to_cart.sale-${offer.flashSaleId}`)
+    expect(broker.published[0]?.topic).toBe(`add_to_cart.sale-${offer.flashSaleId}-sssss`)
     const { requestId, ...rest } = sent()[0]!
     const stamp = { nodeId: 'node-1', sentAt: fixture.clock.now() }
     expect(rest).toEqual({ userId, ...offer, quantity: 3, idempotencyKey: 'mine', ...stamp })

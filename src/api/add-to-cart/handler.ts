@@ -2,10 +2,8 @@ import { z } from 'zod'
 import { BrokerUnavailableError } from '../../broker/broker.ts'
 import type { Clock } from '../../clock.ts'
 import { DatabaseUnavailableError, type Database } from '../../db/database.ts'
-import { findFlashSale } from '../../db/flash-sales.ts'
 import { findRecordedHolds } from '../../db/reserve/recorded-outcomes.ts'
 import { limits } from '../../domain/limits.ts'
-import { flashSaleStatus } from '../../domain/flash-sale.ts'
 import type { Refusal } from '../../domain/refusal.ts'
 import type { AddToCartOutcome, KeyedWish } from '../../domain/reservation.ts'
 import type { NewId } from '../../ids.ts'
@@ -166,11 +164,32 @@ function unavailable(error: unknown): Reply {
 
 async function decide(request: Try, context: AddToCartContext): Promise<Reply> {
   const { flashSaleId, productId } = request
-  const route = context.catalog.route(flashSaleId, productId)
-  if (route.kind === 'no_channel') return problem('broker_unavailable')
-  if (route.kind === 'open') return sell(request, route.topic, context)
-  if (route.kind === 'sale_not_open') return refuseHere(request, route.kind, context)
-  return lookAgain(request, context)
+  const { catalog } = context
+  const known = catalog.route(flashSaleId, productId)
+  if (known.kind === 'open') return sell(request, known.topic, context)
+  const route = known.kind === 'unknown' ? await catalog.lookUp(flashSaleId, productId) : known
+  switch (route.kind) {
+    case 'open':
+      return sell(request, route.topic, context)
+    case 'no_channel':
+      return sellOnceMade(request, route.firstTry, context)
+    case 'unknown':
+      return problem('database_unavailable')
+    case 'sale_not_open':
+    case 'product_not_in_sale':
+      return refuseHere(request, route.kind, context)
+  }
+}
+
+/** The queue of a sale that an operator has just made is a few milliseconds away. */
+async function sellOnceMade(
+  request: Try,
+  firstTry: Promise<void> | undefined,
+  context: AddToCartContext,
+): Promise<Reply> {
+  await firstTry
+  const route = context.catalog.route(request.flashSaleId, request.productId)
+  return route.kind === 'open' ? sell(request, route.topic, context) : problem('broker_unavailable')
 }
 
 function sell(request: Try, topic: string, context: AddToCartContext): Promise<Reply> {
@@ -188,21 +207,6 @@ async function refuseHere(
   const { idempotencyKey } = request
   if (idempotencyKey === undefined) return refusalReply(refusal)
   return present((await recall({ ...request, idempotencyKey })) ?? { kind: 'refused', refusal })
-}
-
-/** A sale or product that this node does not know may have been made on another a moment ago. */
-async function lookAgain(request: Try, context: AddToCartContext): Promise<Reply> {
-  const { flashSaleId, productId } = request
-  const { database, catalog, clock } = context
-  const sale = await database.read(() => findFlashSale(flashSaleId))
-  const offered = sale?.products.some((product) => product.productId === productId) ?? false
-  if (sale === undefined || !offered) return refuseHere(request, 'product_not_in_sale', context)
-  if (flashSaleStatus(sale, clock.now()) !== 'active') {
-    return refuseHere(request, 'sale_not_open', context)
-  }
-  await catalog.refresh()
-  const route = catalog.route(flashSaleId, productId)
-  return route.kind === 'open' ? sell(request, route.topic, context) : problem('broker_unavailable')
 }
 
 async function askQueue(request: Try, topic: string, context: AddToCartContext): Promise<Reply> {

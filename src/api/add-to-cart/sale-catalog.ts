@@ -1,51 +1,67 @@
 import type { Broker } from '../../broker/broker.ts'
 import type { Cancel, Clock } from '../../clock.ts'
+import { findOffers } from '../../db/current-sales.ts'
 import type { Database } from '../../db/database.ts'
-import { readUnfinishedSales, type FlashSaleRow } from '../../db/flash-sales.ts'
-import { flashSaleStatus } from '../../domain/flash-sale.ts'
+import { flashSaleStatus, type AddToCartRoutingSetting } from '../../domain/flash-sale.ts'
 import type { Service } from '../../lifecycle.ts'
 import type { Logger } from '../../logger.ts'
-import { addToCartChannel, addToCartTopic, type AddToCartRouting } from '../../messaging/topics.ts'
+import { createCurrentSales, type SaleWithProducts } from '../../messaging/current-sales.ts'
+import { createLookup } from '../lookup.ts'
+import { createRefusedOffers } from './refused-offers.ts'
+import { createSaleChannels, type ChannelRoute } from './sale-channels.ts'
 
 /**
- * The running and coming sales in memory, so that add-to-cart asks no database whether a sale is open.
- * A little stale by design; the consumer asks the database again.
+ * The sales that run or start within a minute, in memory, so that add-to-cart asks no database whether a
+ * sale is open. At most a quarter of a second old; the consumer asks the database again.
  */
 export interface SaleCatalog extends Service {
-  /** Where to send a request, or why not. */
+  /** The topic for a request, or why there is none. */
   route(flashSaleId: number, productId: number): CatalogRoute
-  /** Reads again now; call it after a change made here. */
+  /**
+   * The same for an offer that `route` does not know: the database is asked, once for all who ask in one
+   * tick, and what it refuses is remembered for half a second.
+   * @throws DatabaseUnavailableError
+   */
+  lookUp(flashSaleId: number, productId: number): Promise<CatalogRoute>
+  /** Reads the database again now, for a change made by this node. It never waits for the broker. */
   refresh(): Promise<void>
 }
 
 export type CatalogRoute =
-  | { readonly kind: 'open'; readonly topic: string }
-  /** The sale is open but its queue could not be made yet. */
-  | { readonly kind: 'no_channel' }
-  | { readonly kind: 'sale_not_open' | 'product_not_in_sale' | 'unknown_sale' }
+  | ChannelRoute
+  | { readonly kind: 'sale_not_open' | 'product_not_in_sale' }
+  /** Not among the sales and products in memory. */
+  | { readonly kind: 'unknown' }
 
 export interface SaleCatalogOptions {
   readonly database: Database
   readonly broker: Broker
   readonly clock: Clock
+  readonly random: () => number
   readonly logger: Logger
-  readonly routing: AddToCartRouting
+  readonly routing: AddToCartRoutingSetting
+  /** Runs a task after the arrivals of the current tick. */
+  readonly defer: (task: () => void) => void
 }
 
 const refreshEveryMs = 250
-/** Kept a while after their end, so that late shoppers hear "not open" rather than "no such sale". */
+/** Sales are read this long before their start: a channel gets nothing published before it was made. */
+const readBeforeStartMs = 60_000
+/** Sales stay this long after their end: the late crowd is refused from memory. */
 const keepEndedMs = 3_600_000
-const channelsBeforeStartMs = 60_000
 
 interface SaleEntry {
-  readonly sale: FlashSaleRow
+  readonly sale: SaleWithProducts
   readonly productIds: ReadonlySet<number>
 }
 
 export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
-  const { database, clock, logger, routing } = options
-  let sales = new Map<number, SaleEntry>()
+  const { database, clock, logger, defer } = options
+  const findOffer = createLookup({ database, defer, read: findOffers })
+  const refused = createRefusedOffers(clock)
+  const currentSales = createCurrentSales(options)
   const channels = createSaleChannels(options)
+  let sales = new Map<number, SaleEntry>()
   let cancel: Cancel = () => undefined
   let refreshing: Promise<void> | undefined
   let isFailing = false
@@ -60,27 +76,37 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
   }
 
   async function readSales(): Promise<void> {
-    const rows = await database.read(() => readUnfinishedSales(clock.now() - keepEndedMs))
-    try {
-      await channels.make(rows)
-    } finally {
-      // Only now: whoever finds a sale here finds its queue as well, unless the broker is away.
-      sales = new Map(
-        rows.map((sale) => [
-          sale.id,
-          { sale, productIds: new Set(sale.products.map(({ productId }) => productId)) },
-        ]),
-      )
-    }
+    const now = clock.now()
+    const rows = await currentSales.read(now + readBeforeStartMs, now - keepEndedMs)
+    sales = new Map(rows.map((sale) => [sale.flashSaleId, entryOf(sale, sales)]))
+    channels.makeFor(rows.filter(({ endsAt }) => endsAt > clock.now()))
   }
 
   function route(flashSaleId: number, productId: number): CatalogRoute {
     const entry = sales.get(flashSaleId)
-    if (entry === undefined) return { kind: 'unknown_sale' }
-    if (!entry.productIds.has(productId)) return { kind: 'product_not_in_sale' }
-    if (flashSaleStatus(entry.sale, clock.now()) !== 'active') return { kind: 'sale_not_open' }
-    const topic = addToCartTopic(routing, flashSaleId, productId)
-    return channels.has(flashSaleId, productId) ? { kind: 'open', topic } : { kind: 'no_channel' }
+    if (entry?.productIds.has(productId) !== true) {
+      const refusal = refused.find(flashSaleId, productId)
+      return refusal === undefined ? unknown : refuse[refusal]
+    }
+    if (flashSaleStatus(entry.sale, clock.now()) !== 'active') return refuse.sale_not_open
+    return channels.find(flashSaleId, productId)
+  }
+
+  async function lookUp(flashSaleId: number, productId: number): Promise<CatalogRoute> {
+    const sale = await findOffer({ flashSaleId, productId })
+    if (sale === undefined) {
+      refused.rememberUnknownSale(flashSaleId)
+      return refuse.product_not_in_sale
+    }
+    const isActive = flashSaleStatus(sale, clock.now()) === 'active'
+    const refusal = sale.offered ? 'sale_not_open' : 'product_not_in_sale'
+    if (sale.offered && isActive) {
+      // Made on another node a moment ago.
+      await refreshQuietly()
+      return route(flashSaleId, productId)
+    }
+    refused.remember(flashSaleId, productId, refusal)
+    return refuse[refusal]
   }
 
   async function refreshQuietly(): Promise<void> {
@@ -88,7 +114,7 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
       await refresh()
       isFailing = false
     } catch (error) {
-      // Four times a second for as long as the broker is away: the first one says it.
+      // One line per outage: it is tried again four times a second.
       if (!isFailing) logger.warn({ err: error }, 'sale catalog not refreshed, trying again')
       isFailing = true
     }
@@ -97,7 +123,11 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
   return {
     name: 'sale catalog',
     route,
-    refresh: refreshQuietly,
+    lookUp,
+    refresh() {
+      refused.clear()
+      return refreshQuietly()
+    },
     start() {
       cancel = clock.every(refreshEveryMs, () => {
         if (refreshing === undefined) void refreshQuietly()
@@ -107,39 +137,20 @@ export function createSaleCatalog(options: SaleCatalogOptions): SaleCatalog {
     async stop() {
       cancel()
       await refreshing?.catch(() => undefined)
+      await channels.stop()
     },
   }
 }
 
-/** A channel gets nothing that was published before it was made, so it is made before the sale opens. */
-function createSaleChannels({ broker, clock, routing }: SaleCatalogOptions) {
-  /** Topics by sale and product. */
-  const made = new Map<string, string>()
-  const keyOf = (flashSaleId: number, productId: number): string => `${flashSaleId}/${productId}`
+const refuse = {
+  sale_not_open: { kind: 'sale_not_open' },
+  product_not_in_sale: { kind: 'product_not_in_sale' },
+} as const
+const unknown: CatalogRoute = { kind: 'unknown' }
 
-  async function make(sales: readonly FlashSaleRow[]): Promise<void> {
-    const wanted = new Set<string>()
-    for (const { id, startsAt, endsAt, products } of sales) {
-      const startsSoon = startsAt - channelsBeforeStartMs <= clock.now()
-      if (!startsSoon || endsAt <= clock.now()) continue
-      for (const { productId } of products) {
-        const key = keyOf(id, productId)
-        wanted.add(key)
-        if (made.has(key)) continue
-        const topic = addToCartTopic(routing, id, productId)
-        await broker.createChannel(topic, addToCartChannel(routing, productId))
-        made.set(key, topic)
-      }
-    }
-    for (const [key, topic] of made) {
-      if (wanted.has(key)) continue
-      made.delete(key)
-      if (![...made.values()].includes(topic)) broker.forgetTopic(topic)
-    }
-  }
-
-  return {
-    make,
-    has: (flashSaleId: number, productId: number) => made.has(keyOf(flashSaleId, productId)),
-  }
+/** Keeps the set of products that has not changed: with 200 products it is most of what a tick makes. */
+function entryOf(sale: SaleWithProducts, sales: ReadonlyMap<number, SaleEntry>): SaleEntry {
+  const before = sales.get(sale.flashSaleId)
+  const isSame = before?.sale.productIds === sale.productIds
+  return { sale, productIds: isSame ? before.productIds : new Set(sale.productIds) }
 }

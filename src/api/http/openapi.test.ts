@@ -45,7 +45,7 @@ function createWholeApp(fixture: SaleFixture): Express {
     pendingRepliesMax: 10,
     paymentWebhookSecrets: ['webhook-secret-of-the-tests'],
   }
-  const context = { clock, newId, logger, defer: setImmediate }
+  const context = { clock, newId, logger, defer: setImmediate, random: () => 0.5 }
   const identity = createIdentity({ config, database, ...context })
   const node = createApiNode(
     {
