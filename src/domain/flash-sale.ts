@@ -14,7 +14,7 @@ export interface FlashSaleSchedule {
 }
 
 /**
- * How add-to-cart requests of a sale travel: one topic for the sale with a channel per product, whose
+ * The ways add-to-cart requests of a sale travel: one topic for the sale with a channel per product, whose
  * consumers each see all requests, or one topic per product.
  */
 export const addToCartRoutings = ['channel-per-product', 'topic-per-product'] as const

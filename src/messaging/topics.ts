@@ -5,7 +5,7 @@ import type { AddToCartRouting } from '../domain/flash-sale.ts'
  * one.
  */
 
-/** What a sale's topic names are made of. It is kept in the sale's row and never changes. */
+/** The parts of a sale's topic names. They are kept in the sale's row and never change. */
 export interface SaleQueue {
   readonly flashSaleId: number
   readonly routing: AddToCartRouting
