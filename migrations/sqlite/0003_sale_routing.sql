@@ -21,7 +21,7 @@ update flash_sales set products_revision = (
 
 create index flash_sales_current_by_start on flash_sales (starts_at) where archived_at is null;
 create index flash_sales_current_by_end on flash_sales (ends_at) where archived_at is null;
-create index flash_sales_cancelled on flash_sales (id)
+create index flash_sales_current_cancelled on flash_sales (id)
   where state = 'cancelled' and archived_at is null;
 
 create trigger flash_sales_routing_stays before update of routing, topic_key on flash_sales

@@ -203,16 +203,16 @@ describe('archiving', () => {
 
   it.each([
     ['ended', archiveEnded, 'flash_sales_current_by_end (ends_at<?)'],
-    ['cancelled', archiveCancelled, 'flash_sales_cancelled'],
+    ['cancelled', archiveCancelled, 'flash_sales_current_cancelled'],
   ])('F30: finds %s sales by an index of those that are left', (_, sql, index) => {
     const plan = planOf(sql)
     expect(plan).toContain(index)
     expect(plan).toContain('reservations_held_by_sale (flash_sale_id=?)')
-    expect(plan.replace(/.*flash_sales_cancelled.*/, '')).not.toContain('SCAN')
+    expect(plan.replace(/.*flash_sales_current_cancelled.*/, '')).not.toContain('SCAN')
   })
 
   it('F30: the sweep finds the holds of cancelled sales by the same index', () => {
-    expect(planOf(cancelledSaleIds)).toContain('flash_sales_cancelled')
+    expect(planOf(cancelledSaleIds)).toContain('flash_sales_current_cancelled')
   })
 })
 
