@@ -14,6 +14,7 @@ const messagesPerRound = 20_000
 const request = {
   requestId: '0197a1b2-0000-7000-8000-000000000001',
   userId: 4_711,
+  userUid: '0197a1b200007000800000000000002a',
   idempotencyKey: '0197a1b2-0000-7000-8000-000000000001',
   flashSaleId: 1,
   productId: 55,

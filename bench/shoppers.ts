@@ -17,9 +17,11 @@ export interface ShoppersFiles {
 
 export const tokenIssuer = 'holdfast'
 export const tokenAudience = 'holdfast'
-/** All ids have seven digits, so all tokens are equally long and the file needs no separators. */
 const firstUserId = 1_000_001
 const tokenTtlSeconds = 24 * 3_600
+
+/** The uid of a bench user is its id in hex. All are equally long, so the file of tokens needs no separators. */
+const uidOf = (userId: number): string => userId.toString(16).padStart(32, '0')
 
 /** Returns the token of one more, who is not in the file and only tries whether the shop is open. */
 export async function makeShoppers(
@@ -35,7 +37,7 @@ export async function makeShoppers(
   })
   const iat = Math.floor(Date.now() / 1000)
   const exp = iat + tokenTtlSeconds
-  const tokenOf = (userId: number): string => sign({ sub: String(userId), iat, exp })
+  const tokenOf = (userId: number): string => sign({ sub: uidOf(userId), iat, exp })
   await createSchema(files.databasePath)
   insertUsers(files.databasePath, count + 1)
   await writeTokens(files.tokensPath, count, tokenOf)
@@ -64,7 +66,7 @@ async function createSchema(path: string): Promise<void> {
   await database.close()
 }
 
-const insertUser = `insert into users (id, name, email, created_at) values (?, ?, ?, ?)`
+const insertUser = `insert into users (id, name, email, created_at, uid) values (?, ?, ?, ?, ?)`
 
 function insertUsers(path: string, count: number): void {
   const connection = new Sqlite(path)
@@ -72,7 +74,7 @@ function insertUsers(path: string, count: number): void {
   const now = Date.now()
   connection.transaction(() => {
     for (let id = firstUserId; id < firstUserId + count; id++) {
-      insert.run(id, `Shopper ${id}`, `shopper-${id}@bench.invalid`, now)
+      insert.run(id, `Shopper ${id}`, `shopper-${id}@bench.invalid`, now, uidOf(id))
     }
   })()
   connection.close()

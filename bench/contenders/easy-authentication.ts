@@ -42,7 +42,8 @@ export function createAuthenticate(connection: Sqlite.Database, jwtSecret: strin
 function readToken(verify: (token: string) => unknown, token: string): KnownToken | undefined {
   try {
     const { sub, exp } = verify(token) as { readonly sub: string; readonly exp: number }
-    return { userId: Number(sub), expiresAt: exp * 1000 }
+    // The bench's uids are the ids in hex.
+    return { userId: Number.parseInt(sub, 16), expiresAt: exp * 1000 }
   } catch {
     return undefined
   }

@@ -94,7 +94,7 @@ describe('the audit of both books', () => {
       await fixture.settlement.settle(orderOf(payment)).catch(() => undefined)
     }
     const report = await audit()
-    expect(report).toMatchObject({ holds: true, unchecked: [], strayPaymentIds: [] })
+    expect(report).toMatchObject({ holds: true, unchecked: [], strays: [] })
     expect(report.checkedAt).toBe(fixture.clock.now())
   })
 
@@ -102,7 +102,7 @@ describe('the audit of both books', () => {
     const payment = await paid()
     corrupt(`update payments set status = 'voided'`)
     const report = await audit()
-    expect(report).toMatchObject({ holds: false, strayPaymentIds: [payment.id] })
+    expect(report).toMatchObject({ holds: false, strays: [{ paymentId: payment.id }] })
     expect(moneyOf(report)[0]?.examples).toContainEqual(
       expect.objectContaining({ problem: 'captured_there_not_paid_here', paymentId: payment.id }),
     )
@@ -111,9 +111,9 @@ describe('the audit of both books', () => {
   it('gives a push payment a minute to be heard of', async () => {
     const payment = await arrived()
     fixture.clock.advance(59_999)
-    expect(await audit()).toMatchObject({ holds: true, strayPaymentIds: [] })
+    expect(await audit()).toMatchObject({ holds: true, strays: [] })
     fixture.clock.advance(1)
-    expect(await audit()).toMatchObject({ holds: false, strayPaymentIds: [payment.id] })
+    expect(await audit()).toMatchObject({ holds: false, strays: [{ paymentId: payment.id }] })
     await fixture.settlement.learn(payment.id)
     expect(await audit()).toMatchObject({ holds: true })
   })
@@ -169,9 +169,9 @@ describe('the audit of both books', () => {
     corrupt(`update payments set status = 'late'`)
     corrupt(`update invoices set status = 'paid', paid_at = ${endedAt}`)
     fixture.clock.advance(endedAt + 3_599_999 - fixture.clock.now())
-    expect(await audit()).toMatchObject({ strayPaymentIds: [] })
+    expect(await audit()).toMatchObject({ strays: [] })
     fixture.clock.advance(1)
-    expect(await audit()).toMatchObject({ holds: false, strayPaymentIds: [payment.id] })
+    expect(await audit()).toMatchObject({ holds: false, strays: [{ paymentId: payment.id }] })
   })
 
   it('finds a paid invoice whose money was given up there', async () => {
@@ -206,7 +206,7 @@ describe('the audit of both books', () => {
     expect(pages).toEqual(['', ...payments.map(({ id }) => id)])
     corrupt(`update payments set status = 'voided' where id = '${payments[1]!.id}'`)
     expect(await createAudit({ ...fixture, provider })()).toMatchObject({
-      strayPaymentIds: [payments[1]!.id],
+      strays: [{ paymentId: payments[1]!.id }],
     })
   })
 
@@ -239,7 +239,7 @@ describe('the audit of both books', () => {
     const report = await createAudit({ ...fixture, provider: silentAfterOnePage() })()
     expect(report).toMatchObject({
       holds: false,
-      strayPaymentIds: [payment.id],
+      strays: [{ paymentId: payment.id }],
       unchecked: ['I12 at the provider: nobody there'],
       uncheckedIds: ['I12'],
     })

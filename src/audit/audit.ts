@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { auditInvariants, invariantTitles, type InvariantResult } from './invariants.ts'
 import type { Database } from '../db/database.ts'
+import type { CapturedPayment } from '../payments/ledger.ts'
 import { compareLedgers, type LedgerComparison, type ProviderBooks } from './compare-ledgers.ts'
 
 /**
@@ -24,9 +25,10 @@ export interface AuditReport {
    */
   readonly uncheckedIds: readonly string[]
   /**
-   * Payments that the provider has captured and that paid no invoice here. The caller places them.
+   * Payments that the provider has captured and that paid no invoice here, 1,000 at most. The caller
+   * places them.
    */
-  readonly strayPaymentIds: readonly string[]
+  readonly strays: readonly CapturedPayment[]
 }
 
 export type RunAudit = () => Promise<AuditReport>
@@ -66,7 +68,7 @@ async function audit(options: AuditOptions): Promise<AuditReport> {
     invariants,
     unchecked: gaps.map(({ ids, why }) => `${ids.join(' and ')}${why}`),
     uncheckedIds: gaps.flatMap(({ ids }) => ids),
-    strayPaymentIds: straysOf(comparison),
+    strays: comparison.strays,
   }
 }
 
@@ -104,12 +106,6 @@ function withMoney(
     if (result.id !== 'I13') return result
     return { ...result, violations: result.violations + voidsOfCaptured }
   })
-}
-
-function straysOf({ disagreements }: LedgerComparison): readonly string[] {
-  return disagreements
-    .filter(({ problem }) => problem === 'captured_there_not_paid_here')
-    .map(({ paymentId }) => paymentId)
 }
 
 /** Returns zero violations for every invariant; the metrics show it before the first audit. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { readMoneyBetween, readOverdue, type OurPayment } from './our-payments.ts'
-import type { Database } from '../db/database.ts'
+import type { Database, Script } from '../db/database.ts'
+import { readForgottenBetween } from '../db/forgotten-captures.ts'
 import type { CapturedPayment, LedgerPage, PaymentLedger } from '../payments/ledger.ts'
 import {
   isOtherMoney,
@@ -17,6 +18,8 @@ export interface LedgerComparison {
   readonly disagreements: readonly Disagreement[]
   /** The number of all disagreements; the list above ends at 100. */
   readonly total: number
+  /** Payments that are captured there and paid nothing here; the list ends at 1,000. */
+  readonly strays: readonly CapturedPayment[]
   /**
    * Voids that the provider received for captured payments; undefined when it sent no page at all.
    */
@@ -59,6 +62,8 @@ const graceMs = 60_000
 const lateGraceMs = 3_600_000
 const overdueMax = 50
 const listedMax = 100
+/** A restored copy may have forgotten many; each audit finds the next thousand. */
+const straysMax = 1_000
 const afterAllIds = '\u{10ffff}'
 
 export async function compareLedgers(options: CompareLedgersOptions): Promise<LedgerComparison> {
@@ -102,24 +107,33 @@ function askInTime({ provider, mayContinue = () => true }: CompareLedgersOptions
 
 interface Findings {
   add(problem: Disagreement['problem'], payment: OurPayment | CapturedPayment): void
+  addStray(captured: CapturedPayment): void
   voidsOfCaptured(count: number): void
   read(): Omit<LedgerComparison, 'endedEarly'>
 }
 
 function createFindings(): Findings {
   const disagreements: Disagreement[] = []
+  const strays: CapturedPayment[] = []
   let total = 0
   let voidsOfCaptured: number | undefined
+
+  const add: Findings['add'] = (problem, { paymentId, invoiceId, amountMinor, currency }) => {
+    total += 1
+    if (disagreements.length >= listedMax) return
+    disagreements.push({ problem, paymentId, invoiceId, amountMinor, currency })
+  }
+
   return {
-    add(problem, { paymentId, invoiceId, amountMinor, currency }) {
-      total += 1
-      if (disagreements.length >= listedMax) return
-      disagreements.push({ problem, paymentId, invoiceId, amountMinor, currency })
+    add,
+    addStray(captured) {
+      add('captured_there_not_paid_here', captured)
+      if (strays.length < straysMax) strays.push(captured)
     },
     voidsOfCaptured(count) {
       voidsOfCaptured = count
     },
-    read: () => ({ disagreements, total, voidsOfCaptured }),
+    read: () => ({ disagreements, total, strays, voidsOfCaptured }),
   }
 }
 
@@ -135,10 +149,16 @@ async function comparePages(options: CompareLedgersOptions, found: Findings): Pr
       throw new EndedEarlyError('its ledger repeats itself')
     }
     const [from, last] = [after, page.next ?? afterAllIds]
-    const ours = await database.read(() => readMoneyBetween(from, last))
-    await comparePage(options, { theirs: page.captured, ours }, found)
+    const { ours, forgotten } = await database.read(() => readOurs(from, last))
+    await comparePage(options, { theirs: page.captured, ours, forgotten }, found)
     after = page.next
   }
+}
+
+function* readOurs(after: string, last: string): Script<Pick<Pages, 'ours' | 'forgotten'>> {
+  const ours = yield* readMoneyBetween(after, last)
+  const forgotten = yield* readForgottenBetween(after, last)
+  return { ours, forgotten }
 }
 
 /** Compares ids by their bytes, which is SQLite's order. */
@@ -148,21 +168,28 @@ const isAfter = (id: string, other: string): boolean =>
 interface Pages {
   readonly theirs: readonly CapturedPayment[]
   readonly ours: readonly OurPayment[]
+  /** On the attention list, or closed by a person: they are accounted for. */
+  readonly forgotten: readonly CapturedPayment[]
 }
 
 async function comparePage(
   { provider, clock }: CompareLedgersOptions,
-  { theirs, ours }: Pages,
+  { theirs, ours, forgotten }: Pages,
   found: Findings,
 ): Promise<void> {
   const oursById = new Map(ours.map((payment) => [payment.paymentId, payment]))
+  const forgottenById = new Map(forgotten.map((capture) => [capture.paymentId, capture]))
   for (const captured of theirs) {
     const our = oursById.get(captured.paymentId)
+    const listed = forgottenById.get(captured.paymentId)
+    const known = our ?? listed
     oursById.delete(captured.paymentId)
-    if (our !== undefined && !isSameMoney(our, captured)) {
+    if (known !== undefined && !isSameMoney(known, captured)) {
       found.add('other_amount_or_invoice', captured)
+    } else if (our === undefined && listed !== undefined) {
+      continue
     } else if (!isAccountedFor(our, clock.now()) && captured.capturedAt <= clock.now() - graceMs) {
-      found.add('captured_there_not_paid_here', captured)
+      found.addStray(captured)
     }
   }
   for (const our of oursById.values()) {
@@ -179,7 +206,7 @@ async function comparePage(
   }
 }
 
-function isSameMoney(our: OurPayment, captured: CapturedPayment): boolean {
+function isSameMoney(our: OurPayment | CapturedPayment, captured: CapturedPayment): boolean {
   return (
     our.invoiceId === captured.invoiceId &&
     our.amountMinor === captured.amountMinor &&

@@ -52,7 +52,8 @@ const telling = (): Database => ({
 
 function bodyOf(changes: Partial<AddToCart> = {}): Buffer {
   const requestId = changes.requestId ?? fixture.newId()
-  const shopper = { requestId, userId: user, idempotencyKey: requestId }
+  const name = { userId: user, userUid: fixture.uidOf(changes.userId ?? user) }
+  const shopper = { requestId, ...name, idempotencyKey: requestId }
   const sentAt = fixture.clock.now()
   const request = { ...shopper, ...offer, quantity: 1, nodeId: 'api-1', sentAt, ...changes }
   return codec.seal('add_to_cart', topic, request)
@@ -120,7 +121,8 @@ describe('an add-to-cart message', () => {
     const { flashSaleId } = offer
     const productId = offer.productId + 1
     const requestId = fixture.newId()
-    const shopper = { requestId, userId: user, idempotencyKey: requestId, nodeId: 'api-1' }
+    const name = { userId: user, userUid: fixture.uidOf(user) }
+    const shopper = { requestId, ...name, idempotencyKey: requestId, nodeId: 'api-1' }
     const request = { ...shopper, flashSaleId, quantity: 1, sentAt: fixture.clock.now(), productId }
     hand(codec.seal('add_to_cart', topic, request))
     await consumer.stop()

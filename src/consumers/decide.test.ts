@@ -39,7 +39,8 @@ function deciderOn(database: Database): Decider {
 function delivery(changes: Partial<AddToCart> = {}, attempts = 1): Delivery {
   const requestId = changes.requestId ?? fixture.newId()
   const sentAt = fixture.clock.now()
-  const shopper = { requestId, userId: user, idempotencyKey: requestId, nodeId: 'api-1', sentAt }
+  const name = { userId: user, userUid: fixture.uidOf(changes.userId ?? user) }
+  const shopper = { requestId, ...name, idempotencyKey: requestId, nodeId: 'api-1', sentAt }
   return { request: { ...shopper, ...offer, quantity: 1, ...changes }, attempts }
 }
 

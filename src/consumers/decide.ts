@@ -111,12 +111,13 @@ export function createDecider(options: DeciderOptions): Decider {
   }
 
   function toReserveRequest({ request, attempts }: Delivery): ReserveRequest {
-    const { requestId, userId, idempotencyKey, flashSaleId, productId, quantity, sentAt } = request
+    const { requestId, userId, userUid, idempotencyKey, sentAt } = request
+    const { flashSaleId, productId, quantity } = request
     const late = attempts > 1 || clock.now() - sentAt > maxAgeMs
     const closed = gate.refuses(productId, quantity, sentAt)
     const refuseUnlessRecorded = late ? 'too_late' : closed ? 'sold_out' : undefined
     const wish = { flashSaleId, productId, quantity }
-    return { requestId, userId, idempotencyKey, ...wish, refuseUnlessRecorded }
+    return { requestId, userId, userUid, idempotencyKey, ...wish, refuseUnlessRecorded }
   }
 
   function note(request: ReserveRequest | undefined, outcome: AddToCartOutcome): void {

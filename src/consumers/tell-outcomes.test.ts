@@ -50,7 +50,8 @@ function withReject(): PromiseWithReject {
 function decided(idempotencyKey: string): Decided {
   const message = createMessage(Buffer.alloc(0), () => undefined)
   const requestId = '0197a1b2-0000-7000-8000-000000000001'
-  const wish = { userId: 1, flashSaleId: 1, productId: 1, quantity: 1, sentAt: 0 }
+  const shopper = { userId: 1, userUid: 'f'.repeat(32) }
+  const wish = { ...shopper, flashSaleId: 1, productId: 1, quantity: 1, sentAt: 0 }
   return {
     message,
     request: { ...wish, requestId, idempotencyKey, nodeId: 'api-1' },

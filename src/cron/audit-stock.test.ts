@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAudit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
+import { closeAttention, listAttention } from '../db/attention.ts'
 import type { Database } from '../db/database.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { createLogger } from '../logger.ts'
@@ -183,5 +184,64 @@ describe('the audit by the clock', () => {
     expect((await metrics.strandedPayments.get()).values).toMatchObject([{ value: 1 }])
     await audit()
     expect(await violations()).toMatchObject({ I12: 0 })
+  })
+
+  describe('a captured payment that this database does not know', () => {
+    /** As after a restore: the provider has captured, and our copy is older than the payment. */
+    async function forget(paymentId = fixture.newId()) {
+      const { provider, newId, clock } = fixture
+      const money = { invoiceId: newId(), amountMinor: 4_999, currency: 'EUR', method: 'pm_ok' }
+      await provider.authorize({ paymentId, ...money })
+      await provider.capture(paymentId)
+      const since = new Date(clock.now() + 60_000)
+      clock.advance(60_000)
+      return { paymentId, since: since.getTime() }
+    }
+    const attention = () => fixture.read(listAttention({ after: '', limit: 10 }))
+
+    it('goes on the attention list once, with nothing that is not known, and is closed by a person', async () => {
+      const { paymentId, since } = await forget()
+      const audit = createAuditOf(fixture.database, fixture.clock)
+      await audit()
+      expect(await violations()).toMatchObject({ I12: 1 })
+      const unknown = { invoiceId: null, invoiceStatus: null, userId: null, method: null }
+      const money = { amountMinor: 4_999, currency: 'EUR' }
+      const entry = { paymentId, ...unknown, ...money, reason: 'forgotten', since }
+      expect(await attention()).toEqual([entry])
+      expect((await metrics.strandedPayments.get()).values).toMatchObject([{ value: 1 }])
+
+      await audit()
+      expect(await violations()).toMatchObject({ I12: 0 })
+      expect(await attention()).toHaveLength(1)
+      const close = (note: string) =>
+        fixture.run(closeAttention({ paymentId, note, now: fixture.clock.now() }))
+      expect(await close('paid back by hand')).toEqual(entry)
+      expect(await close('paid back by hand')).toEqual(entry)
+      expect(await close('another word')).toBe('attention_closed')
+      expect(await attention()).toEqual([])
+      await audit()
+      expect(await violations()).toMatchObject({ I12: 0 })
+      expect(await attention()).toEqual([])
+      expect(await fixture.provider.find(paymentId)).toMatchObject({ status: 'captured' })
+    })
+
+    it('is a violation and no entry when its id cannot be one of ours', async () => {
+      await forget('pay_of_another_shop')
+      const audit = createAuditOf(fixture.database, fixture.clock)
+      await audit()
+      await audit()
+      expect(await violations()).toMatchObject({ I12: 1 })
+      expect(await attention()).toEqual([])
+    })
+
+    it('is a violation again when the provider changes what it captured', async () => {
+      const { paymentId } = await forget()
+      const audit = createAuditOf(fixture.database, fixture.clock)
+      await audit()
+      fixture.openRaw().prepare('update forgotten_captures set amount_minor = 1').run()
+      await audit()
+      expect(await violations()).toMatchObject({ I12: 1 })
+      expect(await attention()).toMatchObject([{ paymentId }])
+    })
   })
 })

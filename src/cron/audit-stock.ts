@@ -1,10 +1,12 @@
 import { unviolated, type AuditReport, type RunAudit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import { countUnits } from '../audit/invariants.ts'
-import { countStranded } from '../db/attention.ts'
+import { countAttention } from '../db/attention.ts'
 import type { Database } from '../db/database.ts'
+import { recordForgottenCapture } from '../db/forgotten-captures.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
+import type { CapturedPayment } from '../payments/ledger.ts'
 import type { PaymentSettlement } from '../payments/pay.ts'
 
 export interface AuditStockOptions {
@@ -70,25 +72,30 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
     if (report.unchecked.length === 0) wholeAt = clock.monotonic()
     setViolationGauges(report)
     logViolations(report)
-    await placeStrayPayments(report.strayPaymentIds, options)
+    for (const stray of report.strays) await placeStrayPayment(stray, options)
     const units = await database.read(countUnits)
     for (const [state, count] of Object.entries(units)) metrics.units.set({ state }, count)
-    metrics.strandedPayments.set(await database.read(countStranded))
+    metrics.strandedPayments.set(await database.read(countAttention))
   }
 }
 
-async function placeStrayPayments(
-  paymentIds: readonly string[],
-  { settlement, logger }: AuditStockOptions,
+/** Our payment ids are UUIDs; a capture with another id was never ours. */
+const ourIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * Settles a captured payment of ours whose webhook was lost. One that this database does not know at all was
+ * forgotten by a restored copy and goes on the attention list.
+ */
+async function placeStrayPayment(
+  stray: CapturedPayment,
+  { settlement, database, clock, logger }: AuditStockOptions,
 ): Promise<void> {
-  for (const paymentId of paymentIds) {
-    try {
-      await settlement.learn(paymentId)
-    } catch (error) {
-      logger.warn(
-        { err: error, paymentId },
-        'a captured payment without a webhook is not placed yet',
-      )
-    }
+  const { paymentId } = stray
+  try {
+    if ((await settlement.learn(paymentId)) || !ourIdPattern.test(paymentId)) return
+    const isNew = await database.transaction(() => recordForgottenCapture(stray, clock.now()))
+    if (isNew) logger.error({ ...stray }, 'a captured payment is unknown here: it needs a person')
+  } catch (error) {
+    logger.warn({ err: error, paymentId }, 'a captured payment is not settled yet')
   }
 }

@@ -1,77 +1,102 @@
 import type { InvoiceStatus } from '../domain/invoice.ts'
-import type { StrandedReason } from '../domain/payment.ts'
+import type { AttentionReason } from '../domain/payment.ts'
 import { all, first, one, type Script } from './database.ts'
 
-/** Money that came and pays nothing. Only a person ends such an entry. */
-export interface StrandedPayment {
+/**
+ * Money that came and pays nothing: a stranded payment of ours, or a capture that a restored copy has
+ * forgotten, whose invoice, user and method nobody here knows. Only a person ends such an entry.
+ */
+export interface AttentionEntry {
   readonly paymentId: string
-  readonly invoiceId: string
-  readonly invoiceStatus: InvoiceStatus
-  readonly userId: number
-  readonly method: string
+  readonly invoiceId: string | null
+  readonly invoiceStatus: InvoiceStatus | null
+  readonly userId: number | null
+  readonly method: string | null
   /** Minor units of `currency`. */
   readonly amountMinor: number
   readonly currency: string
-  readonly reason: StrandedReason
-  /** Epoch ms. */
+  readonly reason: AttentionReason
+  /** When the program found out, epoch ms. */
   readonly since: number
 }
 
-const columns = `
+const strandedColumns = `
   p.id as "paymentId", p.invoice_id as "invoiceId", i.status as "invoiceStatus",
   p.user_id as "userId", p.method, p.amount_minor as "amountMinor", p.currency,
   p.stranded_reason as reason, p.stranded_at as since`
-const selectStranded = `
-  select ${columns}
-  from payments p join invoices i on i.id = p.invoice_id
-  where p.status = 'stranded' and p.closed_at is null and p.id > ?
-  order by p.id limit ?`
+const forgottenColumns = `
+  payment_id as "paymentId", null as "invoiceId", null as "invoiceStatus", null as "userId",
+  null as method, amount_minor as "amountMinor", currency, 'forgotten' as reason, found_at as since`
+const selectOpen = `
+  select * from (
+    select ${strandedColumns}
+    from payments p join invoices i on i.id = p.invoice_id
+    where p.status = 'stranded' and p.closed_at is null and p.id > ?
+    union all
+    select ${forgottenColumns}
+    from forgotten_captures
+    where closed_at is null and payment_id > ?)
+  order by "paymentId" limit ?`
 
-/** In the order of their payments' ids, which is the order the attempts began in. */
-export function* listStranded(page: {
+/** The open entries in the order of their payments' ids, which is the order the attempts began in. */
+export function* listAttention(page: {
   readonly after: string
   readonly limit: number
-}): Script<readonly StrandedPayment[]> {
-  return yield* all<StrandedPayment>(selectStranded, page.after, page.limit)
+}): Script<readonly AttentionEntry[]> {
+  return yield* all<AttentionEntry>(selectOpen, page.after, page.after, page.limit)
 }
 
-export interface CloseStranded {
+export interface CloseAttention {
   readonly paymentId: string
   readonly note: string
   readonly now: number
 }
 
-const closeSql = `
+const closeStranded = `
   update payments set closed_at = ?, closed_note = ?
   where id = ? and status = 'stranded' and closed_at is null
   returning id`
+const closeForgotten = `
+  update forgotten_captures set closed_at = ?, closed_note = ?
+  where payment_id = ? and closed_at is null
+  returning payment_id`
 const selectClosed = `
-  select ${columns}, p.closed_note as note
+  select ${strandedColumns}, p.closed_note as note
   from payments p join invoices i on i.id = p.invoice_id
-  where p.id = ? and p.status = 'stranded'`
+  where p.id = ? and p.status = 'stranded'
+  union all
+  select ${forgottenColumns}, closed_note as note
+  from forgotten_captures
+  where payment_id = ?`
 
 export type CloseRefusal = 'not_found' | 'attention_closed'
 
 /**
- * Takes it off the list, and its note stays for good: closing it again with the same note changes
- * nothing, with another it is `attention_closed`. `not_found` when it never was on the list.
+ * Takes an entry off the list and keeps its note for good. Closing it again with the same note changes
+ * nothing, with another note it is `attention_closed`. `not_found` when it never was on the list.
  */
-export function* closeStranded({
+export function* closeAttention({
   paymentId,
   note,
   now,
-}: CloseStranded): Script<StrandedPayment | CloseRefusal> {
-  yield* first(closeSql, now, note, paymentId)
-  const found = yield* first<StrandedPayment & { readonly note: string }>(selectClosed, paymentId)
+}: CloseAttention): Script<AttentionEntry | CloseRefusal> {
+  yield* first(closeStranded, now, note, paymentId)
+  yield* first(closeForgotten, now, note, paymentId)
+  const found = yield* first<AttentionEntry & { readonly note: string }>(
+    selectClosed,
+    paymentId,
+    paymentId,
+  )
   if (found === undefined) return 'not_found'
   const { note: kept, ...closed } = found
   return kept === note ? closed : 'attention_closed'
 }
 
-const countSql = `
-  select count(*) as count from payments where status = 'stranded' and closed_at is null`
+const countOpen = `
+  select (select count(*) from payments where status = 'stranded' and closed_at is null)
+    + (select count(*) from forgotten_captures where closed_at is null) as count`
 
-/** How many wait for a person. */
-export function* countStranded(): Script<number> {
-  return (yield* one<{ count: number }>(countSql)).count
+/** How many entries wait for a person. */
+export function* countAttention(): Script<number> {
+  return (yield* one<{ count: number }>(countOpen)).count
 }

@@ -30,18 +30,24 @@ afterEach(async () => {
 const rowsOf = (table: string, columns: string): unknown =>
   raw.prepare(`select ${columns} from ${table} order by 1`).all()
 
+/** Applies the migrations up to and including this number. */
+async function migrateTo(number: string): Promise<void> {
+  const all = readMigrations(migrationsFolder)
+  await migrate(
+    database,
+    all.filter(({ name }) => name.slice(0, 4) <= number),
+    0,
+  )
+}
+
 describe('0002_late_money', () => {
   const invoiceColumns =
     'id, user_id, cart_id, idempotency_key, status, total_minor, currency, hold_seconds, due_at, created_at, paid_at, ended_at'
   const paymentColumns =
     'id, invoice_id, user_id, idempotency_key, method, amount_minor, currency, status, decline_code, given_up_at, created_at, updated_at'
 
-  async function migrateTo(count: number): Promise<void> {
-    await migrate(database, readMigrations(migrationsFolder).slice(0, count), 0)
-  }
-
   it('keeps every invoice and payment, and what refers to them', async () => {
-    await migrateTo(1)
+    await migrateTo('0001')
     raw.exec(`
       insert into users values (2, 'A', 'a@example.com', 0);
       insert into products values (1, 1, 'P', 5, 'EUR', 0);
@@ -60,7 +66,7 @@ describe('0002_late_money', () => {
         ('p2', 'i2', 2, 'k2', 'pm_ok', 5, 'EUR', 'declined', 'card_declined', 4, 1, 2);`)
     const invoices = rowsOf('invoices', invoiceColumns)
     const payments = rowsOf('payments', paymentColumns)
-    await migrateTo(2)
+    await migrateTo('0002')
     expect(rowsOf('invoices', invoiceColumns)).toEqual(invoices)
     expect(rowsOf('payments', paymentColumns)).toEqual(payments)
     expect(raw.pragma('foreign_key_check')).toEqual([])
@@ -70,5 +76,27 @@ describe('0002_late_money', () => {
     expect(() => raw.exec(`update invoices set status = 'unpaid' where id = 'i1'`)).toThrow(
       'stays paid',
     )
+  })
+})
+
+describe('0004_what_a_restore_cannot_repeat', () => {
+  it('gives every user a random uid of their own, and keeps them and what refers to them', async () => {
+    await migrateTo('0003')
+    raw.exec(`
+      insert into users values (2, 'A', 'a@example.com', 5), (9, 'B', 'b@example.com', 6);
+      insert into shops values (2, 2, 'A', 5);
+      insert into carts values ('c1', 9, 'active', 0);
+      insert into user_identities values ('https://id', 'sub', 9, 0);`)
+    const users = rowsOf('users', 'id, name, email, created_at')
+    await migrateTo('0004')
+    expect(rowsOf('users', 'id, name, email, created_at')).toEqual(users)
+    const uids = raw.prepare<[], string>('select uid from users').pluck().all()
+    expect(new Set(uids).size).toBe(3)
+    for (const uid of uids) expect(uid).toMatch(/^[0-9a-f]{32}$/)
+    expect(raw.pragma('foreign_key_check')).toEqual([])
+    expect(rowsOf('sqlite_schema', 'name')).not.toContainEqual({ name: 'users_before' })
+    raw.pragma('foreign_keys = on')
+    expect(() => raw.exec('delete from users where id = 9')).toThrow(/FOREIGN KEY/)
+    expect(rowsOf('installation', 'one, restored_at')).toEqual([{ one: 1, restored_at: null }])
   })
 })

@@ -1,26 +1,35 @@
 import { all, first, padded, placeholders, run, type Script } from './database.ts'
 import { createUser } from './users.ts'
 
-const selectUserIds = (count: number) => `
-  select subject, user_id as "userId" from user_identities
-  where issuer = ? and subject in (${placeholders(count)})`
+/** A user as tokens and messages name them. */
+export interface UserOfSubject {
+  readonly userId: number
+  readonly userUid: string
+}
 
-/** The user each subject of an external issuer (`iss`, `sub` of its tokens) is here, if any. */
+const selectUsers = (count: number) => `
+  select i.subject, i.user_id as "userId", u.uid as "userUid"
+  from user_identities i join users u on u.id = i.user_id
+  where i.issuer = ? and i.subject in (${placeholders(count)})`
+
+/** The user that each subject of an external issuer (`iss`, `sub` of its tokens) is here, if any. */
 export function* findUsersOf(
   issuer: string,
   subjects: readonly string[],
-): Script<readonly (number | undefined)[]> {
-  const rows = yield* all<{ subject: string; userId: number }>(
-    selectUserIds(subjects.length),
+): Script<readonly (UserOfSubject | undefined)[]> {
+  const rows = yield* all<UserOfSubject & { readonly subject: string }>(
+    selectUsers(subjects.length),
     issuer,
     ...padded(subjects),
   )
-  const userIds = new Map(rows.map(({ subject, userId }) => [subject, userId]))
-  return subjects.map((subject) => userIds.get(subject))
+  const users = new Map(rows.map(({ subject, ...user }) => [subject, user]))
+  return subjects.map((subject) => users.get(subject))
 }
 
-const selectUserId = `
-  select user_id as "userId" from user_identities where issuer = ? and subject = ?`
+const selectUser = `
+  select i.user_id as "userId", u.uid as "userUid"
+  from user_identities i join users u on u.id = i.user_id
+  where i.issuer = ? and i.subject = ?`
 const insertIdentity = `
   insert into user_identities (issuer, subject, user_id, created_at) values (?, ?, ?, ?)`
 
@@ -31,12 +40,12 @@ export interface Newcomer {
   readonly email: string
 }
 
-/** The user of the subject, made if nobody has done so meanwhile. */
-export function* welcome({ issuer, subject, email }: Newcomer, now: number): Script<number> {
-  const known = yield* first<{ userId: number }>(selectUserId, issuer, subject)
-  if (known !== undefined) return known.userId
+/** Finds the user of the subject, and makes them unless somebody has done so meanwhile. */
+export function* welcome({ issuer, subject, email }: Newcomer, now: number): Script<UserOfSubject> {
+  const known = yield* first<UserOfSubject>(selectUser, issuer, subject)
+  if (known !== undefined) return known
   const user = yield* createUser({ name: 'Shopper', email }, now)
   if (user === undefined) throw new Error('the address of a newcomer is taken')
   yield* run(insertIdentity, issuer, subject, user.id, now)
-  return user.id
+  return { userId: user.id, userUid: user.uid }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabaseFixture, type DatabaseFixture } from '../../test/support/database-fixture.ts'
-import { createUser, usersExist } from './users.ts'
+import { run } from './database.ts'
+import { createUser, findUserIds } from './users.ts'
 
 let fixture: DatabaseFixture
 
@@ -15,7 +16,7 @@ const add = (email: string) => fixture.run(createUser({ name: 'Ada', email }, 1)
 describe('users', () => {
   it('are made with one shop each', async () => {
     const user = await add('ada@example.com')
-    expect(user).toEqual({ id: user?.id, name: 'Ada', email: 'ada@example.com' })
+    expect(user).toEqual({ id: user?.id, uid: user?.uid, name: 'Ada', email: 'ada@example.com' })
     const shops = `select name from shops where owner_id = ?`
     expect(await fixture.rows(shops, user?.id ?? 0)).toEqual([{ name: 'Ada' }])
   })
@@ -37,9 +38,18 @@ describe('users', () => {
     expect(made.filter((user) => user !== undefined)).toHaveLength(1)
   })
 
-  it('exist once they were made', async () => {
+  it('are found by their uid once they were made', async () => {
     const user = await add('ada@example.com')
-    const id = user?.id ?? 0
-    expect(await fixture.read(usersExist([999, id, id]))).toEqual([false, true, true])
+    const uid = user?.uid ?? ''
+    const found = await fixture.read(findUserIds(['f'.repeat(32), uid, uid]))
+    expect(found).toEqual([undefined, user?.id, user?.id])
+  })
+
+  it('have random uids that nothing changes', async () => {
+    const [one, other] = [await add('one@example.com'), await add('other@example.com')]
+    expect(one?.uid).toMatch(/^[0-9a-f]{32}$/)
+    expect(one?.uid).not.toBe(other?.uid)
+    const swap = fixture.run(run('update users set uid = ? where id = ?', 'f'.repeat(32), 1))
+    await expect(swap).rejects.toThrow('never changes')
   })
 })

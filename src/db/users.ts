@@ -1,31 +1,39 @@
 import { all, first, padded, placeholders, run, type Script } from './database.ts'
 
 export interface User {
+  /** A number that is short and sorts. A restored copy may give it to somebody else: see `uid`. */
   readonly id: number
   readonly name: string
   readonly email: string
 }
 
+/** A user who has just been made, with the name their token carries. */
+export interface NewUser extends User {
+  /** 32 random hex digits, made by the database. No copy of the database has them for somebody else. */
+  readonly uid: string
+}
+
 const insertUser = `
   insert into users (name, email, created_at) values (?, ?, ?)
   on conflict (email) do nothing
-  returning id`
+  returning id, uid`
 const insertShop = `insert into shops (owner_id, name, created_at) values (?, ?, ?)`
 
-/** A user and their shop; undefined when the address is taken. */
-export function* createUser(user: Omit<User, 'id'>, now: number): Script<User | undefined> {
+/** Makes a user and their shop; undefined when the address is taken. */
+export function* createUser(user: Omit<User, 'id'>, now: number): Script<NewUser | undefined> {
   const { name, email } = user
-  const row = yield* first<{ id: number }>(insertUser, name, email, now)
+  const row = yield* first<{ id: number; uid: string }>(insertUser, name, email, now)
   if (row === undefined) return undefined
   yield* run(insertShop, row.id, name, now)
-  return { id: row.id, name, email }
+  return { id: row.id, uid: row.uid, name, email }
 }
 
-const selectUsers = (count: number) => `select id from users where id in (${placeholders(count)})`
+const selectUserIds = (count: number) => `
+  select id, uid from users where uid in (${placeholders(count)})`
 
-/** For each id whether it belongs to a user. */
-export function* usersExist(userIds: readonly number[]): Script<readonly boolean[]> {
-  const rows = yield* all<{ id: number }>(selectUsers(userIds.length), ...padded(userIds))
-  const found = new Set(rows.map(({ id }) => id))
-  return userIds.map((id) => found.has(id))
+/** The id of the user with each uid; undefined for a uid that nobody has. */
+export function* findUserIds(uids: readonly string[]): Script<readonly (number | undefined)[]> {
+  const rows = yield* all<{ id: number; uid: string }>(selectUserIds(uids.length), ...padded(uids))
+  const ids = new Map(rows.map(({ id, uid }) => [uid, id]))
+  return uids.map((uid) => ids.get(uid))
 }

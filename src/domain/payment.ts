@@ -26,6 +26,10 @@ export const strandedReasons = [
 ] as const
 export type StrandedReason = (typeof strandedReasons)[number]
 
+/** Why a payment is on the attention list: it is stranded, or a restored copy has forgotten it. */
+export const attentionReasons = [...strandedReasons, 'forgotten'] as const
+export type AttentionReason = (typeof attentionReasons)[number]
+
 export interface Payment {
   readonly id: string
   readonly invoiceId: string

@@ -38,6 +38,8 @@ export interface Wish {
 
 export interface KeyedWish extends Wish {
   readonly userId: number
+  /** After a restore `userId` may belong to another user, who has another uid. */
+  readonly userUid: string
   readonly idempotencyKey: string
 }
 

@@ -25,6 +25,7 @@ const topic = 'add_to_cart.sale-1'
 const request: AddToCart = {
   requestId: testId(1),
   userId: 2,
+  userUid: '0123456789abcdef0123456789abcdef',
   idempotencyKey: 'Schlüssel 🛒',
   flashSaleId: 1,
   productId: 55,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createResolvePayments } from '../cron/resolve-payments.ts'
-import { listStranded } from '../db/attention.ts'
+import { listAttention } from '../db/attention.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
 import { cancelInvoice, readInvoice } from '../db/invoices.ts'
@@ -41,7 +41,7 @@ const now = () => fixture.clock.now()
 const standing = (of = invoice) => fixture.status('invoices', of.id)
 const learn = ({ id }: Payment) => fixture.settlement.learn(id)
 const stranded = async () =>
-  (await fixture.read(listStranded({ after: '', limit: 10 }))).map(
+  (await fixture.read(listAttention({ after: '', limit: 10 }))).map(
     ({ paymentId, reason }) => `${paymentId} ${reason}`,
   )
 

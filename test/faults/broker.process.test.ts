@@ -219,6 +219,7 @@ async function pendingReplies(call: Call): Promise<number> {
 function nonsense(topic: string, wish: { flashSaleId: number; productId: number; userId: number }) {
   const message = {
     requestId: '0197a1b2-0000-7000-8000-000000000001',
+    userUid: 'f'.repeat(32),
     idempotencyKey: 'forged',
     quantity: 1,
     nodeId: 'node',

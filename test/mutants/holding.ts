@@ -214,7 +214,7 @@ export const holdingMutants: readonly Mutant[] = [
     id: 'key-is-the-shoppers-own',
     breaks: 'I17, I21: a shopper is answered with the hold of somebody else who used the same key',
     ...recorded,
-    find: '`${shopper.userId}/${shopper.idempotencyKey}`',
+    find: '`${shopper.userUid}/${shopper.idempotencyKey}`',
     replace: 'shopper.idempotencyKey',
   },
   {

@@ -179,10 +179,26 @@ export const ownershipMutants: readonly Mutant[] = [
     replace: 'entry !== undefined',
   },
   {
+    id: 'message-of-the-uid',
+    breaks: 'I32: a message of before a restore takes stock for whoever has the number now',
+    file: 'src/db/reserve/reserve-batch.ts',
+    suite: 'src/db/reserve/reserve-batch.test.ts',
+    find: 'if (shopper?.userUid !== request.userUid)',
+    replace: 'if (shopper === undefined)',
+  },
+  {
+    id: 'uid-stays',
+    breaks: 'I32: the uid of a user changes and their tokens with it',
+    file: 'migrations/sqlite/0004_what_a_restore_cannot_repeat.sql',
+    suite: 'src/db/users.test.ts',
+    find: 'when new.uid <> old.uid',
+    replace: 'when false',
+  },
+  {
     id: 'token-of-a-user',
     breaks: 'I21: a token of nobody is believed',
     ...tokens,
-    find: 'return (await userExists(found.userId)) ? found : undefined',
-    replace: 'return found',
+    find: 'return userId === undefined ? undefined : { userId, ...found }',
+    replace: 'return { userId: userId ?? 1, ...found }',
   },
 ]

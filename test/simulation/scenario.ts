@@ -214,7 +214,7 @@ async function verdict(cast: Cast): Promise<Tally> {
 }
 
 const countPaid = `select count(*) as count from invoices where status = 'paid'`
-const countStranded = `select count(*) as count from payments where status = 'stranded'`
+const countAttention = `select count(*) as count from payments where status = 'stranded'`
 
 function tallyOf({ world, history }: Cast): Tally {
   const count = (sql: string): number => world.observer.rows<{ count: number }>(sql)[0]?.count ?? 0
@@ -223,6 +223,6 @@ function tallyOf({ world, history }: Cast): Tally {
     told: history.length,
     held: held.length,
     paid: count(countPaid),
-    stranded: count(countStranded),
+    stranded: count(countAttention),
   }
 }

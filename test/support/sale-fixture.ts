@@ -10,11 +10,14 @@ import type { Payment } from '../../src/domain/payment.ts'
 import type { AddToCartOutcome, Reservation, ReserveRequest } from '../../src/domain/reservation.ts'
 import { openDatabaseFixture, type DatabaseFixture } from './database-fixture.ts'
 import type { TemporaryFolder } from './temporary-folder.ts'
+import { nobodysUid } from './tokens.ts'
 
 /** Shoppers, sales and what becomes of them, made through the scripts of `src/db`. */
 export interface SaleFixture extends DatabaseFixture {
   user(): Promise<number>
   users(count: number): Promise<readonly number[]>
+  /** The uid of a user made here; one that nobody has for any other id. */
+  uidOf(userId: number): string
   /** A running sale with one product. */
   sale(options?: SaleOptions): Promise<Offer>
   /** One more product in the same sale. */
@@ -65,14 +68,17 @@ export async function openSaleFixture(folder?: TemporaryFolder): Promise<SaleFix
   const base = await openDatabaseFixture(folder)
   const { clock, newId, run } = base
   let emails = 0
+  const uids = new Map<number, string>()
+  const uidOf = (userId: number): string => uids.get(userId) ?? nobodysUid
 
   async function users(count: number): Promise<readonly number[]> {
     return base.database.transaction(function* () {
       const ids: number[] = []
       for (let made = 0; made < count; made += 1) {
         const email = `shopper-${(emails += 1)}@example.com`
-        const user = yield* createUser({ name: 'Shopper', email }, clock.now())
-        ids.push(present(user).id)
+        const { id, uid } = present(yield* createUser({ name: 'Shopper', email }, clock.now()))
+        uids.set(id, uid)
+        ids.push(id)
       }
       return ids
     })
@@ -100,7 +106,8 @@ export async function openSaleFixture(folder?: TemporaryFolder): Promise<SaleFix
 
   function wish(userId: number, offer: Offer, changes: Partial<ReserveRequest> = {}) {
     const requestId = newId()
-    const request = { requestId, userId, idempotencyKey: requestId, ...offer, quantity: 1 }
+    const shopper = { userId, userUid: uidOf(userId), idempotencyKey: requestId }
+    const request = { requestId, ...shopper, ...offer, quantity: 1 }
     return { ...request, refuseUnlessRecorded: undefined, ...changes }
   }
 
@@ -137,6 +144,7 @@ export async function openSaleFixture(folder?: TemporaryFolder): Promise<SaleFix
   return {
     ...base,
     users,
+    uidOf,
     sale,
     product,
     wish,

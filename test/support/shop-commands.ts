@@ -56,7 +56,7 @@ export const reserve = fc
       const all = wishes.map((drawn) => modelWish(drawn, shop))
       shop.wishes.push(...all)
       const requests = all.map(({ key: idempotencyKey, ...rest }) => {
-        return { ...rest, idempotencyKey, flashSaleId }
+        return { ...rest, userUid: fixture.uidOf(rest.userId), idempotencyKey, flashSaleId }
       })
       const real = await fixture.run(reserveBatch(requests, { now: model.now, newId }))
       // Product by product, as a batch does it; within a product in the order of arrival.

@@ -12,6 +12,8 @@ let server: Server
 let tasks: (() => void)[]
 let handled: number
 
+const shopper = { userId: 1, userUid: 'f'.repeat(32) }
+
 beforeEach(async () => {
   tasks = []
   handled = 0
@@ -24,8 +26,8 @@ beforeEach(async () => {
       },
     },
     authentication: {
-      knownShopper: () => 1,
-      shopper: () => Promise.resolve(1),
+      knownShopper: () => shopper,
+      shopper: () => Promise.resolve(shopper),
       isAdmin: () => false,
     },
     rateLimit: { take: () => true },

@@ -109,9 +109,10 @@ async function answer(
   if (text === undefined) return problem('body_too_large')
   const body = parseJson(text)
   if (body === undefined) return problem('malformed_json')
-  const userId =
+  const shopper =
     authentication.knownShopper(authorization) ?? (await authentication.shopper(authorization))
-  if (userId === undefined) return problem('unauthenticated')
+  if (shopper === undefined) return problem('unauthenticated')
+  const { userId, userUid } = shopper
   const idempotencyKey = readIdempotencyKey(keyHeader(request))
   const parsed = readPlainBody(body) ?? parseBody(body)
   if (typeof parsed === 'string') {
@@ -119,7 +120,7 @@ async function answer(
   }
   if (!rateLimit.take(userId)) return withKey(problem('rate_limited'), idempotencyKey)
   const { flashSaleId, productId, quantity } = parsed
-  return addToCart.handle({ flashSaleId, productId, quantity, userId, idempotencyKey })
+  return addToCart.handle({ flashSaleId, productId, quantity, userId, userUid, idempotencyKey })
 }
 
 /** The body, or what is wrong with it. */

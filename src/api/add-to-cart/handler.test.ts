@@ -89,8 +89,9 @@ describe('an API node adding to cart', () => {
     await fixture.close()
   })
 
+  const shopper = () => ({ userId, userUid: fixture.uidOf(userId) })
   const ask = (idempotencyKey?: string, changes: object = {}): Promise<Reply> =>
-    handler.handle({ userId, ...offer, quantity: 1, idempotencyKey, ...changes })
+    handler.handle({ ...shopper(), ...offer, quantity: 1, idempotencyKey, ...changes })
 
   function sent(): readonly AddToCart[] {
     const bodies = broker.published.flatMap((each) => each.bodies)
@@ -244,7 +245,7 @@ describe('an API node adding to cart', () => {
     expect(broker.published[0]?.topic).toBe(`add_to_cart.sale-${offer.flashSaleId}-sssss`)
     const { requestId, ...rest } = sent()[0]!
     const stamp = { nodeId: 'node-1', sentAt: fixture.clock.now() }
-    expect(rest).toEqual({ userId, ...offer, quantity: 3, idempotencyKey: 'mine', ...stamp })
+    expect(rest).toEqual({ ...shopper(), ...offer, quantity: 3, idempotencyKey: 'mine', ...stamp })
     expect(requestId).toHaveLength(36)
   })
 

@@ -29,6 +29,7 @@ export interface AddToCartHandler {
 
 export interface AddToCartRequest extends AddToCartBody {
   readonly userId: number
+  readonly userUid: string
   /** The shopper's own; undefined when none was sent. */
   readonly idempotencyKey: string | undefined
 }
@@ -211,7 +212,7 @@ async function refuseHere(
 
 async function askQueue(request: Try, topic: string, context: AddToCartContext): Promise<Reply> {
   const { pendingReplies, publisher, codec, clock, nodeId, lateReplies } = context
-  const { requestId, userId, flashSaleId, productId, quantity } = request
+  const { requestId, userId, userUid, flashSaleId, productId, quantity } = request
   const { idempotencyKey = requestId } = request
   const sentAt = clock.now()
   const pending = pendingReplies.expect(requestId)
@@ -219,6 +220,7 @@ async function askQueue(request: Try, topic: string, context: AddToCartContext):
   const body = codec.seal('add_to_cart', topic, {
     requestId,
     userId,
+    userUid,
     idempotencyKey,
     flashSaleId,
     productId,

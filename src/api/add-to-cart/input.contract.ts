@@ -14,7 +14,7 @@ import {
   type TestShopper,
 } from '../../../test/support/sale.ts'
 import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
-import { makeToken } from '../../../test/support/tokens.ts'
+import { makeToken, nobodysUid, subjectOf } from '../../../test/support/tokens.ts'
 import type { ProblemCode } from '../http/problem.ts'
 
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
@@ -91,7 +91,11 @@ function misshapenBodies(sale: TestSale): readonly (readonly [title: string, bod
   ]
 }
 
-function badTokens({ id }: TestShopper): readonly (readonly [title: string, token: string])[] {
+function badTokens({
+  id,
+  token,
+}: TestShopper): readonly (readonly [title: string, token: string])[] {
+  const uid = subjectOf(token)
   return [
     ['of the admin', testAdminToken],
     ['that is no JWT', 'a.b.c'],
@@ -99,28 +103,29 @@ function badTokens({ id }: TestShopper): readonly (readonly [title: string, toke
     ['that is far too long', 'x'.repeat(8_000)],
     [
       'signed with another secret',
-      makeToken(id, { secret: 'another-secret-0123456789abcdef-0123' }),
+      makeToken(uid, { secret: 'another-secret-0123456789abcdef-0123' }),
     ],
-    ['that expired', makeToken(id, { claims: { exp: 1_700_000_000 } })],
-    ['without an expiry', makeToken(id, { claims: { exp: undefined } })],
-    ['with an expiry in words', makeToken(id, { claims: { exp: 'never' } })],
-    ['of another issuer', makeToken(id, { claims: { iss: 'somebody' } })],
-    ['for another audience', makeToken(id, { claims: { aud: 'another-shop' } })],
-    ['without an issuer', makeToken(id, { claims: { iss: undefined } })],
-    ['without an audience', makeToken(id, { claims: { aud: undefined } })],
-    ['without a subject', makeToken(id, { claims: { sub: undefined } })],
-    ['whose subject is a number', makeToken(id, { claims: { sub: id } })],
-    ['whose subject is no number', makeToken(id, { claims: { sub: '1 or 1=1' } })],
-    ['of a user who does not exist', makeToken(999_999_999)],
-    ['of user 0', makeToken(0)],
-    ['of algorithm none', makeToken(id, { header: { alg: 'none' } })],
+    ['that expired', makeToken(uid, { claims: { exp: 1_700_000_000 } })],
+    ['without an expiry', makeToken(uid, { claims: { exp: undefined } })],
+    ['with an expiry in words', makeToken(uid, { claims: { exp: 'never' } })],
+    ['of another issuer', makeToken(uid, { claims: { iss: 'somebody' } })],
+    ['for another audience', makeToken(uid, { claims: { aud: 'another-shop' } })],
+    ['without an issuer', makeToken(uid, { claims: { iss: undefined } })],
+    ['without an audience', makeToken(uid, { claims: { aud: undefined } })],
+    ['without a subject', makeToken(uid, { claims: { sub: undefined } })],
+    ['whose subject is a number in JSON', makeToken(uid, { claims: { sub: id } })],
+    ['whose subject is SQL', makeToken(uid, { claims: { sub: '1 or 1=1' } })],
+    ['whose subject is the number of the user', makeToken(String(id))],
+    ['of a user who does not exist', makeToken(nobodysUid)],
+    ['of a uid of zeros', makeToken('0'.repeat(32))],
+    ['of algorithm none', makeToken(uid, { header: { alg: 'none' } })],
     [
       'of algorithm none, unsigned',
-      makeToken(id, { header: { alg: 'none' } }).replace(/[^.]+$/, ''),
+      makeToken(uid, { header: { alg: 'none' } }).replace(/[^.]+$/, ''),
     ],
-    ['of RS256, signed with the secret', makeToken(id, { header: { alg: 'RS256' } })],
-    ['of HS512', makeToken(id, { header: { alg: 'HS512' }, hash: 'sha512' })],
-    ['good but for its last character', makeToken(id).slice(0, -1)],
+    ['of RS256, signed with the secret', makeToken(uid, { header: { alg: 'RS256' } })],
+    ['of HS512', makeToken(uid, { header: { alg: 'HS512' }, hash: 'sha512' })],
+    ['good but for its last character', makeToken(uid).slice(0, -1)],
   ]
 }
 

@@ -24,8 +24,8 @@ export function limitCallers(options: CallerLimitOptions): RequestHandler {
 
   function isWithinLimit(request: Request): boolean {
     const { authorization } = request.headers
-    const userId = authentication.knownShopper(authorization)
-    if (userId !== undefined) return shoppers.take(userId)
+    const shopper = authentication.knownShopper(authorization)
+    if (shopper !== undefined) return shoppers.take(shopper.userId)
     if (addressRate === 0 || authentication.isAdmin(authorization)) return true
     return addresses.take(networkOf(request.ip ?? ''))
   }

@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { z, type ZodType } from 'zod'
 import { limits } from '../../domain/limits.ts'
 import { signatureHeader } from '../../payments/webhook.ts'
-import type { Authentication } from '../identity/authentication.ts'
+import type { Authentication, Shopper } from '../identity/authentication.ts'
 import { ProblemError, type ProblemCode, type Reply } from './problem.ts'
 import { rawBodyOf } from './raw-body.ts'
 import { spreadRetryAfter } from './retry-after.ts'
@@ -42,8 +42,10 @@ export interface RouteInput<Params, Query, Body> {
   readonly params: Params
   readonly query: Query
   readonly body: Body
-  /** The authenticated shopper; 0 on routes for others. */
+  /** The authenticated shopper; 0 on routes that are not for shoppers. */
   readonly userId: number
+  /** Their name that no restored copy gives to somebody else; empty where `userId` is 0. */
+  readonly userUid: string
   /** What the client sent, if anything. */
   readonly idempotencyKey: string | undefined
   readonly signed: SignedBody
@@ -128,7 +130,7 @@ function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
 /** The Express handler of a route: who are you, is the input right, then the route's own code. */
 export function routeHandler(route: AnyRoute, authentication: Authentication): RequestHandler {
   return async (request, response) => {
-    const userId = await authorize(route, request, authentication)
+    const { userId, userUid } = await authorize(route, request, authentication)
     const idempotencyKey =
       route.idempotent === true ? readIdempotencyKey(request.get('idempotency-key')) : undefined
     // Also on problems: the client sees which request the answer belongs to.
@@ -138,6 +140,7 @@ export function routeHandler(route: AnyRoute, authentication: Authentication): R
       query: parse(route.query, request.query, 'query'),
       body: parse(route.body, bodyOf(request), 'body'),
       userId,
+      userUid,
       idempotencyKey,
       signed: { bytes: rawBodyOf(request), signature: request.get(signatureHeader) },
       origin: originOf(route, request),
@@ -151,22 +154,25 @@ function originOf({ method, path }: AnyRoute, { id, ip }: Request): Origin {
   return { route: `${method.toUpperCase()} ${path}`, requestId, address: ip ?? '' }
 }
 
+const noShopper: Shopper = { userId: 0, userUid: '' }
+
+/** @throws ProblemError when the caller may not use the route. */
 async function authorize(
   route: AnyRoute,
   request: Request,
   authentication: Authentication,
-): Promise<number> {
+): Promise<Shopper> {
   const { authorization } = request.headers
   switch (route.access) {
     case 'anyone':
-      return 0
+      return noShopper
     case 'shopper': {
-      const userId = await authentication.shopper(authorization)
-      if (userId === undefined) throw new ProblemError('unauthenticated')
-      return userId
+      const shopper = await authentication.shopper(authorization)
+      if (shopper === undefined) throw new ProblemError('unauthenticated')
+      return shopper
     }
     case 'admin':
-      if (authentication.isAdmin(authorization)) return 0
+      if (authentication.isAdmin(authorization)) return noShopper
       if ((await authentication.shopper(authorization)) === undefined) {
         throw new ProblemError('unauthenticated')
       }

@@ -2,34 +2,39 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../clock.ts'
 
-/** Who may do what: shoppers by JWT, operators by the admin token. */
+/** Tells who sends a request: shoppers bring a JWT, operators the admin token. */
 export interface Authentication {
   /**
-   * The user id of an `Authorization` header; undefined when it is no valid shopper's.
-   * @throws IdentityUnavailableError when nobody can tell now.
+   * The shopper of an `Authorization` header; undefined when no shopper's token is in it.
+   * @throws IdentityUnavailableError when the issuer's keys cannot be read now.
    */
-  shopper(authorization: string | undefined): Promise<number | undefined>
-  /** The same when this process has seen the header before; for the hot route. */
-  knownShopper(authorization: string | undefined): number | undefined
+  shopper(authorization: string | undefined): Promise<Shopper | undefined>
+  /** The same, from memory only, for the hot route: a header that this process has verified before. */
+  knownShopper(authorization: string | undefined): Shopper | undefined
   isAdmin(authorization: string | undefined): boolean
 }
 
-/** Where shoppers' tokens come from: ours, or an external identity provider. */
+export interface Shopper {
+  readonly userId: number
+  /** The name that a restored copy gives to nobody else. Messages carry it beside the id. */
+  readonly userUid: string
+}
+
+/** Reads the tokens of one issuer: our own, or an external identity provider. */
 export interface TokenIssuer {
   /**
-   * Whose token it is; undefined when it is forged, expired, for somebody else or of an unknown user.
-   * @throws IdentityUnavailableError when nobody can tell now.
+   * Finds the user of a token; undefined when it is forged, expired, for another audience or of nobody here.
+   * @throws IdentityUnavailableError when the issuer's keys cannot be read now.
    */
   identify(token: string): Promise<IdentifiedToken | undefined>
 }
 
-export interface IdentifiedToken {
-  readonly userId: number
-  /** Epoch ms; after it the token has to be looked at again. */
+export interface IdentifiedToken extends Shopper {
+  /** Epoch ms. The token is verified again after this. */
   readonly goodUntil: number
 }
 
-/** The keys of the external issuer cannot be read; whether a token is good is not known. */
+/** The keys of the external issuer cannot be read, so nobody can say whether a token is good. */
 export class IdentityUnavailableError extends Error {
   override readonly name = 'IdentityUnavailableError'
 }
@@ -43,10 +48,13 @@ export interface AuthenticationOptions {
 }
 
 const headerLengthMax = 8_192
-/** Tokens of the local issuer have some 200 characters, those of others up to some thousand. */
+/** Tokens of the local issuer have some 250 characters, those of others up to some thousand. */
 const knownCharactersMax = 64_000_000
 
-/** Tokens are verified once and remembered for as long as they are good: signatures are not free. */
+/**
+ * Verifies each token once and remembers its header for as long as it is good: a signature takes longer
+ * than the rest of a refusal. The memory ends with the process, and a restore needs all of them stopped.
+ */
 export function createAuthentication(options: AuthenticationOptions): Authentication {
   const { issuer, clock, knownHeadersMax = 100_000 } = options
   const known = new LRUCache<string, IdentifiedToken>({
@@ -56,19 +64,19 @@ export function createAuthentication(options: AuthenticationOptions): Authentica
   })
   const adminDigest = digest(options.adminToken)
 
-  function knownShopper(authorization: string | undefined): number | undefined {
+  function knownShopper(authorization: string | undefined): Shopper | undefined {
     const entry = authorization === undefined ? undefined : known.get(authorization)
-    return entry !== undefined && entry.goodUntil > clock.now() ? entry.userId : undefined
+    return entry !== undefined && entry.goodUntil > clock.now() ? entry : undefined
   }
 
-  async function shopper(authorization: string | undefined): Promise<number | undefined> {
+  async function shopper(authorization: string | undefined): Promise<Shopper | undefined> {
     const seen = knownShopper(authorization)
     if (seen !== undefined || authorization === undefined) return seen
     const token = bearer(authorization)
     const identified = token === undefined ? undefined : await issuer.identify(token)
     if (identified === undefined || identified.goodUntil <= clock.now()) return undefined
     known.set(authorization, identified)
-    return identified.userId
+    return identified
   }
 
   return {
@@ -86,7 +94,7 @@ function bearer(authorization: string): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1]
 }
 
-/** Digests are of one length, so the comparison tells nothing of the token's. */
+/** Makes digests of one length, so that the time of the comparison does not tell how long the token is. */
 function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }

@@ -1,15 +1,16 @@
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
-import { findUsersOf, welcome } from '../../db/user-identities.ts'
+import { findUsersOf, welcome, type UserOfSubject } from '../../db/user-identities.ts'
 import type { NewId } from '../../ids.ts'
 import { IdentityUnavailableError, type TokenIssuer } from './authentication.ts'
 import { createLookup } from '../lookup.ts'
 import type { RemoteKeys } from './remote-keys.ts'
 
 /**
- * Reads tokens of an identity provider. A subject becomes a user the first time it is seen, known by
- * (issuer, subject) from then on; nothing else of the token is believed or kept.
+ * Reads the tokens of an identity provider. The first token of a subject makes a user, who is known by
+ * (issuer, subject) from then on; no other claim is believed or kept. A restored copy that has forgotten a
+ * subject makes a new user for it, so that a token never opens the account of another subject.
  */
 export interface ExternalIssuerOptions {
   readonly issuer: string
@@ -22,18 +23,18 @@ export interface ExternalIssuerOptions {
   readonly defer: (task: () => void) => void
 }
 
-/** Asymmetric only: a public key can never be mistaken for a shared secret. */
+/** Only asymmetric ones are taken: a public key can then never be used as a shared secret. */
 const algorithms = ['RS256', 'ES256', 'EdDSA']
-/** For `nbf` of an issuer whose clock is a little ahead. */
+/** Seconds that `nbf` may be ahead of our clock: the issuer's may be a little fast. */
 const clockToleranceSeconds = 5
-/** A key that was withdrawn opens nothing any more after this. */
+/** Ms for which a verified token is remembered: a withdrawn key opens nothing after this. */
 const rememberedMs = 10 * 60_000
-/** Neither control characters, which the database counts otherwise, nor halves of surrogate pairs. */
+/** Control characters are refused, because SQLite's `length` ends at the first NUL; so are lone surrogates. */
 const subjectPattern = /^[^\p{Cc}\p{Cs}]{1,255}$/u
 
 export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssuer {
   const { issuer, audience, keys, database, clock, newId, defer } = options
-  const findUser = createLookup<string, number | undefined>({
+  const findUser = createLookup<string, UserOfSubject | undefined>({
     database,
     defer,
     read: (subjects) => findUsersOf(issuer, subjects),
@@ -55,17 +56,17 @@ export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssue
     try {
       return await check(token, await keys.current())
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) return nobodyUnless(error)
+      if (!(error instanceof errors.JWKSNoMatchingKey)) return undefinedUnlessKeyFault(error)
     }
     // The issuer may have a new key.
     try {
       return await check(token, await keys.renewed())
     } catch (error) {
-      return nobodyUnless(error)
+      return undefinedUnlessKeyFault(error)
     }
   }
 
-  function admit(subject: string): Promise<number> {
+  function admit(subject: string): Promise<UserOfSubject> {
     const newcomer = { issuer, subject, email: `${newId()}@users.invalid` }
     return database.transaction(() => welcome(newcomer, clock.now()))
   }
@@ -75,17 +76,17 @@ export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssue
       const claims = await verified(token)
       if (claims?.exp === undefined) return undefined
       const { exp } = claims
-      // Whoever signs may put any JSON there; jose only looks whether it is there.
+      // An issuer may put any JSON there; jose only checks that the claim exists.
       const subject: unknown = claims.sub
       if (typeof subject !== 'string' || !subjectPattern.test(subject)) return undefined
-      const userId = (await findUser(subject)) ?? (await admit(subject))
-      return { userId, goodUntil: Math.min(exp * 1000, clock.now() + rememberedMs) }
+      const { userId, userUid } = (await findUser(subject)) ?? (await admit(subject))
+      return { userId, userUid, goodUntil: Math.min(exp * 1000, clock.now() + rememberedMs) }
     },
   }
 }
 
-/** Nobody for a token that is not good. A key that cannot be used is the issuer's mistake. */
-function nobodyUnless(error: unknown): JWTPayload | undefined {
+/** Undefined for a token that is not good. Throws when the fault is the key's, which is the issuer's mistake. */
+function undefinedUnlessKeyFault(error: unknown): JWTPayload | undefined {
   if (error instanceof errors.JOSEError) return undefined
   if (error instanceof IdentityUnavailableError) throw error
   throw new IdentityUnavailableError('a key of the issuer cannot be used', { cause: error })

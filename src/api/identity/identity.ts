@@ -9,10 +9,10 @@ import { createLocalIssuer, type LocalIssuer } from './local-issuer.ts'
 import type { ReadinessCheck } from '../http/readiness.ts'
 import { createRemoteKeys } from './remote-keys.ts'
 
-/** How this process knows people: by tokens of its own, or by those of an external issuer. */
+/** Recognises shoppers by tokens of our own or by those of an external issuer, as configured. */
 export interface Identity {
   readonly authentication: Authentication
-  /** Absent when tokens come from elsewhere; then nobody can register here. */
+  /** Absent with an external issuer; then nobody can register here. */
   readonly localIssuer: LocalIssuer | undefined
   readonly services: readonly Service[]
   readonly checks: Readonly<Record<string, ReadinessCheck>>

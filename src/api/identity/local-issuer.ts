@@ -1,14 +1,18 @@
 import { createSigner, createVerifier } from 'fast-jwt'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
-import { usersExist } from '../../db/users.ts'
+import { findUserIds } from '../../db/users.ts'
 import { createLookup } from '../lookup.ts'
-import type { IdentifiedToken, TokenIssuer } from './authentication.ts'
+import type { TokenIssuer } from './authentication.ts'
 
-/** Issues and reads tokens of our own, HS256: for development, tests and bots. */
+/**
+ * Issues and reads our own tokens, HS256, for development, tests and bots. The subject of a token is the
+ * random uid of its user and not the number: a database that was restored from a copy gives numbers out
+ * again, and yesterday's token of user 3 would open the account of another user 3.
+ */
 export interface LocalIssuer extends TokenIssuer {
-  /** A token for the user, good for a day. */
-  issue(userId: number): string
+  /** Makes a token for the user with this uid, good for a day. */
+  issue(userUid: string): string
 }
 
 export interface LocalIssuerOptions {
@@ -22,10 +26,17 @@ export interface LocalIssuerOptions {
 const issuer = 'holdfast'
 const audience = 'holdfast'
 const tokenTtlMs = 24 * 3_600_000
+const uidPattern = /^[0-9a-f]{32}$/
+
+interface Claims {
+  readonly userUid: string
+  /** Epoch ms. */
+  readonly goodUntil: number
+}
 
 export function createLocalIssuer(options: LocalIssuerOptions): LocalIssuer {
   const { jwtSecret, database, clock, defer } = options
-  const userExists = createLookup({ database, defer, read: usersExist })
+  const findUserId = createLookup({ database, defer, read: findUserIds })
   const sign = createSigner({ key: jwtSecret, algorithm: 'HS256', iss: issuer, aud: audience })
   const verify = createVerifier({
     key: jwtSecret,
@@ -33,31 +44,33 @@ export function createLocalIssuer(options: LocalIssuerOptions): LocalIssuer {
     allowedIss: issuer,
     allowedAud: audience,
     requiredClaims: ['iss', 'aud', 'sub', 'exp'],
-    // The clock is ours, so expiry is checked by whoever asked.
+    // Expiry is checked below, by the clock that was passed in.
     ignoreExpiration: true,
   })
 
-  function read(token: string): IdentifiedToken | undefined {
+  function read(token: string): Claims | undefined {
     let claims: { readonly sub?: unknown; readonly exp?: unknown }
     try {
       claims = verify(token) as typeof claims
     } catch {
       return undefined
     }
-    const userId = typeof claims.sub === 'string' && /^\d{1,15}$/.test(claims.sub) ? +claims.sub : 0
-    if (userId === 0 || typeof claims.exp !== 'number') return undefined
-    return { userId, goodUntil: claims.exp * 1000 }
+    const { sub, exp } = claims
+    if (typeof sub !== 'string' || !uidPattern.test(sub) || typeof exp !== 'number')
+      return undefined
+    return { userUid: sub, goodUntil: exp * 1000 }
   }
 
   return {
     async identify(token) {
       const found = read(token)
       if (found === undefined || found.goodUntil <= clock.now()) return undefined
-      return (await userExists(found.userId)) ? found : undefined
+      const userId = await findUserId(found.userUid)
+      return userId === undefined ? undefined : { userId, ...found }
     },
-    issue(userId) {
+    issue(userUid) {
       const iat = Math.floor(clock.now() / 1000)
-      return sign({ sub: String(userId), iat, exp: iat + tokenTtlMs / 1000 })
+      return sign({ sub: userUid, iat, exp: iat + tokenTtlMs / 1000 })
     },
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../../test/support/sale.ts'
 import { hold, invoiced, keyed } from '../../../test/support/shopping.ts'
 import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
-import { makeToken } from '../../../test/support/tokens.ts'
+import { makeToken, nobodysUid, subjectOf } from '../../../test/support/tokens.ts'
 import { until } from '../../../test/support/until.ts'
 
 /** I21: every route of the document, asked by everybody who has no business there. */
@@ -104,22 +104,38 @@ function rs256(token: string): string {
 const badCredentials: readonly (readonly [string, () => string | undefined])[] = [
   ['no token', () => undefined],
   ['no JWT at all', () => 'x'],
-  ['an expired token', () => makeToken(owner.id, { claims: { exp: 1_700_000_000 } })],
-  ['a token without an expiry', () => makeToken(owner.id, { claims: { exp: undefined } })],
-  ['a token signed with another secret', () => makeToken(owner.id, { secret: 'x'.repeat(40) })],
+  ['an expired token', () => makeToken(subjectOf(owner.token), { claims: { exp: 1_700_000_000 } })],
+  [
+    'a token without an expiry',
+    () => makeToken(subjectOf(owner.token), { claims: { exp: undefined } }),
+  ],
+  [
+    'a token signed with another secret',
+    () => makeToken(subjectOf(owner.token), { secret: 'x'.repeat(40) }),
+  ],
   [
     'a token without a signature',
-    () => makeToken(owner.id, { header: { alg: 'none' } }).replace(/[^.]*$/, ''),
+    () => makeToken(subjectOf(owner.token), { header: { alg: 'none' } }).replace(/[^.]*$/, ''),
   ],
-  ['an HS512 token', () => makeToken(owner.id, { header: { alg: 'HS512' }, hash: 'sha512' })],
-  ['an RS256 token', () => rs256(makeToken(owner.id, { header: { alg: 'RS256' } }))],
+  [
+    'an HS512 token',
+    () => makeToken(subjectOf(owner.token), { header: { alg: 'HS512' }, hash: 'sha512' }),
+  ],
+  ['an RS256 token', () => rs256(makeToken(subjectOf(owner.token), { header: { alg: 'RS256' } }))],
   [
     'an RS256 token signed with our secret',
-    () => makeToken(owner.id, { header: { alg: 'RS256' } }),
+    () => makeToken(subjectOf(owner.token), { header: { alg: 'RS256' } }),
   ],
-  ['a token of another issuer', () => makeToken(owner.id, { claims: { iss: 'elsewhere' } })],
-  ['a token for another audience', () => makeToken(owner.id, { claims: { aud: 'elsewhere' } })],
-  ['a token of a user who was never made', () => makeToken(999_999)],
+  [
+    'a token of another issuer',
+    () => makeToken(subjectOf(owner.token), { claims: { iss: 'elsewhere' } }),
+  ],
+  [
+    'a token for another audience',
+    () => makeToken(subjectOf(owner.token), { claims: { aud: 'elsewhere' } }),
+  ],
+  ['a token of the number of a user', () => makeToken(String(owner.id))],
+  ['a token of a user who was never made', () => makeToken(nobodysUid)],
 ]
 
 function ask(operation: Operation, token: string | undefined, headers = {}) {

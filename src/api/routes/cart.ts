@@ -63,9 +63,9 @@ function addItem({ addToCart, rateLimit }: CartRoutesOptions) {
       'too_late',
       'broker_unavailable',
     ],
-    handle({ body, userId, idempotencyKey }) {
+    handle({ body, userId, userUid, idempotencyKey }) {
       if (!rateLimit.take(userId)) return Promise.resolve(problem('rate_limited'))
-      return addToCart.handle({ ...body, userId, idempotencyKey })
+      return addToCart.handle({ ...body, userId, userUid, idempotencyKey })
     },
   })
 }

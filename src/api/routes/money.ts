@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { RunAudit } from '../../audit/audit.ts'
 import type { Clock } from '../../clock.ts'
 import {
-  closeStranded,
-  listStranded,
+  closeAttention,
+  listAttention,
   type CloseRefusal,
-  type StrandedPayment,
+  type AttentionEntry,
 } from '../../db/attention.ts'
 import type { Database } from '../../db/database.ts'
 import { isEventKnown, rememberEvent } from '../../db/webhook-events.ts'
@@ -17,7 +17,7 @@ import { done, refused, type ActionAnswer, type OperatorActions } from './operat
 import { ProblemError } from '../http/problem.ts'
 import { defineRoute, json } from '../http/route.ts'
 import * as schemas from './schemas.ts'
-import { strandedPaymentView } from './views.ts'
+import { attentionView } from './views.ts'
 
 export interface MoneyRoutesOptions {
   readonly database: Database
@@ -84,14 +84,14 @@ function attention({ database }: MoneyRoutesOptions) {
     path: '/v1/admin/attention',
     access: 'admin',
     tag: 'admin',
-    summary: 'Money that came and pays nothing, for a person to decide, oldest attempt first',
+    summary: 'Money that came and pays nothing here, for a person to decide, oldest attempt first',
     query: schemas.invoicesQuery,
-    responses: { 200: { description: 'A page', schema: schemas.page(schemas.strandedPayment) } },
+    responses: { 200: { description: 'A page', schema: schemas.page(schemas.attentionEntry) } },
     async handle({ query: { limit, cursor } }) {
-      const found = await database.read(() => listStranded({ after: cursor ?? '', limit }))
+      const found = await database.read(() => listAttention({ after: cursor ?? '', limit }))
       const last = found.length === limit ? found.at(-1) : undefined
       return json(200, {
-        items: found.map(strandedPaymentView),
+        items: found.map(attentionView),
         nextCursor: last?.paymentId ?? null,
       })
     },
@@ -108,19 +108,19 @@ function close({ operatorActions, clock }: MoneyRoutesOptions) {
     params: schemas.uuidParams,
     body: schemas.closeAttention,
     idempotent: true,
-    responses: { 200: { description: 'Off the list', schema: schemas.strandedPayment } },
+    responses: { 200: { description: 'Off the list', schema: schemas.attentionEntry } },
     problems: ['not_found', 'attention_closed'],
     async handle(input) {
       const { id: paymentId } = input.params
       const wanted = { paymentId, note: input.body.note, now: clock.now() }
-      const close = () => closeStranded(wanted)
+      const close = () => closeAttention(wanted)
       return (await operatorActions.perform(input, close, closeAnswer)).reply
     },
   })
 }
 
-const closeAnswer = (closed: StrandedPayment | CloseRefusal): ActionAnswer =>
-  typeof closed === 'string' ? refused(closed) : done(json(200, strandedPaymentView(closed)))
+const closeAnswer = (closed: AttentionEntry | CloseRefusal): ActionAnswer =>
+  typeof closed === 'string' ? refused(closed) : done(json(200, attentionView(closed)))
 
 function audit({ audit: runAudit }: MoneyRoutesOptions) {
   return defineRoute({

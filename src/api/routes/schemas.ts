@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { flashSaleStatuses } from '../../domain/flash-sale.ts'
 import { invoiceStatuses } from '../../domain/invoice.ts'
 import { limits } from '../../domain/limits.ts'
-import { paymentStatuses, strandedReasons } from '../../domain/payment.ts'
+import { paymentStatuses, attentionReasons } from '../../domain/payment.ts'
 import { refusals } from '../../domain/refusal.ts'
 import { reservationStatuses } from '../../domain/reservation.ts'
 import { problemCodes, type ProblemCode } from '../http/problem.ts'
@@ -236,19 +236,19 @@ export const payment = z
   })
   .meta({ id: 'Payment' })
 
-export const strandedPayment = z
+export const attentionEntry = z
   .object({
     paymentId: z.uuid(),
-    invoiceId: z.uuid(),
-    invoiceStatus: z.enum(invoiceStatuses),
-    userId: rowId,
-    method: z.string(),
+    invoiceId: z.uuid().nullable().describe('null, as are user and method, when `forgotten`'),
+    invoiceStatus: z.enum(invoiceStatuses).nullable(),
+    userId: rowId.nullable(),
+    method: z.string().nullable(),
     amountMinor: minor,
     currency,
-    reason: z.enum(strandedReasons),
+    reason: z.enum(attentionReasons),
     since: timestamp,
   })
-  .meta({ id: 'StrandedPayment' })
+  .meta({ id: 'AttentionEntry' })
 export const closeAttention = z.strictObject({
   note: z.string().trim().min(1).max(limits.reasonLengthMax).regex(plainText, 'plain text only'),
 })

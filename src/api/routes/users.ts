@@ -2,7 +2,7 @@ import { setImmediate as nextTick } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
-import { createUser } from '../../db/users.ts'
+import { createUser, type NewUser } from '../../db/users.ts'
 import type { NewId } from '../../ids.ts'
 import { done, type OperatorActions } from './operator-actions.ts'
 import type { LocalIssuer } from '../identity/local-issuer.ts'
@@ -17,6 +17,8 @@ export interface UserRoutesOptions {
   readonly clock: Clock
   readonly newId: NewId
 }
+
+type Bot = Pick<NewUser, 'id' | 'uid'>
 
 /**
  * A part of this size keeps the transaction and the signing of its tokens short enough for other
@@ -47,9 +49,10 @@ export function userRoutes({
     },
     problems: ['email_taken'],
     async handle({ body }) {
-      const user = await database.transaction(() => createUser(body, clock.now()))
-      if (user === undefined) throw new ProblemError('email_taken')
-      return json(201, { user, token: localIssuer.issue(user.id) })
+      const made = await database.transaction(() => createUser(body, clock.now()))
+      if (made === undefined) throw new ProblemError('email_taken')
+      const { uid, ...user } = made
+      return json(201, { user, token: localIssuer.issue(uid) })
     },
   })
 
@@ -78,14 +81,14 @@ export function userRoutes({
         const { outcome, reply } = await operatorActions.perform(
           part,
           () => createBots(count),
-          (ids) => done(json(201, { ids })),
+          (bots) => done(json(201, { bots })),
         )
         if (outcome !== 'done') return reply
         // A repeated request goes on where a killed one stopped. It is a replay when the other one began.
         if (index === 0) ({ headers } = reply)
-        const { ids } = reply.body as { readonly ids: readonly number[] }
+        const { bots } = reply.body as { readonly bots: readonly Bot[] }
         // Tokens are secrets and not kept: a repeated request gets new ones of the same users.
-        for (const id of ids) users.push({ id, token: localIssuer.issue(id) })
+        for (const { id, uid } of bots) users.push({ id, token: localIssuer.issue(uid) })
         await nextTick()
       }
       return json(201, { users }, headers)
@@ -93,11 +96,11 @@ export function userRoutes({
   })
 
   function* createBots(count: number) {
-    const bots: number[] = []
+    const bots: Bot[] = []
     while (bots.length < count) {
       const bot = { name: 'Bot', email: `bot-${newId()}@bots.invalid` }
       const user = yield* createUser(bot, clock.now())
-      if (user !== undefined) bots.push(user.id)
+      if (user !== undefined) bots.push({ id: user.id, uid: user.uid })
     }
     return bots
   }

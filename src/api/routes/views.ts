@@ -1,5 +1,5 @@
 import type { AdminAction } from '../../db/admin-actions.ts'
-import type { StrandedPayment } from '../../db/attention.ts'
+import type { AttentionEntry } from '../../db/attention.ts'
 import type { ListedFlashSale } from '../../db/flash-sale-list.ts'
 import type { FlashSaleRow } from '../../db/flash-sales.ts'
 import { flashSaleStatus } from '../../domain/flash-sale.ts'
@@ -57,7 +57,7 @@ export function paymentView(payment: Payment) {
   }
 }
 
-export function strandedPaymentView({ since, ...payment }: StrandedPayment) {
+export function attentionView({ since, ...payment }: AttentionEntry) {
   return { ...payment, since: timestamp(since) }
 }
 

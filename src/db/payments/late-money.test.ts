@@ -5,7 +5,7 @@ import {
   type Offer,
   type SaleFixture,
 } from '../../../test/support/sale-fixture.ts'
-import { closeStranded, listStranded } from '../attention.ts'
+import { closeAttention, listAttention } from '../attention.ts'
 import { cancelInvoice } from '../invoices.ts'
 import { dropLate, placeEnded, placeMoved } from './late-money.ts'
 import { endPayment } from './decline.ts'
@@ -77,7 +77,7 @@ describe('late money', () => {
   it('that is stranded is not placed again', async () => {
     const id = await stranded()
     expect(await place(id)).toBe('settled')
-    const [entry] = await fixture.read(listStranded({ after: '', limit: 1 }))
+    const [entry] = await fixture.read(listAttention({ after: '', limit: 1 }))
     expect(entry).toMatchObject({ paymentId: id, reason: 'invoice_cancelled' })
   })
 
@@ -90,7 +90,7 @@ describe('late money', () => {
 
 describe('taking a payment off the list', () => {
   const close = (paymentId: string, note: string) =>
-    fixture.run(closeStranded({ paymentId, note, now: fixture.clock.now() }))
+    fixture.run(closeAttention({ paymentId, note, now: fixture.clock.now() }))
 
   it('twice keeps what was said first, and says so to whoever says something else', async () => {
     const id = await stranded()

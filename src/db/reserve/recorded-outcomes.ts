@@ -15,7 +15,7 @@ import { all, padded, placeholders, run, type Script } from '../database.ts'
  */
 interface RecordedHold {
   readonly reservation: Reservation
-  readonly userId: number
+  readonly userUid: string
   readonly idempotencyKey: string
   readonly flashSaleId: number
 }
@@ -25,8 +25,9 @@ export interface Recorded {
   readonly refusals: Map<string, Refusal>
 }
 
-const keyOf = (shopper: { readonly userId: number; readonly idempotencyKey: string }): string =>
-  `${shopper.userId}/${shopper.idempotencyKey}`
+/** By the uid: a number that a restore has given to somebody else finds nothing of theirs. */
+const keyOf = (shopper: { readonly userUid: string; readonly idempotencyKey: string }): string =>
+  `${shopper.userUid}/${shopper.idempotencyKey}`
 
 export function* readRecorded(requests: readonly ReserveRequest[]): Script<Recorded> {
   const holds = yield* findHolds(requests)
@@ -46,13 +47,13 @@ const selectRefusals = (count: number) => `
   where refusal is not null and request_id in (${placeholders(count)})`
 
 const reservationColumns = `
-  id, user_id as "userId", idempotency_key as "idempotencyKey", flash_sale_id as "flashSaleId",
+  r.id, u.uid as "userUid", idempotency_key as "idempotencyKey", flash_sale_id as "flashSaleId",
   product_id as "productId", quantity, unit_price_minor as "unitPriceMinor", currency,
   expires_at as "expiresAt"`
 
 const selectHolds = (count: number) => `
   select ${reservationColumns}
-  from reservations
+  from reservations r join users u on u.id = r.user_id
   where (user_id, idempotency_key) in (values ${placeholders(count, '(?, ?)')})`
 
 type HoldRow = Omit<Reservation, 'status'> & Omit<RecordedHold, 'reservation'>
@@ -62,8 +63,8 @@ function* findHolds(
 ): Script<readonly RecordedHold[]> {
   const values = keys.flatMap(({ userId, idempotencyKey }) => [userId, idempotencyKey])
   const rows = yield* all<HoldRow>(selectHolds(keys.length), ...padded(values, 2))
-  return rows.map(({ userId, idempotencyKey, flashSaleId, ...reservation }) => ({
-    userId,
+  return rows.map(({ userUid, idempotencyKey, flashSaleId, ...reservation }) => ({
+    userUid,
     idempotencyKey,
     flashSaleId,
     // As it was first told: the same key gets the same answer, whatever became of the hold since.
@@ -107,8 +108,8 @@ export function remember(
   reservation: Reservation,
   recorded: Recorded,
 ): void {
-  const { userId, idempotencyKey, flashSaleId } = request
-  recorded.holds.set(keyOf(request), { reservation, userId, idempotencyKey, flashSaleId })
+  const { userUid, idempotencyKey, flashSaleId } = request
+  recorded.holds.set(keyOf(request), { reservation, userUid, idempotencyKey, flashSaleId })
 }
 
 const upsertRefusal = `

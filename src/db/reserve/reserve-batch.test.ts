@@ -5,6 +5,7 @@ import {
   type Offer,
   type SaleFixture,
 } from '../../../test/support/sale-fixture.ts'
+import { nobodysUid } from '../../../test/support/tokens.ts'
 import { changeFlashSaleState } from '../flash-sales.ts'
 import { findRecordedHolds } from './recorded-outcomes.ts'
 import { readAvailable } from './reserve-batch.ts'
@@ -226,6 +227,20 @@ describe('who and what is refused', () => {
   it('a user nobody knows', async () => {
     const offer = await fixture.sale()
     expect(words(await fixture.reserve(fixture.wish(12_345, offer)))).toEqual(['unknown_user'])
+  })
+
+  it('a message of somebody who had this number before a restore: it takes and repeats nothing', async () => {
+    const offer = await fixture.sale()
+    const user = await fixture.user()
+    const mine = fixture.wish(user, offer, { idempotencyKey: 'k' })
+    expect(words(await fixture.reserve(mine))).toEqual(['held'])
+    const before = { userUid: nobodysUid }
+    const theirs = [
+      fixture.wish(user, offer, before),
+      fixture.wish(user, offer, { idempotencyKey: 'k', ...before }),
+    ]
+    expect(words(await fixture.reserve(...theirs))).toEqual(['unknown_user', 'unknown_user'])
+    expect(await fixture.stock(offer)).toBe('9/1/0')
   })
 
   it('a product that is not in the sale, and a sale nobody knows', async () => {

@@ -93,6 +93,7 @@ interface Terms {
 
 interface Shopper {
   readonly userId: number
+  readonly userUid: string
   /** Units of this product held or bought. */
   taken: number
   cartId: string | null
@@ -115,7 +116,7 @@ const selectTerms = `
   where d.flash_sale_id = ? and d.product_id = ?`
 
 const selectShoppers = (count: number) => `
-  select u.id as "userId",
+  select u.id as "userId", u.uid as "userUid",
     (select coalesce(sum(r.quantity), 0) from reservations r
      where r.user_id = u.id and r.product_id = ? and r.status in ('held', 'sold')) as taken,
     c.id as "cartId",
@@ -156,7 +157,8 @@ function* reserve(
   if (terms === undefined) return refused('product_not_in_sale')
   if (flashSaleStatus(terms, context.now) !== 'active') return refused('sale_not_open')
   const shopper = shoppers.get(request.userId)
-  if (shopper === undefined) return refused('unknown_user')
+  // After a restore the number of a shopper may be another's.
+  if (shopper?.userUid !== request.userUid) return refused('unknown_user')
   const refusal = refuseShopper(shopper, terms, quantity)
   if (refusal !== undefined) return refused(refusal)
   if (!(yield* lot.take(quantity))) return refused('sold_out')
