@@ -187,7 +187,7 @@ describe('the audit by the clock', () => {
   })
 
   describe('a captured payment that this database does not know', () => {
-    /** As after a restore: the provider has captured, and our copy is older than the payment. */
+    /** The provider captures a payment that is newer than our copy, as after a restore. */
     async function forget(paymentId = fixture.newId()) {
       const { provider, newId, clock } = fixture
       const money = { invoiceId: newId(), amountMinor: 4_999, currency: 'EUR', method: 'pm_ok' }

@@ -26,7 +26,7 @@ export const strandedReasons = [
 ] as const
 export type StrandedReason = (typeof strandedReasons)[number]
 
-/** Why a payment is on the attention list: it is stranded, or a restored copy has forgotten it. */
+/** The reasons for an entry on the attention list; a restored copy has `forgotten` the last kind. */
 export const attentionReasons = [...strandedReasons, 'forgotten'] as const
 export type AttentionReason = (typeof attentionReasons)[number]
 

@@ -12,7 +12,7 @@ const rowId = z.int().positive()
 const addToCartSchema = z.strictObject({
   requestId: uuid,
   userId: rowId,
-  /** Who has the user id: after a restore it may be somebody else's while this message is on its way. */
+  /** Names the user beside `userId`, which a restore may give to somebody else meanwhile. */
   userUid: z.string().length(32),
   /** The request's own id when the shopper sent none. */
   idempotencyKey: z.string().min(1).max(limits.idempotencyKeyLengthMax),
