@@ -1,15 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { endWithThisProcess } from '../scripts/nsqd-process.ts'
+import { startChild, type ChildProcess } from '../test/support/processes/child-process.ts'
 
-/** Server processes of the contenders, and what the kernel says of any process. */
+/** A server process of a contender. */
 export interface ServerProcess {
   readonly name: string
   readonly pid: number
   readonly origin: string
-  /** Where its inspector listens, when it was started with one. */
+  /** The address of its inspector, when it was started with one. */
   readonly inspectorUrl: string | undefined
   signal(signal: NodeJS.Signals): void
   /** SIGTERM; resolves with what was wrong with its end, if anything. */
@@ -17,79 +15,40 @@ export interface ServerProcess {
 }
 
 export interface Program {
-  /** As it is told in reports. */
+  /** The name that reports say. */
   readonly name: string
   readonly arguments: readonly string[]
   readonly environment: Readonly<Record<string, string>>
 }
 
 export const repository = join(import.meta.dirname, '..')
-const listensWithinMs = 30_000
-const stopsWithinMs = 15_000
-const outputCharactersMax = 4_000
 
-/** Starts a Node program that prints `listens on http://…` and waits for that. */
+/** Starts a Node program and waits until it prints `listens on http://…`. */
 export async function startServer(program: Program): Promise<ServerProcess> {
-  const child = spawn(process.execPath, program.arguments, {
-    cwd: repository,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...program.environment },
+  const child = startChild({
+    name: program.name,
+    command: [process.execPath, ...program.arguments],
+    folder: repository,
+    environment: { PATH: process.env['PATH'], NODE_ENV: 'production', ...program.environment },
   })
-  endWithThisProcess(child)
-  const gone = once(child, 'exit')
-  let output = ''
-  const origin = await new Promise<string>((resolve, reject) => {
-    const fail = (why: string): void => {
-      child.kill('SIGKILL')
-      reject(new Error(`${program.name} ${why}:\n${output}`))
-    }
-    const timer = setTimeout(() => {
-      fail('did not listen in time')
-    }, listensWithinMs)
-    const read = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-outputCharactersMax)
-      const listening = /listens on (http:\S+)/.exec(output)?.[1]
-      if (listening === undefined) return
-      clearTimeout(timer)
-      resolve(listening)
-    }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
-    void gone.then(() => {
-      clearTimeout(timer)
-      fail('ended')
-    })
-  })
+  const [, origin = ''] = await child.printed(/listens on (http:\S+)/)
   return {
     name: program.name,
-    pid: child.pid ?? 0,
+    pid: child.pid,
     origin,
-    inspectorUrl: /Debugger listening on (ws:\S+)/.exec(output)?.[1],
-    signal: (signal) => void child.kill(signal),
-    stop: () => stop(program.name, child, () => output),
+    inspectorUrl: /Debugger listening on (ws:\S+)/.exec(child.output())?.[1],
+    signal: child.signal,
+    stop: () => stop(child),
   }
 }
 
-async function stop(
-  name: string,
-  child: ChildProcess,
-  output: () => string,
-): Promise<string | undefined> {
-  const ended = hasEnded(child)
-  if (!ended) {
-    const gone = once(child, 'exit')
-    child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopsWithinMs)
-    await gone
-    clearTimeout(timer)
-  }
-  if (!ended && child.exitCode === 0) return undefined
-  const how = `exit code ${child.exitCode ?? 'none'}, signal ${child.signalCode ?? 'none'}`
-  return `${name} ended ${ended ? 'by itself' : 'badly'} (${how}):\n${output()}`
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
+async function stop(child: ChildProcess): Promise<string | undefined> {
+  const wasRunning = child.isRunning()
+  await child.stop()
+  const { code, signal } = await child.ended
+  if (wasRunning && code === 0) return undefined
+  const how = `exit code ${code ?? 'none'}, signal ${signal ?? 'none'}`
+  return `${child.name} ended ${wasRunning ? 'badly' : 'by itself'} (${how}):\n${child.output()}`
 }
 
 /** Clock ticks of /proc are hundredths of a second on every Linux that Node runs on. */

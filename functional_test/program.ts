@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findNsqBinary } from '../scripts/nsqd-binary.ts'
 import { startNsqd, type NsqProcess } from '../scripts/nsqd-process.ts'
-import { startChild, type Child, type Exit } from './child.ts'
+import { startHoldfast, type Exit, type HoldfastProcess } from './holdfast-process.ts'
 import type { Target } from './options.ts'
 import { SetupError } from './setup-error.ts'
 
@@ -31,7 +31,7 @@ type OwnProgram = Extract<Target, { kind: 'own program' }>
 /** What has been started so far, so that a failed start leaves nothing behind. */
 interface Started {
   readonly folder: string
-  readonly children: Child[]
+  readonly children: HoldfastProcess[]
   nsqd: NsqProcess | undefined
 }
 
@@ -77,9 +77,9 @@ async function start(
   started: Started,
   { broker, apiNodes }: OwnProgram,
   environment: Readonly<Record<string, string>>,
-): Promise<readonly Child[]> {
-  const startOne = async (name: string, role: string, more = {}): Promise<Child> => {
-    const child = await startChild(name, { ...environment, ROLE: role, ...more })
+): Promise<readonly HoldfastProcess[]> {
+  const startOne = async (name: string, role: string, more = {}): Promise<HoldfastProcess> => {
+    const child = await startHoldfast(name, { ...environment, ROLE: role, ...more })
     started.children.push(child)
     return child
   }
@@ -91,7 +91,7 @@ async function start(
       started.nsqd = nsqd
       const more = { NSQD_TCP_ADDRESSES: nsqd.tcpAddress, NSQD_HTTP_ADDRESSES: nsqd.httpAddress }
       await startOne('worker', 'worker', more)
-      const apis: Child[] = []
+      const apis: HoldfastProcess[] = []
       while (apis.length < apiNodes) {
         const name = apiNodes === 1 ? 'api' : `api ${apis.length + 1}`
         apis.push(await startOne(name, 'api', more))

@@ -1,11 +1,12 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import {
+  startChild,
+  untilAnswers,
+  type ChildProcess,
+} from '../test/support/processes/child-process.ts'
+import { findFreePorts } from '../test/support/processes/free-port.ts'
 import { findNsqBinary, type NsqBinary } from './nsqd-binary.ts'
 
 /** Real nsqd and nsqlookupd children for suites and `npm run nsqd`: loopback only, own data folder. */
@@ -58,7 +59,8 @@ export interface NsqProcess {
   dispose(): Promise<void>
 }
 
-const startTimeoutMs = 10_000
+/** It only catches an nsqd that hangs: it answers 30 ms after its start. */
+const startTimeoutMs = 60_000
 const stopTimeoutMs = 5_000
 const portAttempts = 3
 /** The first lines say what is wrong; a page of usage follows. */
@@ -132,9 +134,10 @@ async function startOnPorts(
 ): Promise<NsqProcess> {
   const given = tcpPort !== undefined && httpPort !== undefined
   for (let attempt = 1; ; attempt++) {
+    const [freeTcpPort, freeHttpPort] = await findFreePorts(2)
     const addresses = {
-      tcpAddress: `127.0.0.1:${tcpPort ?? (await freePort())}`,
-      httpAddress: `127.0.0.1:${httpPort ?? (await freePort())}`,
+      tcpAddress: `127.0.0.1:${tcpPort ?? freeTcpPort}`,
+      httpAddress: `127.0.0.1:${httpPort ?? freeHttpPort}`,
     }
     try {
       return await startDaemon(daemon, addresses)
@@ -157,33 +160,28 @@ async function startDaemon(daemon: Daemon, addresses: Addresses): Promise<NsqPro
   })
   let child = await launch(daemon.binary, arguments_, addresses.httpAddress)
 
-  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    if (hasEnded(child)) return
-    const exited = once(child, 'exit')
-    child.kill(signal)
-    // A stopped process does not see SIGTERM before it goes on.
-    if (signal === 'SIGTERM') child.kill('SIGCONT')
-    const killLater = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
-    await exited
-    clearTimeout(killLater)
-  }
-
   return {
     ...addresses,
     dataPath: daemon.dataPath,
     get pid() {
-      return child.pid ?? 0
+      return child.pid
     },
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
-    pause: () => pauseChild(child),
-    resume: () => child.kill('SIGCONT'),
+    async stop() {
+      await child.stop(stopTimeoutMs)
+    },
+    async kill() {
+      await child.kill()
+    },
+    pause: () => child.pause(),
+    resume() {
+      child.signal('SIGCONT')
+    },
     async restart() {
-      await end('SIGTERM')
+      await child.stop(stopTimeoutMs)
       child = await launch(daemon.binary, arguments_, addresses.httpAddress)
     },
     async dispose() {
-      await end('SIGKILL')
+      await child.kill()
       if (daemon.temporary) await rm(daemon.dataPath, { recursive: true, force: true })
     },
   }
@@ -194,81 +192,13 @@ async function launch(
   arguments_: readonly string[],
   httpAddress: string,
 ): Promise<ChildProcess> {
-  const child = spawn(binary, arguments_, { stdio: ['ignore', 'ignore', 'pipe'] })
-  let complaint = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint = (complaint + chunk.toString()).slice(0, complaintLengthMax)
+  const child = startChild({
+    name: binary,
+    command: [binary, ...arguments_],
+    environment: process.env,
   })
-  child.once('error', (error) => {
-    complaint += error.message
-  })
-  endWithThisProcess(child)
-  const deadline = performance.now() + startTimeoutMs
-  while (!(await answersPing(httpAddress))) {
-    if (hasEnded(child)) throw new Error(`${binary} did not start: ${complaint.trim()}`)
-    if (performance.now() > deadline) {
-      child.kill('SIGKILL')
-      throw new Error(`${binary} did not answer within ${startTimeoutMs} ms: ${complaint.trim()}`)
-    }
-    await pause(10)
-  }
-  // Somebody else's may have answered while ours failed to bind.
-  if (hasEnded(child)) throw new Error(`${binary} did not start: ${complaint.trim()}`)
-  return child
-}
-
-/**
- * A test worker may be killed hard, and then no exit handler of ours runs. A shell that reads from us
- * sees the pipe close whatever we die of, and ends the daemon.
- */
-export function endWithThisProcess(child: ChildProcess): void {
-  if (child.pid === undefined) return
-  const script = 'read -r _; kill -9 "$0" 2>/dev/null'
-  const watchdog = spawn('sh', ['-c', script, String(child.pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // Its own group: Ctrl-C must not end the watchdog before the watched.
-    detached: true,
-  })
-  watchdog.unref()
-  watchdog.once('error', () => undefined)
-  watchdog.stdin.once('error', () => undefined)
-  child.once('exit', () => watchdog.kill('SIGKILL'))
-}
-
-/** SIGSTOP, and resolves when it has stopped: on a busy machine a thread may go on for a while. */
-export async function pauseChild(child: ChildProcess): Promise<void> {
-  child.kill('SIGSTOP')
-  while (!(await isStopped(child))) await pause(1)
-}
-
-async function isStopped(child: ChildProcess): Promise<boolean> {
-  if (hasEnded(child)) throw new Error('it has ended and cannot be paused')
-  const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(child.pid)])
-  return stdout.trim().startsWith('T')
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
-}
-
-async function answersPing(httpAddress: string): Promise<boolean> {
-  try {
-    const signal = AbortSignal.timeout(500)
-    const response = await fetch(`http://${httpAddress}/ping`, { signal })
-    await response.arrayBuffer()
-    return response.ok
-  } catch {
-    return false
-  }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
+  if (await untilAnswers(child, `http://${httpAddress}/ping`, startTimeoutMs)) return child
+  const how = child.isRunning() ? `did not answer within ${startTimeoutMs} ms` : 'did not start'
+  await child.kill()
+  throw new Error(`${binary} ${how}: ${child.output().trim().slice(0, complaintLengthMax)}`)
 }

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { endWithThisProcess } from '../test/support/processes/child-process.ts'
 import { readFlags, runCommand } from './command-line.ts'
 import { findNsqBinary } from './nsqd-binary.ts'
-import { endWithThisProcess, flagArguments, nsqdFlags } from './nsqd-process.ts'
+import { flagArguments, nsqdFlags } from './nsqd-process.ts'
 
 const usage = `Usage: npm run nsqd
 

@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
+import { findFreePort } from '../support/processes/free-port.ts'
 import { until } from '../support/until.ts'
 import { createPart, type Part } from './part.ts'
 import { judgeEnds } from './verdict.ts'
@@ -18,7 +17,7 @@ afterEach(async () => {
 })
 
 async function start({ end = '', stop = 'process.exit(0)' }: Ways): Promise<Part> {
-  const port = await freePort()
+  const port = await findFreePort()
   const program = `
     process.on('SIGTERM', () => { ${stop} })
     require('node:http').createServer(({ url }, response) => {
@@ -92,12 +91,3 @@ it('what has ended by itself is there again when it is revived, what has not goe
   expect((await fetch(crashing.origin)).status).toBe(200)
   expect(crashing.mishaps()).toHaveLength(1)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return address === null || typeof address === 'string' ? 0 : address.port
-}

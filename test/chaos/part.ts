@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { request } from 'undici'
-import { endWithThisProcess, pauseChild } from '../../scripts/nsqd-process.ts'
 import { SetupError } from '../../functional_test/setup-error.ts'
-import { now, pause } from '../../functional_test/time.ts'
+import {
+  startChild,
+  untilAnswers,
+  type ChildProcess,
+  type Ending,
+} from '../support/processes/child-process.ts'
 
 /** One process of the shop that can be treated badly and comes back to the same port. */
 export interface Part {
@@ -40,64 +41,48 @@ export interface PartOptions {
   readonly health: string
 }
 
-const upWithinMs = 60_000
-/** It promises less than ten seconds. */
-const stopWithinMs = 15_000
+const upWithinMs = 120_000
 const outputCharactersMax = 4_000
-type Ending = 'SIGTERM' | 'SIGKILL'
+type Order = 'SIGTERM' | 'SIGKILL'
 
 export function createPart(options: PartOptions): Part {
   const { name, command, environment, origin, health } = options
   const mishaps: Mishap[] = []
   let child: ChildProcess | undefined
-  /** When its output is read to the end and its end is noted. */
+  /** Resolves when the output is read to the end and the end is noted. */
   let ended = Promise.resolve()
-  let askedTo: Ending | undefined
-  let output = ''
+  let order: Order | undefined
 
-  const keep = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-outputCharactersMax)
-  }
-
-  function note(code: number | null, signal: NodeJS.Signals | null): void {
-    const how = `${signal === null ? `exit code ${code}` : `ended by ${signal}`}\n${output}`.trim()
-    const isExpected = askedTo === 'SIGTERM' ? code === 0 : signal === askedTo
-    if (!isExpected) mishaps.push({ kind: askedTo === 'SIGTERM' ? 'stop' : 'crash', what: how })
+  function note({ code, signal }: Ending, output: string): void {
+    const end = signal === null ? `exit code ${code}` : `ended by ${signal}`
+    const isExpected = order === 'SIGTERM' ? code === 0 : signal === order
+    if (isExpected) return
+    const what = `${end}\n${output.slice(-outputCharactersMax)}`.trim()
+    mishaps.push({ kind: order === 'SIGTERM' ? 'stop' : 'crash', what })
   }
 
   async function start(): Promise<void> {
-    const started = spawn(process.execPath, command, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'] ?? '', ...environment },
-      // Ctrl-C is for us; we end the others in order.
-      detached: true,
+    const started = startChild({
+      name,
+      command: [process.execPath, ...command],
+      environment: { PATH: process.env['PATH'], ...environment },
+      group: 'own',
     })
     child = started
-    askedTo = undefined
-    output = ''
-    started.stdout.on('data', keep)
-    started.stderr.on('data', keep)
-    ended = once(started, 'close').then(([code, signal]) => {
-      note(code as number | null, signal as NodeJS.Signals | null)
+    order = undefined
+    ended = started.ended.then((ending) => {
+      note(ending, started.output())
     })
-    endWithThisProcess(started)
-    const deadline = now() + upWithinMs
-    while (!(await isUp(`${origin}${health}`))) {
-      if (hasEnded(started)) throw new SetupError(`${name} ended at once:\n${output}`)
-      if (now() > deadline) throw new SetupError(`${name} did not come up:\n${output}`)
-      await pause(25)
-    }
+    if (await untilAnswers(started, `${origin}${health}`, upWithinMs)) return
+    const how = started.isRunning() ? 'did not come up' : 'ended at once'
+    throw new SetupError(`${name} ${how}:\n${started.output()}`)
   }
 
-  async function end(signal: Ending): Promise<void> {
-    if (child === undefined || hasEnded(child)) return ended
-    const ending = child
-    askedTo = signal
-    ending.kill(signal)
-    if (signal === 'SIGTERM') ending.kill('SIGCONT')
-    const killLater = setTimeout(() => ending.kill('SIGKILL'), stopWithinMs)
+  async function end(signal: Order): Promise<void> {
+    if (child === undefined || !child.isRunning()) return ended
+    order = signal
+    await (signal === 'SIGTERM' ? child.stop() : child.kill())
     await ended
-    clearTimeout(killLater)
   }
 
   return {
@@ -106,35 +91,22 @@ export function createPart(options: PartOptions): Part {
     start,
     kill: () => end('SIGKILL'),
     async pause() {
-      if (child === undefined || hasEnded(child)) return
+      if (child === undefined || !child.isRunning()) return
       try {
-        await pauseChild(child)
+        await child.pause()
       } catch (error) {
-        if (!hasEnded(child)) throw error
+        if (child.isRunning()) throw error
       }
     },
     resume() {
-      child?.kill('SIGCONT')
+      child?.signal('SIGCONT')
     },
     stop: () => end('SIGTERM'),
     async revive() {
-      if (child === undefined || !hasEnded(child)) return
+      if (child === undefined || child.isRunning()) return
       await ended
       await start()
     },
     mishaps: () => mishaps,
-  }
-}
-
-const hasEnded = (child: ChildProcess): boolean =>
-  child.pid === undefined || child.exitCode !== null || child.signalCode !== null
-
-async function isUp(url: string): Promise<boolean> {
-  try {
-    const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(1_000) })
-    await body.dump()
-    return statusCode === 200
-  } catch {
-    return false
   }
 }

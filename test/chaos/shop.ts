@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SetupError } from '../../functional_test/setup-error.ts'
 import { findNsqBinary } from '../../scripts/nsqd-binary.ts'
 import { startNsqd, type NsqProcess } from '../../scripts/nsqd-process.ts'
+import { findFreePorts } from '../support/processes/free-port.ts'
 import { createPart, type Part } from './part.ts'
 
 /** Everything a real shop is made of, as processes on loopback with files that go away with them. */
@@ -45,7 +44,7 @@ export async function startShop(): Promise<Shop> {
 }
 
 async function lay(folder: string, nsqd: NsqProcess): Promise<Shop> {
-  const [providerPort = 0, workerPort = 0, ...apiPorts] = await freePorts(2 + apiNodes)
+  const [providerPort = 0, workerPort = 0, ...apiPorts] = await findFreePorts(2 + apiNodes)
   const databasePath = join(folder, 'holdfast.db')
   const adminToken = secret()
   const webhookSecret = secret()
@@ -118,24 +117,3 @@ async function requireNsqd(): Promise<string> {
 
 const originOf = (port: number): string => `http://127.0.0.1:${port}`
 const secret = (): string => randomBytes(32).toString('hex')
-
-/** All open at the same time, so that none comes twice. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(
-    servers.map(async (server) => {
-      if (!server.listening) await once(server, 'listening')
-    }),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return address === null || typeof address === 'string' ? 0 : address.port
-  })
-  await Promise.all(
-    servers.map((server) => {
-      server.close()
-      return once(server, 'close')
-    }),
-  )
-  return ports
-}

@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
-import { freePort } from '../../scripts/nsqd-process.ts'
 import { createCall } from '../support/http.ts'
+import { startChild } from '../support/processes/child-process.ts'
+import { findFreePort } from '../support/processes/free-port.ts'
 import { program, startProcess } from '../support/start-process.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
@@ -48,21 +47,20 @@ describe('a process whose output nobody reads', () => {
   })
 
   it('from its start on sells nevertheless, and stops with 0', async () => {
-    const port = await freePort()
+    const port = await findFreePort()
     const paths = pathsIn(createTemporaryFolder())
-    const child = spawn(process.execPath, [program], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'] ?? '', PORT: `${port}`, ...paths },
+    const child = startChild({
+      name: 'the program',
+      command: [process.execPath, program],
+      environment: { PATH: process.env['PATH'], PORT: `${port}`, ...paths },
     })
     child.stdout.destroy()
     child.stderr.destroy()
-    const gone = once(child, 'exit')
-    ends.push(() => child.kill('SIGKILL'))
+    ends.push(child.kill)
     const call = createCall(`http://127.0.0.1:${port}`)
     const answers = () => call('GET', '/readyz').then(({ status }) => status === 200, no)
-    await until(answers, 10_000, 'the process serving', 25)
-    child.kill('SIGTERM')
-    expect(await gone).toEqual([0, null])
+    await until(answers, 60_000, 'the process serving', 25)
+    expect(await child.stop()).toEqual({ code: 0, signal: null })
   })
 })
 

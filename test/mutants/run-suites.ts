@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { z } from 'zod'
+import { startChild } from '../support/processes/child-process.ts'
 
 /** What the suites say about a tree. */
 export type Verdict =
@@ -54,23 +53,29 @@ export async function runSuites(run: SuiteRun): Promise<Verdict> {
   const reportPath = join(tree, 'report.json')
   rmSync(reportPath, { force: true })
   const flags = ['--bail=1', `--maxWorkers=${workersMax}`, '--project=unit', '--reporter=json']
-  const child = spawn(
-    process.execPath,
-    ['node_modules/vitest/vitest.mjs', 'run', ...suites, ...flags, `--outputFile=${reportPath}`],
-    { cwd: tree, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs },
-  )
-  const said: string[] = []
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')))
+  const child = startChild({
+    name: 'vitest',
+    command: [
+      process.execPath,
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      ...suites,
+      ...flags,
+      `--outputFile=${reportPath}`,
+    ],
+    folder: tree,
+    environment: cleanEnvironment(),
+  })
+  const endIt = (): void => {
+    child.signal('SIGKILL')
   }
-  const endIt = (): void => void child.kill('SIGKILL')
   // First of all, before the tree is removed.
   process.prependOnceListener('exit', endIt)
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+  const { code, signal } = await child.endsWithin(timeoutMs)
   process.off('exit', endIt)
   if (signal !== null) return untested(`no end within ${timeoutMs / 1000} s`)
   const report = readReport(reportPath)
-  return report === undefined ? untested(said.join('')) : judge(report, { tree, code })
+  return report === undefined ? untested(child.output()) : judge(report, { tree, code })
 }
 
 /** Without what an outer test run left there. */

@@ -1,17 +1,14 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { until } from './until.ts'
-import { endWithThisProcess } from '../../scripts/nsqd-process.ts'
+import { startChild } from './processes/child-process.ts'
 
-/** Asks `/livez` all the time, from a process of its own: what others on the event loop wait at most. */
+/** A process of its own that asks `/livez` all the time: it measures how long others wait for the event loop. */
 export interface LivezProbe {
-  /** What it measured so far does not count. */
+  /** Forgets the measurements so far. */
   begin(): void
-  /** Ends the asking; the longest answer, ms. */
+  /** Stops asking; resolves with the longest wait for an answer, ms. */
   stop(): Promise<number>
 }
 
-/** What the probe itself was kept from running is not the program's doing, and taken off. */
+/** The time for which the machine kept the probe itself from running is taken off its measurement. */
 const program = `
   const http = require('node:http')
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -43,24 +40,26 @@ const program = `
   })
   ask()`
 
-/** Connect it before the load: a new connection would stand in line with everybody's. */
+/**
+ * Starts the probe and waits for its connection: made before the load, or it would stand in line with
+ * everybody's.
+ */
 export async function startLivezProbe(url: string): Promise<LivezProbe> {
-  const child = spawn(process.execPath, ['-e', program, url], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+  const child = startChild({
+    name: 'the /livez probe',
+    command: [process.execPath, '-e', program, url],
+    environment: { PATH: process.env['PATH'] },
+    input: 'open',
   })
-  endWithThisProcess(child)
-  let said = ''
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  const closed = once(child, 'close')
-  await until(() => said !== '', 20_000, 'the probe being connected')
+  await child.printed(/connected /)
   return {
     begin() {
       child.stdin.write('begin')
     },
     async stop() {
       child.stdin.end()
-      await closed
-      return Number(said.replace('connected ', ''))
+      await child.ended
+      return Number(child.output().replace('connected ', ''))
     },
   }
 }

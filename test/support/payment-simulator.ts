@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { createCall, type Call } from './http.ts'
+import { startChild } from './processes/child-process.ts'
 
 /** `npm run payment-simulator` as a process of its own. */
 export interface SimulatorProcess {
@@ -30,22 +28,12 @@ export async function startPaymentSimulator(
 ): Promise<SimulatorProcess> {
   const { path, webhookUrl, webhookSecret } = options
   const places = ['--port', '0', '--path', path, '--webhooks', webhookUrl]
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...places], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH: process.env['PATH'] ?? '', PAYMENT_WEBHOOK_SECRET: webhookSecret },
+  const child = startChild({
+    name: 'the payment simulator',
+    command: [process.execPath, '--import', 'tsx', script, ...places],
+    environment: { PATH: process.env['PATH'], PAYMENT_WEBHOOK_SECRET: webhookSecret },
   })
-  const kill = (): void => void child.kill('SIGKILL')
-  process.once('exit', kill)
-  const gone = once(child, 'exit')
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      const match = /listens on (http:\S+)/.exec(chunk.toString('utf8'))
-      if (match?.[1] !== undefined) resolve(match[1])
-    })
-    void gone.then(() => {
-      reject(new Error('the payment simulator ended at once'))
-    })
-  })
+  const [, url = ''] = await child.printed(/listens on (http:\S+)/)
   const call = createCall(url)
 
   async function expectOk(method: string, path: string, body?: unknown): Promise<void> {
@@ -64,20 +52,7 @@ export async function startPaymentSimulator(
       return (answer.body as unknown as { readonly status: string }).status
     },
     async stop() {
-      child.kill('SIGTERM')
-      await gone
-      process.off('exit', kill)
+      await child.stop()
     },
   }
-}
-
-/** A port nobody listens on now, for a process that has to come back to the same one. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

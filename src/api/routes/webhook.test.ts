@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { signatureHeader, signWebhook } from '../../payments/webhook.ts'
 import { expectProblem } from '../../../test/support/expect-problem.ts'
-import { findFreePort } from '../../../test/support/payment-simulator.ts'
+import { findFreePort } from '../../../test/support/processes/free-port.ts'
 import { createSale } from '../../../test/support/sale.ts'
 import { invoiced, pay } from '../../../test/support/shopping.ts'
 import { startApp, type TestApp } from '../../../test/support/start-app.ts'
