@@ -79,7 +79,7 @@ export function createPart(options: PartOptions): Part {
   }
 
   async function end(signal: Order): Promise<void> {
-    if (child === undefined || !child.isRunning()) return ended
+    if (!child?.isRunning()) return ended
     order = signal
     await (signal === 'SIGTERM' ? child.stop() : child.kill())
     await ended
@@ -91,7 +91,7 @@ export function createPart(options: PartOptions): Part {
     start,
     kill: () => end('SIGKILL'),
     async pause() {
-      if (child === undefined || !child.isRunning()) return
+      if (!child?.isRunning()) return
       try {
         await child.pause()
       } catch (error) {

@@ -5,7 +5,10 @@ import { join } from 'node:path'
 export interface Edit {
   /** The path from the top of the repository. */
   readonly file: string
-  /** The text to replace. It must occur once in the file, or the mutant no longer applies. */
+  /**
+   * The code to take out. It must occur once in the file, or the mutant no longer applies. White space, line
+   * breaks and trailing commas do not count, so that a mutant survives reformatting.
+   */
   readonly find: string
   readonly replace: string
 }
@@ -29,13 +32,37 @@ export const editsOf = (mutant: Mutant): readonly Edit[] => [mutant, ...(mutant.
 
 /** Returns the reason why the mutant does not fit this tree; undefined when it does. */
 export function misfit(tree: string, mutant: Mutant): string | undefined {
+  return misfitIn((file) => readFileSync(join(tree, file), 'utf8'), mutant)
+}
+
+/** The same for files whose text `read` says. */
+export function misfitIn(read: (file: string) => string, mutant: Mutant): string | undefined {
   for (const { file, find, replace } of editsOf(mutant)) {
-    const occurrences = readFileSync(join(tree, file), 'utf8').split(find).length - 1
+    const occurrences = [...read(file).matchAll(patternOf(find))].length
     const where = `${file}: ${JSON.stringify(find)}`
     if (find === replace) return `${where} is replaced by itself`
     if (occurrences !== 1) return `${where} is there ${occurrences} times, not once`
   }
   return undefined
+}
+
+/** A word, or one sign: `a.b >= ?` has the tokens `a` `.` `b` `>` `=` `?`. */
+const tokens = /[\w$]+|[^\w$\s]/g
+
+/** Matches the tokens of `find`, however they are laid out. */
+export function patternOf(find: string): RegExp {
+  let pattern = ''
+  let before = ''
+  let end = 0
+  for (const { 0: token, index } of find.replaceAll(/,(?=\s*[)\]}])/g, '').matchAll(tokens)) {
+    const areApart = index > end && /\w$/.test(before) && /^\w/.test(token)
+    if (before !== '') pattern += areApart ? '\\s+' : '\\s*'
+    if (/[)\]}]/.test(token)) pattern += '(?:,\\s*)?'
+    pattern += token.replace(/[^\w\s]/, '\\$&')
+    before = token
+    end = index + token.length
+  }
+  return new RegExp(pattern, 'g')
 }
 
 /** Writes the mutant into the tree. The returned function restores the files. */
@@ -47,7 +74,7 @@ export function apply(tree: string, mutant: Mutant): () => void {
     if (!originals.has(path)) originals.set(path, text)
     writeFileSync(
       path,
-      text.replace(find, () => replace),
+      text.replace(patternOf(find), () => replace),
     )
   }
   return () => {
