@@ -8,18 +8,21 @@ import { databaseWork, pendingReplies } from './operator.ts'
 import type { Cell } from './plan.ts'
 import { readCpuSeconds, readPeakMemoryMb } from './processes.ts'
 import type { CellResult, DatabaseWork, Run } from './result.ts'
-import { onStage } from './stage.ts'
+import { withRunningContender } from './running-contender.ts'
 
 /** Runs one cell, from a fresh database to stopped processes. */
 export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
   const setting = { cell, run, shape: saleShapeOf(cell, run.scale), inspected: 'no' } as const
-  const { result, endings } = await onStage(setting, async ({ contender, sale, databasePath }) => {
-    const { generator } = run
-    const job = jobOf(cell, { ...run, sale, origins: contender.origins })
-    const measured = await measure({ cell, contender, generator, job })
-    const failures = await failuresOf({ cell, run, contender, databasePath, ...measured })
-    return { cell, ...measured, failures }
-  })
+  const { result, endings } = await withRunningContender(
+    setting,
+    async ({ contender, sale, databasePath }) => {
+      const { generator } = run
+      const job = jobOf(cell, { ...run, sale, origins: contender.origins })
+      const measured = await measure({ cell, contender, generator, job })
+      const failures = await failuresOf({ cell, run, contender, databasePath, ...measured })
+      return { cell, ...measured, failures }
+    },
+  )
   return { ...result, failures: [...result.failures, ...endings] }
 }
 

@@ -38,7 +38,7 @@ npm run bench
 \`\`\`
 
 \`npm run bench -- --help\` says how to run a part of it, with profiles, and \`--soak <minutes>\`: a long storm with crowds
-that vanish, after which heap, descriptors, timers and memory must be what they were.`
+that vanish, after which heap, descriptors, timers and memory must be as before.`
 
 function sectionText(section: Section | undefined): string {
   return section === undefined ? '' : `## ${section.title}\n\n${section.text}`
@@ -75,14 +75,14 @@ Every cell begins with a fresh copy of the same database and fresh processes. Th
 asks again when it has its answer, so a slow server is asked less, and latencies say how long a shopper in such a
 crowd waits. *Plenty*: every request comes from a shopper who was never seen before, with an own token and an
 Idempotency-Key; a cart, a reservation, a cart line and a ledger row are written for each. *Sold out*: ${returning} shoppers
-without luck come again and again, without keys. *Race*: all ask in the same moment; who is told 202 asks again until it is
-decided and has waited until then; winners check out and pay, over Holdfast's own code in all three (neither goes
+without luck come again and again, without keys. *Race*: all ask in the same moment; a shopper with a 202 asks again until it
+is decided, and this time counts as waiting; winners check out and pay, over Holdfast's own code in all three (neither goes
 through the queue). *Orders*: the same with a unit for everybody.
 
-Before a load begins everybody has connected and looked at the product once, as a page that waits for the sale has.
-(libuv accepts one connection per turn of its loop: who knocks at a busy process waits for seconds to be let in.)
+Before a load begins all shoppers have connected and read the product once, as a page that waits for the sale does.
+(libuv accepts one connection per turn of its loop, so a busy process accepts new connections only after seconds.)
 
-A cell counts only if every single answer was what the workload demands, no connection broke, the rows in the
+A cell counts only if every single answer was the one the workload demands, no connection broke, the rows in the
 database are exactly the holds answered, Holdfast's audit found every invariant intact, and every process ended well.
 CPU seconds are those of the measured window, from the kernel.`
 }

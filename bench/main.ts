@@ -50,9 +50,9 @@ async function bench(options: Options, folder: string): Promise<number> {
   const jwtSecret = randomBytes(32).toString('hex')
   const shoppers = { databasePath: join(folder, 'shoppers.db'), tokensPath: join(folder, 'tokens') }
   print(`making ${number(scale.shoppers)} shoppers with tokens`)
-  const doorToken = await makeShoppers(shoppers, scale.shoppers, jwtSecret)
+  const probeToken = await makeShoppers(shoppers, scale.shoppers, jwtSecret)
   print(`${planText(plan, scale)}: about ${number(Math.ceil(estimateMinutes(plan, scale)))} min`)
-  const run = { ...options, nsqdBinary, jwtSecret, doorToken, shoppers }
+  const run = { ...options, nsqdBinary, jwtSecret, probeToken, shoppers }
   const outcome = await runPlan(plan, run, print)
 
   const sections = [

@@ -37,7 +37,7 @@ export interface Run {
   readonly shoppers: ShoppersFiles
   readonly jwtSecret: string
   /** The token of a shopper who only tests whether the shop is open. */
-  readonly doorToken: string
+  readonly probeToken: string
   readonly nsqdBinary: string | undefined
   readonly profileFolder: string | undefined
 }

@@ -7,7 +7,7 @@ import type { Cell } from './plan.ts'
 import type { Run } from './result.ts'
 import { countRows } from './sale-database.ts'
 import { judgeSoak, type Remains } from './soak-judgement.ts'
-import { onStage, type Stage } from './stage.ts'
+import { withRunningContender, type RunningContender } from './running-contender.ts'
 import { readVitals, readVitalsAtRest, type Vitals } from './vitals.ts'
 
 /**
@@ -29,17 +29,19 @@ export async function runSoak(cell: Cell, run: Run): Promise<SoakResult> {
   const { units, holdSeconds } = run.scale.soak
   const shape = { products: cell.products, stock: units, holdSeconds }
   const setting = { cell, run, shape, inspected: 'yes' } as const
-  const { result, endings } = await onStage(setting, (stage) => weather(cell, run, stage))
+  const { result, endings } = await withRunningContender(setting, (running) =>
+    runStorms(cell, run, running),
+  )
   return { ...result, failures: [...result.failures, ...endings] }
 }
 
 /** The length of the first storm, which only warms up, as a share of the real one. */
 const warmUpShare = 0.25
 
-async function weather(cell: Cell, run: Run, stage: Stage): Promise<SoakResult> {
-  const { contender, sale, databasePath } = stage
+async function runStorms(cell: Cell, run: Run, running: RunningContender): Promise<SoakResult> {
+  const { contender, sale, databasePath } = running
   const { soak } = run.scale
-  const { storm: stormJob, calm: calmJob } = jobsOf(run, stage)
+  const { storm: stormJob, calm: calmJob } = jobsOf(run, running)
   const operator = keepInStock(contender, sale.productIds, soak.units)
   try {
     const warmUp = await go(run.generator, {
@@ -62,7 +64,7 @@ async function weather(cell: Cell, run: Run, stage: Stage): Promise<SoakResult> 
   }
 }
 
-function jobsOf({ scale, shoppers }: Run, { contender, sale }: Stage) {
+function jobsOf({ scale, shoppers }: Run, { contender, sale }: RunningContender) {
   const { connections, seconds, calmConnections, calmSeconds, crowds, thinkMs } = scale.soak
   const { tokensPath } = shoppers
   const job = {

@@ -9,7 +9,7 @@ import {
   keyed,
   paidInvoice,
   refusal,
-  spoilt,
+  findingsAfter,
   stock,
   t,
   violated,
@@ -21,25 +21,25 @@ test('an honest run violates nothing', () => {
 
 describe('API A', () => {
   test('a single negative read is a violation', () => {
-    expect(spoilt((history) => history.stock.push(stock(5, -1, 3, 1)))).toEqual([
+    expect(findingsAfter((history) => history.stock.push(stock(5, -1, 3, 1)))).toEqual([
       'available, held and sold are never negative (API A)',
     ])
   })
 
   test('counters that do not add up are a violation', () => {
-    expect(spoilt((history) => history.stock.push(stock(3.6, 0, 1, 1)))).toEqual([
+    expect(findingsAfter((history) => history.stock.push(stock(3.6, 0, 1, 1)))).toEqual([
       'available + held + sold = allotment (API A)',
     ])
   })
 
   test('a hold that API A does not count is a violation', () => {
-    expect(spoilt((history) => history.stock.push(stock(8, 2, 0, 1)))).toEqual([
+    expect(findingsAfter((history) => history.stock.push(stock(8, 2, 0, 1)))).toEqual([
       'API A counts every hold the bots were told of',
     ])
   })
 
   test('a unit that is uncounted only while it is being released is none', () => {
-    expect(spoilt((history) => history.stock.push(stock(4.1, 2, 0, 1)))).toEqual([])
+    expect(findingsAfter((history) => history.stock.push(stock(4.1, 2, 0, 1)))).toEqual([])
   })
 })
 
@@ -85,7 +85,7 @@ describe('API B', () => {
 
   test('a paid invoice that its bot was never told of is a violation', () => {
     expect(
-      spoilt((history) => {
+      findingsAfter((history) => {
         history.payments.length = 0
       }),
     ).toEqual(['every paid invoice of a bot was told to it'])
@@ -111,13 +111,13 @@ describe('API B', () => {
 
 test('two payments for one invoice are a violation', () => {
   expect(
-    spoilt((history) => history.payments.push({ bot: 0, invoiceId: 'i0', paymentId: 'p1' })),
+    findingsAfter((history) => history.payments.push({ bot: 0, invoiceId: 'i0', paymentId: 'p1' })),
   ).toEqual(['one invoice is charged once'])
 })
 
 describe('holds', () => {
   test('more alive at one moment than the allotment are a violation', () => {
-    const found = spoilt((history) => {
+    const found = findingsAfter((history) => {
       history.holds.push(hold(3, 2, { quantity: 2 }))
       history.endings.push({ reservationId: 'r3', seenAt: t(13) })
     })
@@ -127,7 +127,7 @@ describe('holds', () => {
 
   test('one that begins when another has ended is none', () => {
     expect(
-      spoilt((history) => {
+      findingsAfter((history) => {
         history.holds.push(hold(3, 16, { quantity: 2 }))
       }),
     ).toEqual([])
@@ -155,32 +155,32 @@ describe('holds', () => {
   })
 
   test('one reservation told to two bots is a violation', () => {
-    expect(spoilt((history) => history.holds.push(hold(2, 5, { reservationId: 'r0' })))).toEqual([
-      'no reservation is told to two bots',
-    ])
+    expect(
+      findingsAfter((history) => history.holds.push(hold(2, 5, { reservationId: 'r0' }))),
+    ).toEqual(['no reservation is told to two bots'])
   })
 
   test('one that is gone before its time is a violation', () => {
     const loss = { reservationId: 'r2', code: 'cart_empty', sentAt: t(9), answeredAt: t(9) + 5 }
-    expect(spoilt((history) => history.losses.push(loss))).toEqual([
+    expect(findingsAfter((history) => history.losses.push(loss))).toEqual([
       'a hold is not lost before its time',
     ])
   })
 
   test('one that is gone at its time is none', () => {
     const loss = { reservationId: 'r2', code: 'cart_empty', sentAt: t(15), answeredAt: t(15) + 5 }
-    expect(spoilt((history) => history.losses.push(loss))).toEqual([])
+    expect(findingsAfter((history) => history.losses.push(loss))).toEqual([])
   })
 
   test('an abandoned one that is still there long after its time is a violation', () => {
     expect(
-      spoilt((history) => history.overstays.push({ reservationId: 'r2', askedAt: t(26) })),
+      findingsAfter((history) => history.overstays.push({ reservationId: 'r2', askedAt: t(26) })),
     ).toEqual(['a hold nobody pays for ends in time'])
   })
 
   test('one that the sweep has not reached yet is none', () => {
     expect(
-      spoilt((history) => history.overstays.push({ reservationId: 'r2', askedAt: t(24) })),
+      findingsAfter((history) => history.overstays.push({ reservationId: 'r2', askedAt: t(24) })),
     ).toEqual([])
   })
 
@@ -215,34 +215,34 @@ describe('the same key', () => {
 
   test('must not give a second reservation', () => {
     const other = keyed('bot 0', 0, { identity: 'reservation r7' })
-    expect(spoilt((history) => history.keyedAnswers.push(other))).toEqual([title])
+    expect(findingsAfter((history) => history.keyedAnswers.push(other))).toEqual([title])
   })
 
   test('must not give another body', () => {
     const other = keyed('bot 0', 0, { verbatim: '200 {}' })
-    expect(spoilt((history) => history.keyedAnswers.push(other))).toEqual([title])
+    expect(findingsAfter((history) => history.keyedAnswers.push(other))).toEqual([title])
   })
 
   test('may be answered by way of a 202', () => {
     const other = keyed('bot 0', 0, { verbatim: null })
-    expect(spoilt((history) => history.keyedAnswers.push(other))).toEqual([])
+    expect(findingsAfter((history) => history.keyedAnswers.push(other))).toEqual([])
   })
 
   test('must not be refused and accepted in the same moment', () => {
-    expect(spoilt((history) => history.keyedAnswers.push(keyed('bot 0', 0, refusal)))).toEqual([
-      title,
-    ])
+    expect(
+      findingsAfter((history) => history.keyedAnswers.push(keyed('bot 0', 0, refusal))),
+    ).toEqual([title])
   })
 
   test('must not be refused after it was accepted', () => {
-    expect(spoilt((history) => history.keyedAnswers.push(keyed('bot 0', 6, refusal)))).toEqual([
-      title,
-    ])
+    expect(
+      findingsAfter((history) => history.keyedAnswers.push(keyed('bot 0', 6, refusal))),
+    ).toEqual([title])
   })
 
   test('may be accepted after a refusal once stock is back', () => {
     expect(
-      spoilt((history) =>
+      findingsAfter((history) =>
         history.keyedAnswers.push(
           keyed('bot 2', 1, refusal),
           keyed('bot 2', 5, { identity: 'reservation r2' }),
@@ -255,7 +255,9 @@ describe('the same key', () => {
     const paid = { step: 'pay', identity: 'invoice i0' } as const
     const busy = { ...paid, ...refusal, identity: 'payment_in_progress' }
     expect(
-      spoilt((history) => history.keyedAnswers.push(keyed('pay', 2, paid), keyed('pay', 2, busy))),
+      findingsAfter((history) =>
+        history.keyedAnswers.push(keyed('pay', 2, paid), keyed('pay', 2, busy)),
+      ),
     ).toEqual([title])
   })
 })
@@ -271,14 +273,14 @@ describe('answers', () => {
   } as const
 
   test.each([500, 502, 503])('a %s without Retry-After is a violation', (status) => {
-    expect(spoilt((history) => history.exchanges.push({ ...exchange, status }))).toEqual([
+    expect(findingsAfter((history) => history.exchanges.push({ ...exchange, status }))).toEqual([
       'no 5xx other than 503 with Retry-After',
     ])
   })
 
   test('a 503 with Retry-After is none, nor is a lost connection', () => {
     expect(
-      spoilt((history) =>
+      findingsAfter((history) =>
         history.exchanges.push(
           { ...exchange, status: 503, retryAfter: 'said' },
           { ...exchange, status: 'lost' },
@@ -289,26 +291,28 @@ describe('answers', () => {
 
   test('a 500 with Retry-After is still a violation', () => {
     expect(
-      spoilt((history) => history.exchanges.push({ ...exchange, status: 500, retryAfter: 'said' })),
+      findingsAfter((history) =>
+        history.exchanges.push({ ...exchange, status: 500, retryAfter: 'said' }),
+      ),
     ).toEqual(['no 5xx other than 503 with Retry-After'])
   })
 
   test('one that the contract does not know is a violation', () => {
     expect(
-      spoilt((history) => history.unexpected.push({ step: 'pay', what: 'answered 418' })),
+      findingsAfter((history) => history.unexpected.push({ step: 'pay', what: 'answered 418' })),
     ).toEqual(['every answer is one the contract allows'])
   })
 
   test('a bot that waits in vain is a violation', () => {
     expect(
-      spoilt((history) =>
+      findingsAfter((history) =>
         history.unanswered.push({ bot: 2, step: 'pay', why: 'no final answer in time' }),
       ),
     ).toEqual(['no bot is left without an answer'])
   })
 
   test('a bot that never got into the race is a violation', () => {
-    expect(spoilt((history) => history.tries.splice(0, 1))).toEqual([
+    expect(findingsAfter((history) => history.tries.splice(0, 1))).toEqual([
       'no bot is left without an answer',
     ])
   })

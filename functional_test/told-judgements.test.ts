@@ -7,7 +7,7 @@ import {
   cart,
   honestRun,
   paidInvoice,
-  spoilt,
+  findingsAfter,
   stock,
   t,
   violated,
@@ -19,12 +19,12 @@ describe('the database', () => {
   const hasNothing = 'a bot told refused has nothing in cart or invoice'
 
   test('must have a hold in the cart of the bot that was told of it', () => {
-    expect(spoilt((history) => history.carts.push(cart(1, 2)))).toEqual([isThere])
+    expect(findingsAfter((history) => history.carts.push(cart(1, 2)))).toEqual([isThere])
   })
 
   test('must have it with the quantity that was told', () => {
     const items = [{ reservationId: 'r1', quantity: 2 }]
-    expect(spoilt((history) => history.carts.push({ ...cart(1, 2), items }))).toEqual([
+    expect(findingsAfter((history) => history.carts.push({ ...cart(1, 2), items }))).toEqual([
       isThere,
       isTold,
     ])
@@ -32,7 +32,9 @@ describe('the database', () => {
 
   test('need not have in the cart what was checked out, given back or is over', () => {
     expect(
-      spoilt((history) => history.carts.push(cart(0, 3), cart(1, 5), cart(2, 15), cart(2, 17))),
+      findingsAfter((history) =>
+        history.carts.push(cart(0, 3), cart(1, 5), cart(2, 15), cart(2, 17)),
+      ),
     ).toEqual([])
   })
 
@@ -46,11 +48,11 @@ describe('the database', () => {
   })
 
   test('must not have a second hold of a bot that was told of one', () => {
-    expect(spoilt((history) => history.carts.push(cart(1, 30, 'r7')))).toEqual([isTold])
+    expect(findingsAfter((history) => history.carts.push(cart(1, 30, 'r7')))).toEqual([isTold])
   })
 
   test('must not have anything of a bot that was told no, in its cart', () => {
-    expect(spoilt((history) => history.carts.push(cart(3, 30, 'r7')))).toEqual([hasNothing])
+    expect(findingsAfter((history) => history.carts.push(cart(3, 30, 'r7')))).toEqual([hasNothing])
   })
 
   test('must not have anything of a bot that was told no, on an invoice', () => {
@@ -63,7 +65,7 @@ describe('the database', () => {
 
   test('must be seen: a refused bot whose cart was never shown proves nothing', () => {
     expect(
-      spoilt((history) => {
+      findingsAfter((history) => {
         const seen = history.carts.filter((look) => look.bot !== 3)
         history.carts.splice(0, Infinity, ...seen)
       }),
@@ -72,7 +74,7 @@ describe('the database', () => {
 
   test('may have what a bot without an answer does not know of', () => {
     expect(
-      spoilt((history) => {
+      findingsAfter((history) => {
         history.carts.push(cart(3, 30, 'r7'))
         history.unanswered.push({ bot: 3, step: 'add to cart', why: 'no final answer in time' })
       }),

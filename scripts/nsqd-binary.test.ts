@@ -68,7 +68,8 @@ describe('finding nsqd', () => {
   it('builds with Go into the cache, where the next one finds it', async () => {
     const sources = join(folder, 'sources')
     await mkdir(sources)
-    // A stand-in for Go: `go mod download -json …` and `go build -buildvcs=false -o FILE ./apps/nsqd`.
+    // This script replaces Go: `go mod download -json …` and `go build -buildvcs=false -o FILE
+    // ./apps/nsqd`.
     await program(
       'bin/go',
       `echo "$PWD $*" >> ${folder}/calls

@@ -15,7 +15,7 @@ export type NsqBinary = 'nsqd' | 'nsqlookupd'
 
 export interface FindOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Told once what takes long or why it could not be had. */
+  /** Prints a line when something takes long, or the reason why there is no program. */
   readonly say: (line: string) => void
 }
 
@@ -25,9 +25,9 @@ const buildTimeoutMs = 300_000
 const run = promisify(execFile)
 
 /**
- * Path of the program: `NSQD_BIN` or `NSQLOOKUPD_BIN`, then PATH, then the cache, then built with Go.
- * @returns undefined when it can neither be found nor built; `say` has been told why.
- * @throws when the variable names something that cannot be run: a typing error must not be silent.
+ * Finds the program in `NSQD_BIN` or `NSQLOOKUPD_BIN`, then PATH, then the cache, or builds it with Go.
+ * @returns its path; undefined when it can neither be found nor built, after `say` got the reason.
+ * @throws when the variable names a file that cannot be run: a typing error must not be silent.
  */
 export async function findNsqBinary(
   name: NsqBinary,
@@ -82,8 +82,9 @@ async function isExecutable(path: string): Promise<boolean> {
 }
 
 /**
- * `go install …@v1.3.0` is refused because the module's go.mod has a `replace`; building inside the
- * downloaded sources works. Renamed into place, so two builders at once are harmless.
+ * Builds the program in the downloaded sources, because `go install …@v1.3.0` is refused: the
+ * module's go.mod has a `replace`. The result is renamed into place, so two builders at once are
+ * harmless.
  */
 async function build(
   name: NsqBinary,

@@ -118,7 +118,7 @@ async function commandLine(pid: number): Promise<string[]> {
   return (await askPs('args=', pid)).split(' ')
 }
 
-/** A dead one that nobody has reaped, as in containers without an init, is dead enough. */
+/** Tells whether a process runs. A zombie counts as dead; containers without an init keep them. */
 async function isAlive(pid: number): Promise<boolean> {
   const state = await askPs('stat=', pid)
   return state !== '' && !state.startsWith('Z')

@@ -50,7 +50,8 @@ async function run(args: readonly string[]): Promise<undefined> {
   })
   const switches = createSimulatorSwitches()
   const server = createSimulatorServer({ provider, switches, clock, port })
-  // A provider that is told of a new secret first, and of an old one for a while, signs with the new one.
+  // A provider that is told of a new secret first, and of an old one for a while, signs with the
+  // new one.
   const [secret = ''] = config.paymentWebhookSecrets
   const webhooks =
     values.webhooks === undefined
@@ -70,7 +71,8 @@ async function run(args: readonly string[]): Promise<undefined> {
 
 async function stop(services: readonly Service[]): Promise<void> {
   for (const service of services.toReversed().slice(0, -1)) await service.stop()
-  // Not the provider's own stop, which would wait for callers it keeps waiting on purpose.
+  // The process exits without the provider's stop, which would wait for callers it keeps waiting on
+  // purpose.
   process.exit(0)
 }
 

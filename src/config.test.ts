@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig, secretsOf, type Config } from './config.ts'
 
 const secret = 's'.repeat(32)
-/** Every secret of production is another one. */
+/** Secrets that production accepts; all of them differ. */
 const productionSecrets = { ADMIN_TOKEN: 'a'.repeat(32), JWT_SECRET: 'j'.repeat(32) }
 
 function load(environment: Readonly<Record<string, string>> = {}): Config {
   return loadConfig(environment, () => 'made-for-this-run')
 }
 
-/** The lines of the refusal. */
+/** Returns the lines of the refusal. */
 function reasons(environment: Readonly<Record<string, string>>): string[] {
   try {
     load(environment)

@@ -4,7 +4,7 @@ import { createLogger, createRedact } from './logger.ts'
 const secret = 'a "quoted" secret \\ of ours'
 const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'
 
-/** The one line something logged makes. */
+/** Returns the line that a call of the logger writes. */
 function lineOf(log: (logger: ReturnType<typeof createLogger>) => void): string {
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
@@ -13,7 +13,7 @@ function lineOf(log: (logger: ReturnType<typeof createLogger>) => void): string 
   return lines[0] ?? ''
 }
 
-/** An error as drivers and parsers make them: with things attached, and a cause. */
+/** Makes an error as drivers and parsers do: with attached data and a cause. */
 function carryingError(): Error {
   const cause = Object.assign(new Error(`cause: ${jwt}`), { code: 'E_CAUSE', body: 'attached' })
   return Object.assign(new Error(`of ann@example.com with Bearer abc.def`, { cause }), {
@@ -93,7 +93,7 @@ describe('a line of the log', () => {
     const startedAt = performance.now()
     const texts = ['a', '.', 'eyJ', 'Bearer ', 'a@', 'a@a.', '%40', 'a%40a.']
     for (const text of texts) redact(text.repeat(100_000))
-    // A square would take minutes; a busy machine takes two seconds.
+    // Quadratic time would be minutes; a busy machine takes two seconds.
     expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 })

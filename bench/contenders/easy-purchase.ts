@@ -83,7 +83,7 @@ const insertHeldMovement = `
 type Values = (string | number | null)[]
 type Recorded = HeldReservation & { readonly flashSaleId: number }
 
-export class Till {
+export class Purchases {
   private readonly recorded: Sqlite.Statement<Values, Recorded>
   private readonly terms: Sqlite.Statement<Values, Terms>
   private readonly taken: Sqlite.Statement<Values, { readonly taken: number }>

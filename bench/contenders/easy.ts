@@ -4,7 +4,7 @@ import { newUuid } from '../../src/ids.ts'
 import { Sqlite, type SqliteDatabase } from '../../src/db/sqlite/driver.ts'
 import { createAuthenticate, type Authenticate } from './easy-authentication.ts'
 import { openOrders, type Orders } from './easy-orders.ts'
-import { Till, type EasyRefusal, type HeldReservation } from './easy-purchase.ts'
+import { Purchases, type EasyRefusal, type HeldReservation } from './easy-purchase.ts'
 import { createExpressApp } from './express-app.ts'
 import { listen } from './listen.ts'
 
@@ -26,12 +26,12 @@ const statuses: Readonly<Record<EasyRefusal, number>> = {
 
 class Shop {
   private readonly authenticate: Authenticate
-  private readonly till: Till
+  private readonly purchases: Purchases
   private readonly orders: Orders
 
   constructor(connection: SqliteDatabase, orders: Orders, jwtSecret: string) {
     this.authenticate = createAuthenticate(connection, jwtSecret)
-    this.till = new Till(connection)
+    this.purchases = new Purchases(connection)
     this.orders = orders
   }
 
@@ -44,7 +44,7 @@ class Shop {
       return
     }
     const idempotencyKey = request.get('idempotency-key')
-    const outcome = this.till.buy({ ...wish.data, userId, idempotencyKey })
+    const outcome = this.purchases.buy({ ...wish.data, userId, idempotencyKey })
     if (outcome.kind === 'refused') {
       refuse(response, statuses[outcome.refusal], outcome.refusal)
       return
@@ -56,7 +56,7 @@ class Shop {
   }
 
   showStock(request: Request, response: Response): void {
-    const stock = this.till.stock(Number(request.params['id']))
+    const stock = this.purchases.stock(Number(request.params['id']))
     if (stock === undefined) refuse(response, 404, 'not_found')
     else response.json(stock)
   }

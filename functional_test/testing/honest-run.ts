@@ -131,7 +131,7 @@ export const violated = (evidence: Evidence): string[] =>
     .map((finding) => finding.title)
 
 /** Breaks one thing in an honest run and returns the findings. */
-export function spoilt(
+export function findingsAfter(
   spoil: (history: Evidence['history'], evidence: Evidence) => unknown,
 ): string[] {
   const evidence = honestRun()

@@ -52,7 +52,10 @@ function audit(...options: readonly string[]) {
   return { status, stdout, stderr }
 }
 
-/** For a provider that is this process, which must be free to answer. */
+/**
+ * Runs the audit as a child process, because the provider is in this process and must be free to
+ * answer.
+ */
 async function auditWith(provider: string) {
   const child = spawn(process.execPath, commandOn(provider), { env: environment })
   const [stdout] = await Promise.all([text(child.stdout), once(child, 'exit')])

@@ -2,7 +2,9 @@ import type { Reservation } from '../domain/reservation.ts'
 import { all, type Script } from './database.ts'
 import { endedHoldColumns, returnToStock, type EndedHold } from './holds.ts'
 
-/** Every statement here names the user in its `where`: nobody sees or changes somebody else's cart. */
+/**
+ * Every statement here names the user in its `where`: nobody sees or changes somebody else's cart.
+ */
 
 const selectCart = `
   select r.id, r.product_id as "productId", r.quantity, r.unit_price_minor as "unitPriceMinor",
@@ -14,7 +16,7 @@ const selectCart = `
     and r.status = 'held' and r.invoice_id is null and r.expires_at > ?
   order by r.expires_at, r.id`
 
-/** The live holds in the user's active cart, the earliest to expire first. */
+/** Reads the live holds in the user's active cart, those that expire first at the top. */
 export function* readCart(userId: number, now: number): Script<readonly Reservation[]> {
   return yield* all<Reservation>(selectCart, userId, now)
 }
@@ -24,7 +26,7 @@ const releaseHold = `
   where id = ? and user_id = ? and status = 'held' and invoice_id is null
   returning ${endedHoldColumns}`
 
-/** Puts one item back; undefined when the user has no such live item. */
+/** Puts one item back to stock; undefined when the user has no such live item. */
 export function* removeFromCart(
   userId: number,
   reservationId: string,
@@ -41,7 +43,7 @@ const releaseCart = `
     where c.user_id = ? and c.status = 'active')
   returning ${endedHoldColumns}`
 
-/** Puts everything back. Returns the products that have stock again. */
+/** Puts the whole cart back to stock. Returns the products that have stock again. */
 export function* clearCart(userId: number, now: number): Script<readonly number[]> {
   const ended = yield* all<EndedHold>(releaseCart, now, userId)
   return yield* returnToStock(ended, 'released', now)

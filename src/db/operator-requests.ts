@@ -4,7 +4,7 @@ import { first, one, run, type Script } from './database.ts'
 export interface OperatorRequest {
   /** The name of the operator. */
   readonly operator: string
-  /** Method and path as the OpenAPI document has them. */
+  /** Method and path in OpenAPI's form. */
   readonly route: string
   readonly idempotencyKey: string
   /** Counts the transactions of a request that takes several; 0 is the first. */
@@ -37,8 +37,9 @@ const selectAnswer = `
   where operator = ? and route = ? and idempotency_key = ? and part = ?`
 
 /**
- * Takes the key for this request. It comes first in the action's transaction: the unique key decides which
- * of two requests at the same time does the action, and the other one gets its answer.
+ * Takes the key for this request. It comes first in the action's transaction: the unique key
+ * decides which of two requests at the same time does the action, and the other one gets its
+ * answer.
  */
 export function* claimOperatorRequest(request: OperatorRequest, now: number): Script<Claim> {
   const key = keyOf(request)

@@ -3,7 +3,7 @@ import { openSaleFixture, type Offer, type SaleFixture } from '../../test/suppor
 import { markCaptured } from './payments/settle-authorized.ts'
 import { run, type SqlValue } from './database.ts'
 
-/** The second line of defence: what the schema refuses by itself, whatever the program does. */
+/** Tests the rules that the schema enforces by itself, whatever the program does. */
 let fixture: SaleFixture
 let offer: Offer
 let userId: number

@@ -17,11 +17,15 @@ import { createRandom, pick } from '../../test/support/random.ts'
 import { testSeed } from '../../test/support/seed.ts'
 
 /**
- * Cards, push payments, lost answers, webhooks, sweeps and cancellations in any order: a seed draws them. Whatever
- * came before, both books agree in the end, and all money that moved has paid or waits for a person.
+ * A seed draws cards, push payments, lost answers, webhooks, sweeps and cancellations in any order.
+ * In the end both ledgers must agree, and all money that moved has paid an invoice or waits for a
+ * person.
  */
 const rounds = 25
-/** Until both ends that matter have come about; one takes ten rounds or so, with luck against it more. */
+/**
+ * The rounds continue until both important ends have happened; each takes about ten rounds on
+ * average.
+ */
 const roundsMax = 250
 const stepsPerRound = 100
 
@@ -127,7 +131,7 @@ function some<T>(random: () => number, choices: readonly T[]): T | undefined {
   return choices[Math.floor(random() * choices.length)]
 }
 
-/** Everything that is open comes to its end, and all that arrived is heard of. */
+/** Lets every open attempt end and every arrived payment be noticed. */
 async function settleAll(world: World): Promise<void> {
   healProvider(world.fixture)
   for (const paymentId of world.paymentIds) await world.fixture.settlement.learn(paymentId)
@@ -138,7 +142,7 @@ async function settleAll(world: World): Promise<void> {
   }
 }
 
-/** Payments whose money has moved there, and how they stand here. */
+/** Lists the payments whose money has moved at the provider, with their status here. */
 async function moneyThatMoved({ fixture }: World): Promise<readonly string[]> {
   const { captured } = await fixture.provider.readLedger()
   return Promise.all(
@@ -174,7 +178,8 @@ describe(`money by chance (seed ${testSeed})`, () => {
       for (let step = 0; step < stepsPerRound; step += 1) await pick(random, acts)(world)
       expect([round, await fixture.violated()]).toEqual([round, []])
       await settleAll(world)
-      // Everything has ended: what comes now finds a unit, or every second time none.
+      // All attempts have ended, so money that comes now finds a unit, or none in every second
+      // round.
       if (round % 2 === 0) for (const user of await fixture.users(3)) await takeIfLeft(world, user)
       for (const paymentId of world.pushed) await fixture.provider.arrive(paymentId)
       await settleAll(world)

@@ -9,19 +9,24 @@ import type { NewId } from '../ids.ts'
 import type { Logger } from '../logger.ts'
 import { AlreadyCapturedError, type PaymentProvider } from './provider.ts'
 
-/** What may become of an attempt, each step one guarded transaction and at most one call to the provider. */
+/**
+ * The steps of an attempt. Each is one guarded transaction and at most one call to the provider.
+ */
 export interface MoneySteps {
-  /** The provider said no. */
+  /** Ends an attempt that the provider declined. */
   decline(paymentId: string, code: string): Promise<void>
-  /** The provider has set the money aside: pay the invoice and capture, or give it up. */
+  /**
+   * Continues after the provider has set the money aside: pays the invoice and captures, or gives
+   * it up.
+   */
   authorized(paymentId: string): Promise<void>
-  /** The provider has set money aside for an attempt that had ended before it was asked. */
+  /** Places money that the provider has set aside for an attempt which had ended before. */
   authorizedLate(paymentId: string): Promise<void>
-  /** The money has moved, whatever we had decided. */
+  /** Places money that has moved, also when the attempt was given up here. */
   moved(paymentId: string): Promise<void>
-  /** Late money is no longer there. */
+  /** Ends late money that the provider no longer has. */
   drop(paymentId: string): Promise<void>
-  /** This attempt shall never pay. */
+  /** Gives an attempt up, so that it never pays. */
   giveUp(paymentId: string): Promise<void>
 }
 
@@ -69,7 +74,7 @@ export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
       await provider.void(paymentId)
     } catch (error) {
       if (!(error instanceof AlreadyCapturedError)) throw error
-      // A push payment was faster than our giving it up: the money is there, and the hold still is.
+      // The push payment arrived before the void. Its money is there and the hold still exists.
       return place(paymentId, placeMoved)
     }
     await end(paymentId, { status: 'voided', code: null })
@@ -87,8 +92,9 @@ export function createMoneySteps(options: MoneyStepsOptions): MoneySteps {
   }
 
   /**
-   * Unknown to the provider may mean "still on its way": the void makes sure it never comes. Our own
-   * guard is first, or an authorisation that arrives meanwhile would be voided after it paid.
+   * Gives an attempt up. It may still be on its way to the provider, so a void makes sure that it
+   * never pays. Our own guard comes first; otherwise an authorisation that arrives meanwhile could
+   * pay the invoice and be voided afterwards.
    */
   async function giveUp(paymentId: string): Promise<void> {
     const givenUp = await database.transaction(() => giveUpPayment(paymentId, clock.now()))

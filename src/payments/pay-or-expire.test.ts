@@ -23,9 +23,9 @@ import { createPaymentSettlement } from './pay.ts'
 import type { PaymentProvider } from './provider.ts'
 
 /**
- * Paying against expiring in the same millisecond, over two connections. Transactions are atomic, so
- * everything that can happen is an order of transactions and provider calls; a seed draws one per round.
- * `HOLDFAST_SEED=… npx vitest run src/payments/pay-or-expire.test.ts` repeats a run.
+ * These tests pay and expire an invoice in the same millisecond over two connections. Transactions
+ * are atomic, so each run is an order of transactions and provider calls; a seed draws one per
+ * round. `HOLDFAST_SEED=… npx vitest run src/payments/pay-or-expire.test.ts` repeats a run.
  */
 const holdSeconds = 86_400
 const holdMs = holdSeconds * 1000
@@ -48,7 +48,7 @@ afterEach(async () => {
   await fixture.close()
 })
 
-/** One process as it sees the world: its own clock, a turn per transaction. */
+/** Wraps the database of one process, so that each transaction waits for its turn. */
 function inTurns(database: Database, step: Step): Database {
   return {
     transaction: (script) => step(() => database.transaction(script)),
@@ -60,8 +60,8 @@ function inTurns(database: Database, step: Step): Database {
 const clockAt = (now: number): Clock => ({ ...fixture.clock, now: () => now })
 const around = (time: number): number => time + pick(random, [-1, 0, 1])
 
-/** A provider that answers, or says nothing before or after having done what it was asked. */
-function unruly(step: Step): PaymentProvider {
+/** Makes a provider that answers, or stays silent before or after it has acted. */
+function unreliable(step: Step): PaymentProvider {
   const { provider } = fixture
   const maybe = <T>(call: () => Promise<T>) =>
     step(() => {
@@ -82,7 +82,7 @@ function sweeper(database: Database, now: number) {
   return createExpireHolds({ database, announceStockReleased, clock: clockAt(now), metrics })
 }
 
-/** The resolver of a process whose clock is far enough ahead to take up what has just begun. */
+/** Makes a resolver whose clock is far enough ahead to take up attempts that have just begun. */
 function resolver(database: Database, provider: PaymentProvider, now: number) {
   const { newId } = fixture
   const parts = { database, provider, clock: clockAt(now), newId, logger: silentLogger }
@@ -96,10 +96,10 @@ interface Due {
   readonly dueAt: number
 }
 
-/** Far enough apart that no round sees the time of another, however much grace a decline gives. */
+/** The rounds are this far apart, so that the grace after a decline never reaches the next one. */
 const betweenMs = 200_000
 
-/** Invoices due `betweenMs` apart, made in two transactions. */
+/** Makes invoices that are due `betweenMs` apart, in two transactions. */
 async function makeInvoices(count: number): Promise<readonly Due[]> {
   const users = await fixture.users(count)
   const start = fixture.clock.now()
@@ -116,7 +116,7 @@ async function makeInvoices(count: number): Promise<readonly Due[]> {
 
 type Told = 'paid' | 'declined' | 'unknown' | 'expired' | 'payment_in_progress' | 'already_paid'
 
-/** What the pay handler does: begins, then settles what was begun. */
+/** Begins a payment and settles it, as the pay handler does. */
 async function pay(database: Database, provider: PaymentProvider, due: Due): Promise<Told> {
   const now = around(due.dueAt)
   const { userId, invoiceId } = due
@@ -154,17 +154,17 @@ interface Outcome {
   readonly captured: number
 }
 
-/** Two payers, a sweeper and a resolver at once; afterwards everything that is late comes to its end. */
+/** Runs two payers, a sweeper and a resolver at once, and then lets everything late end. */
 async function race(due: Due): Promise<Outcome> {
   const told: Told[] = []
   const payer = (database: Database) => async (step: Step) => {
-    told.push(await pay(inTurns(database, step), unruly(step), due))
+    told.push(await pay(inTurns(database, step), unreliable(step), due))
   }
   await takeTurns(random, [
     payer(fixture.database),
     payer(second),
     (step) => sweeper(inTurns(second, step), around(due.dueAt))(),
-    (step) => resolver(inTurns(second, step), unruly(step), due.dueAt + 16_000)(),
+    (step) => resolver(inTurns(second, step), unreliable(step), due.dueAt + 16_000)(),
   ])
   await resolver(second, fixture.provider, due.dueAt + 40_000)()
   await sweeper(fixture.database, due.dueAt + betweenMs / 2)()
@@ -178,7 +178,9 @@ async function race(due: Due): Promise<Outcome> {
   return { told, status, captured }
 }
 
-/** Why these cannot all be true, or undefined when they can. */
+/**
+ * Returns the contradiction between the answers and the final state; undefined when there is none.
+ */
 function contradiction({ told, status, captured }: Outcome): string | undefined {
   if (status !== 'paid' && status !== 'expired') return 'neither paid nor expired'
   if (captured !== (status === 'paid' ? 1 : 0)) return 'captures are not what was paid'
@@ -216,7 +218,7 @@ describe(`paying in the millisecond of the due date (seed ${testSeed})`, () => {
       }
       fixture.clock.advance(2 * holdMs)
     }
-    // Every way it can end was met, or the race was none.
+    // Every possible end must have happened; otherwise it was no race.
     const ways = ['paid', 'declined', 'unknown', 'expired', 'payment_in_progress', 'already_paid']
     expect([...seen.keys()].sort()).toEqual(ways.sort())
   }, 120_000)
@@ -266,7 +268,7 @@ describe(`checking out in the millisecond in which the hold ends (seed ${testSee
       (step) => sweeper(inTurns(second, step), around(endsAt))(),
     ])
     await sweeper(second, endsAt + 1)()
-    // The double click is told the same.
+    // Both clicks get the same answer.
     expect([
       ['created', 'replayed'],
       ['cart_empty', 'cart_empty'],

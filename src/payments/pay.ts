@@ -11,18 +11,20 @@ import {
 } from './provider.ts'
 
 /**
- * The money order of steps: authorise, then move the invoice to paid in one guarded transaction, only
- * then capture; otherwise void. Nothing here awaits the provider inside a transaction, and an
- * answer that did not come is left to the resolver, never guessed.
+ * Settles payments in this order: authorise, then move the invoice to paid in one guarded
+ * transaction, only then capture; otherwise void. The provider is never awaited inside a
+ * transaction. When it does not answer, the resolver asks later, and no result is assumed.
  */
 export interface PaymentSettlement {
-  /** Takes a begun attempt to its end. Throws ProviderUnavailableError when the provider is silent. */
+  /**
+   * Takes a begun attempt to its end. Throws ProviderUnavailableError when the provider is silent.
+   */
   settle(order: PaymentOrder): Promise<Settled>
-  /** Takes up an attempt somebody else left, by asking the provider what it knows. */
+  /** Takes up an attempt without progress and asks the provider for its state. */
   resolve(payment: UnsettledPayment): Promise<void>
   /**
-   * Something happened to this payment, somebody says: the provider is asked what. It only learns what
-   * there is, and gives nothing up. False when no attempt of ours has this id.
+   * Asks the provider about a payment to which something happened, by a webhook or the audit. It
+   * gives no attempt up. Returns false when no attempt here has this id.
    */
   learn(paymentId: string): Promise<boolean>
 }
@@ -46,7 +48,7 @@ export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSett
         await steps.authorized(order.paymentId)
         break
       case 'pending':
-      // The shopper's bank takes its time: a webhook or the resolver goes on from here.
+      // The shopper's bank takes its time, and a webhook or the resolver continues later.
     }
     const settled = await database.read(() => readPayment(order.paymentId))
     if (settled === undefined) throw new Error(`payment ${order.paymentId} is missing`)
@@ -60,14 +62,15 @@ export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSett
   }
 
   async function learn(paymentId: string): Promise<boolean> {
-    // Read before the provider is asked: what had ended by then has really ended.
+    // The attempt is read before the provider is asked: one that has ended now had ended before the
+    // answer.
     const attempt = await database.read(() => readPayment(paymentId))
     if (attempt === undefined) return false
     await apply(attempt.payment, await provider.find(paymentId))
     return true
   }
 
-  /** What the provider has decided; nothing when it has not, or does not know. */
+  /** Applies the provider's decision; does nothing when there is none. */
   async function apply(payment: Payment, known: ProviderPayment | undefined): Promise<void> {
     if (payment.status === 'captured' || payment.status === 'stranded') return
     if (known !== undefined) assertSameMoney(payment, known)
@@ -87,7 +90,10 @@ export function createPaymentSettlement(options: MoneyStepsOptions): PaymentSett
     }
   }
 
-  /** Of other money nothing can be learnt: the attempt stays open, and the audit names it. */
+  /**
+   * Throws when the provider has another amount, currency or invoice: the attempt stays open and
+   * the audit reports it.
+   */
   function assertSameMoney(payment: Payment, known: ProviderPayment): void {
     if (!isOtherMoney(known, payment)) return
     const { id: paymentId, amountMinor, currency } = payment
@@ -104,8 +110,9 @@ const hasEnded = ({ status }: Payment): boolean =>
   status === 'declined' || status === 'voided' || status === 'late'
 
 /**
- * Unknown, or voided and not yet ended here; a pending one has until its invoice is due, or until other money
- * is here.
+ * Tells whether an attempt must be given up: the provider does not know it, or has voided it. A
+ * pending push payment has time until its invoice is due, or until the money of another payment has
+ * arrived.
  */
 function isToBeGivenUp(
   payment: UnsettledPayment,

@@ -7,7 +7,7 @@ const checkout = { file: 'src/db/checkout.ts', suite: 'src/db/checkout.test.ts' 
 const invoices = { file: 'src/db/invoices.ts', suite: 'src/db/invoices.test.ts' }
 const holds = { file: 'src/db/holds.ts', suite: 'src/db/payments/settle-authorized.test.ts' }
 
-/** Why the state is asked for twice in one statement of the sweep. */
+/** The reason why one statement of the sweep checks the state twice. */
 const twice =
   'The inner select bounds the batch; the outer one is what guards where rows are locked one by one.'
 
@@ -30,7 +30,7 @@ const expireInvoices = {
     order by due_at limit ?)`,
 }
 
-/** Giving stock back: once, in time, and never what is being paid. */
+/** Mutants of giving stock back: once, in time, and never while it is being paid. */
 export const endingMutants: readonly Mutant[] = [
   {
     id: 'sweep-skips-paying',

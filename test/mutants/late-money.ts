@@ -6,7 +6,7 @@ const late = { file: 'src/db/payments/late-money.ts', suite }
 const scripts = { file: late.file, suite: scriptSuite }
 const expired = { file: 'src/db/payments/pay-expired-invoice.ts', suite }
 
-/** Money that comes when its attempt has ended. */
+/** Mutants of money that comes after its attempt has ended. */
 export const lateMoneyMutants: readonly Mutant[] = [
   {
     id: 'take-again',

@@ -40,7 +40,7 @@ const noLiveAttempt = {
   replace: 'where invoice_id = ? and false)',
 }
 
-/** The guarded transitions of invoices and payments. */
+/** Mutants of the guarded transitions of invoices and payments. */
 export const payingMutants: readonly Mutant[] = [
   {
     id: 'pay-unpaid-only',

@@ -6,7 +6,7 @@ const webhook = { file: 'src/payments/webhook.ts', suite: 'src/payments/webhook.
 const routes = { file: 'src/api/routes/money.ts', suite: 'src/api/routes/money.test.ts' }
 const resolver = 'src/cron/resolve-payments.test.ts'
 
-/** The order of steps with the provider, and whom to believe about money. */
+/** Mutants of the order of the steps with the provider, and of the checks of its answers. */
 export const providerMutants: readonly Mutant[] = [
   {
     id: 'capture-after-paid',
@@ -66,7 +66,7 @@ export const providerMutants: readonly Mutant[] = [
     ...steps,
     suite: resolver,
     find: `      if (!(error instanceof AlreadyCapturedError)) throw error
-      // A push payment was faster than our giving it up: the money is there, and the hold still is.
+      // The push payment arrived before the void. Its money is there and the hold still exists.
       return place(paymentId, placeMoved)`,
     replace: `      if (error instanceof AlreadyCapturedError) return place(paymentId, placeMoved)`,
   },

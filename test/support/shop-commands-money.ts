@@ -15,7 +15,7 @@ import {
 } from './shop-command.ts'
 import type { ModelPayment } from './shop-model-rows.ts'
 
-/** What may happen to money, in any order: the provider's answers come whenever they like. */
+/** The payment methods of the model. The provider's answers may come in any order. */
 const methods = fc.constantFrom('pm_ok', 'pm_push')
 
 function begunOf(result: BeginResult): string {
@@ -43,7 +43,7 @@ export const begin = fc
 
 type Step = (payment: ModelPayment, shop: ComparedShop) => Promise<Answers>
 
-/** Something about one of the attempts there are. */
+/** Makes a command about one of the existing attempts. */
 function step(name: string, apply: Step): fc.Arbitrary<ReturnType<typeof command>> {
   return fc.record({ payment: index }).map((drawn) =>
     command(name, drawn, async (shop) => {

@@ -17,7 +17,9 @@ export interface SqliteOptions {
   readonly clock: Clock
   /** Spreads the retries of several processes; 0 ≤ random() < 1. */
   readonly random: () => number
-  /** Runs a task after the arrivals of the current tick; setImmediate unless a simulation decides. */
+  /**
+   * Runs a task after the arrivals of the current tick; setImmediate unless a simulation decides.
+   */
   readonly defer?: (task: () => void) => void
   /** How long a transaction may wait for its turn, ms. */
   readonly lockTimeoutMs?: number
@@ -33,12 +35,14 @@ const defaults = {
   onStatements: (): void => undefined,
 } as const
 
-/** SQLite's own wait blocks the event loop, so it is short; the rest of the waiting is asynchronous. */
+/**
+ * SQLite's own wait blocks the event loop, so it is short; the rest of the wait is asynchronous.
+ */
 const busyTimeoutMs = 5
 const readRetryMs = 10
 
 /**
- * Opens a SQLite file as the database. One connection, one process; several processes may share the
+ * Opens a SQLite file as the database, with one connection per process; several processes may share the
  * file. `synchronous=FULL` is set and read back, because better-sqlite3 defaults to NORMAL in WAL
  * mode and a power cut would lose acknowledged commits.
  * @throws DatabaseUnavailableError when the file cannot be opened or fails its quick check.
@@ -55,7 +59,7 @@ export function openSqlite(given: SqliteOptions): Database {
     if (closed !== undefined) throw new DatabaseUnavailableError('the database is closed')
   }
 
-  /** In WAL mode only the recovery after a crash keeps readers out, for a moment. */
+  /** Reads. In WAL mode only the recovery after a crash keeps readers out, for a moment. */
   async function read<T>(script: () => Script<T>): Promise<T> {
     const deadline = clock.monotonic() + lockTimeoutMs
     for (;;) {
@@ -86,7 +90,7 @@ export function openSqlite(given: SqliteOptions): Database {
   }
 }
 
-/** Drives scripts over one connection, statements prepared once and cached by text. */
+/** Runs scripts over one connection. Statements are prepared once and cached by text. */
 function createConnection(connection: SqliteDatabase, onStatements: (count: number) => void) {
   const statements = new Map<string, SqliteStatement>()
 
@@ -153,7 +157,8 @@ function connect(path: string): SqliteDatabase {
 const synchronousFull = 2
 
 function configure(connection: SqliteDatabase): void {
-  // Switching to WAL and reading a fresh WAL need the lock for a moment; starters may collide.
+  // Switching to WAL and reading a new WAL need the lock for a moment, and two starters may
+  // collide.
   connection.pragma('busy_timeout = 5000')
   connection.pragma('journal_mode = WAL')
   connection.pragma('synchronous = FULL')

@@ -1,6 +1,7 @@
 /**
- * The simulated provider's books: one SQLite file of its own, shared by every process that talks
- * to "the provider". It knows nothing of our database, so that an audit can compare the two.
+ * This file is the simulated provider's ledger: a SQLite file of its own, shared by every process
+ * that talks to the provider. It knows nothing of our database, so that an audit can compare the
+ * two.
  */
 import { dirname } from 'node:path'
 import { wait, type Clock } from '../../clock.ts'
@@ -14,9 +15,9 @@ import { schemaVersion, stepsFrom } from './schema.ts'
 
 /** SQLite's own wait blocks the event loop, so it only bridges the length of one commit. */
 const busyTimeoutMs = 20
-/** Between two tries to read the event loop is free; nobody keeps readers out for long. */
+/** The pause between two tries to read; the event loop is free meanwhile, and writers are short. */
 const busyPauseMs = 10
-/** Longer than this is not a queue, it is a stuck process: then there is no answer. */
+/** After this the call has no answer: another process holds the lock and is probably stuck. */
 const busyRetryMs = 2_000
 
 export interface LedgerFileOptions {
@@ -31,13 +32,13 @@ export interface LedgerFileOptions {
 /** An open ledger. Tasks are synchronous: nothing is ever awaited inside a transaction. */
 export interface LedgerFile {
   /**
-   * Runs the task in one write transaction, durable when it resolves. Those asked for in one tick
-   * share a commit: a sync of the disk for each would cost more than all they write.
+   * Runs the task in one write transaction, durable when it resolves. All tasks of one tick share a
+   * commit, because a sync of the disk costs more than their writes.
    */
   write<T>(task: (connection: LedgerConnection) => T): Promise<T>
   /** Runs the task on one consistent snapshot. */
   read<T>(task: (connection: LedgerConnection) => T): Promise<T>
-  /** Once nothing is written any more. */
+  /** Closes the file after the last write. */
   close(): Promise<void>
 }
 
@@ -45,7 +46,7 @@ export interface LedgerFile {
 export interface LedgerConnection {
   /** Runs a statement and says how many rows it changed. */
   readonly run: (text: string, ...values: readonly LedgerValue[]) => number
-  /** The caller names the shape of the rows beside the SQL. */
+  /** Runs a statement and returns its rows; the caller knows their shape. */
   readonly all: (text: string, ...values: readonly LedgerValue[]) => readonly unknown[]
 }
 
@@ -126,8 +127,8 @@ function openConnection(path: string): SqliteDatabase {
 }
 
 /**
- * better-sqlite3 is built to fall back to NORMAL at the first read of a WAL file, where a power
- * cut loses answers that were given. So it is asked again after `migrate` has read.
+ * Checks `synchronous=FULL` once more after `migrate` has read: better-sqlite3 falls back to NORMAL
+ * at the first read of a WAL file, and a power cut would then lose answers that were given.
  */
 function assertDurable(database: SqliteDatabase): void {
   const journalMode = database.pragma('journal_mode', { simple: true })
@@ -149,7 +150,10 @@ const notOurs = ({ name }: SqliteDatabase): Error =>
 const otherVersion = (version: unknown): Error =>
   new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
 
-/** Asked before anything is written: a wrong path must not cost somebody their file. */
+/**
+ * Checks, before anything is written, that the file is empty or a ledger, so that no other file is
+ * destroyed.
+ */
 function assertOursOrEmpty(database: SqliteDatabase): void {
   const isOursOrEmpty = database.transaction(() => {
     const id = readApplicationId(database)
@@ -159,7 +163,7 @@ function assertOursOrEmpty(database: SqliteDatabase): void {
   if (!isOursOrEmpty.deferred()) throw notOurs(database)
 }
 
-/** Safe against several starters: whoever is second finds the schema there. */
+/** Creates the schema. Of several starters the second finds it there. */
 function migrate(database: SqliteDatabase): void {
   const upgrade = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })
@@ -217,7 +221,7 @@ const capturedPage = `
 const countVoidsOfCaptured = `
   select count(*) as count from operations where result = 'already_captured'`
 
-/** Reads for an audit; `ledger.ts` says what. */
+/** Reads a page for an audit, as `../ledger.ts` describes it. */
 export function readPage({ all }: LedgerConnection, afterPaymentId: string): LedgerPage {
   const captured = all(capturedPage, afterPaymentId, capturedPageMax) as readonly CapturedPayment[]
   const [voids] = all(countVoidsOfCaptured) as readonly { readonly count: number }[]

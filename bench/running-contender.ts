@@ -8,7 +8,7 @@ import type { Run } from './result.ts'
 import { makeSale, type Sale, type SaleShape } from './sale-database.ts'
 
 /** The running processes of a contender over a fresh database with an open sale. */
-export interface Stage {
+export interface RunningContender {
   readonly contender: Contender
   readonly sale: Sale
   readonly databasePath: string
@@ -28,9 +28,9 @@ export interface Played<T> {
 }
 
 /** Makes the database, starts the processes, calls `play`, and stops everything. */
-export async function onStage<T>(
+export async function withRunningContender<T>(
   { cell, run, shape, inspected }: Setting,
-  play: (stage: Stage) => Promise<T>,
+  play: (running: RunningContender) => Promise<T>,
 ): Promise<Played<T>> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
   const databasePath = join(folder, 'holdfast.db')
@@ -38,7 +38,7 @@ export async function onStage<T>(
   try {
     const sale = await makeSale(run.shoppers.databasePath, databasePath, shape)
     contender = await startContender(cell, { ...run, databasePath, folder, inspected })
-    if (sells(cell)) await untilOpen(contender.origins, sale, run.doorToken)
+    if (sells(cell)) await untilOpen(contender.origins, sale, run.probeToken)
     const result = await play({ contender, sale, databasePath })
     return { result, endings: await contender.stop() }
   } catch (error) {
