@@ -59,7 +59,7 @@ export interface Config {
   readonly keepAliveMs: number
   readonly pendingRepliesMax: number
   readonly logLevel: string
-  /** Secrets that were made for this run because none was configured; to be printed once. */
+  /** Secrets that `makeSecret` supplied because none was configured. */
   readonly madeSecrets: readonly ('ADMIN_TOKEN' | 'JWT_SECRET')[]
 }
 
@@ -89,16 +89,29 @@ function readEnvironmentFile(): string {
   }
 }
 
+/** A secret that was not configured, and what decides where it may come from. */
+export interface WantedSecret {
+  /** `NODE_ID` is no secret, but it is made the same way. */
+  readonly name: 'ADMIN_TOKEN' | 'JWT_SECRET' | 'NODE_ID'
+  readonly nodeEnv: Config['nodeEnv']
+  readonly databasePath: string
+}
+
 /**
  * Reads the configuration. `makeSecret` supplies what development may leave out.
  * @throws ConfigError naming every variable that is wrong and every mix that cannot work.
  */
-export function loadConfig(environment: Environment, makeSecret: () => string): Config {
+export function loadConfig(
+  environment: Environment,
+  makeSecret: (wanted: WantedSecret) => string,
+): Config {
   const values = readValues(environment)
   const problems = impossibleMixes(values)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  const make = (name: WantedSecret['name']): string =>
+    makeSecret({ name, nodeEnv: values.NODE_ENV, databasePath: values.DATABASE_PATH })
   const inProduction = values.NODE_ENV === 'production'
-  const jwtSecret = values.JWT_SECRET ?? makeSecret()
+  const jwtSecret = values.JWT_SECRET ?? make('JWT_SECRET')
   const externalIssuer = externalIssuerOf(values)
   const needed = externalIssuer === undefined ? secretNames : (['ADMIN_TOKEN'] as const)
   const madeSecrets = needed.filter((name) => values[name] === undefined)
@@ -115,10 +128,10 @@ export function loadConfig(environment: Environment, makeSecret: () => string): 
     nsqdTcpAddresses: values.NSQD_TCP_ADDRESSES,
     nsqdHttpAddresses: values.NSQD_HTTP_ADDRESSES,
     nsqlookupdHttpAddresses: values.NSQLOOKUPD_HTTP_ADDRESSES,
-    nodeId: values.NODE_ID ?? `${values.ROLE}-${makeSecret().slice(0, 10)}`,
+    nodeId: values.NODE_ID ?? `${values.ROLE}-${make('NODE_ID').slice(0, 10)}`,
     adminPort: values.ADMIN_PORT,
     trustedProxies: values.TRUSTED_PROXIES,
-    adminToken: values.ADMIN_TOKEN ?? makeSecret(),
+    adminToken: values.ADMIN_TOKEN ?? make('ADMIN_TOKEN'),
     jwtSecret,
     externalIssuer,
     messageKeys: values.MESSAGE_KEYS ?? [{ id: 'dev', secret: `messages:${jwtSecret}` }],

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream } from 'pino'
+import type { FormatLine } from './terminal-log.ts'
 
 export type { Logger } from 'pino'
 
@@ -13,6 +14,8 @@ export interface LoggerOptions {
    * for ever when nobody reads.
    */
   readonly destination?: DestinationStream
+  /** Turns a finished line into what a terminal shows; JSON stays JSON unless given. */
+  readonly format?: FormatLine
 }
 
 /** Never in a line under these names, at the top or one level down. */
@@ -22,7 +25,7 @@ const names = ['authorization', 'cookie', 'token', 'email', 'idempotencyKey', 'p
 export function createLogger(
   level: string,
   bindings: Readonly<Record<string, string>>,
-  { redact = createRedact([]), destination = standardOutput }: LoggerOptions = {},
+  { redact = createRedact([]), destination = standardOutput, format }: LoggerOptions = {},
 ) {
   const options = {
     level,
@@ -33,7 +36,13 @@ export function createLogger(
     // The last word on every line, whoever wrote what into which field.
     hooks: { streamWrite: redact },
   }
-  return pino(options, destination)
+  if (format === undefined) return pino(options, destination)
+  // A format undoes the escapes of JSON, so what it makes is looked at once more.
+  return pino(options, {
+    write(line) {
+      destination.write(redact(format(line)))
+    },
+  })
 }
 
 const standardOutput: DestinationStream = {
@@ -59,7 +68,7 @@ const looks: readonly (readonly [RegExp, string])[] = [
 export function createRedact(secrets: readonly string[]): Redact {
   const known = secrets
     .filter((secret) => secret.length >= secretLengthMin)
-    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+    .flatMap((secret) => [secret, escaped(secret), escaped(escaped(secret))])
     // A secret may be part of another.
     .sort((one, other) => other.length - one.length)
   return (text) => {
@@ -69,6 +78,9 @@ export function createRedact(secrets: readonly string[]): Redact {
     return redacted
   }
 }
+
+/** As it stands in JSON; twice for JSON within a string of the line. */
+const escaped = (text: string): string => JSON.stringify(text).slice(1, -1)
 
 const causesMax = 5
 

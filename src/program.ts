@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock, type Clock } from './clock.ts'
-import { loadConfig, readEnvironment, secretsOf, type Config } from './config.ts'
+import { keepDevelopmentSecrets, secretsPath } from './config/development-secrets.ts'
+import { loadConfig, readEnvironment, secretsOf, type Config, type WantedSecret } from './config.ts'
 import { createHoldfast, type Holdfast } from './holdfast.ts'
 import { newUuid } from './ids.ts'
 import { createLogger, createRedact, type Logger, type Redact } from './logger.ts'
 import { explainStart } from './start-failure.ts'
 import { createSteadyClock } from './steady-clock.ts'
+import { createTerminalFormat, type FormatLine } from './terminal-log.ts'
 
 /** A stop that takes longer after `DRAIN_DELAY_MS` is given up: the services have 9 s together. */
 const stopDeadlineMs = 9_500
@@ -15,12 +17,14 @@ const stopDeadlineMs = 9_500
  * @throws StartFailure with a sentence when something outside the program is in the way.
  */
 export async function startProgram(): Promise<void> {
-  const config = loadConfig(readEnvironment(), () => randomBytes(24).toString('base64url'))
+  const config = loadConfig(readEnvironment(), makeSecret)
   const redact = createRedact(secretsOf(config))
+  const bindings = { role: config.role, node: config.nodeId }
+  const format = process.stdout.isTTY ? await terminalFormat() : undefined
   const logger = createLogger(
     config.logLevel,
-    { role: config.role, node: config.nodeId },
-    { redact },
+    bindings,
+    format === undefined ? { redact } : { redact, format },
   )
   workUnread()
   endOnCrash(logger)
@@ -38,6 +42,18 @@ export async function startProgram(): Promise<void> {
   } catch (error) {
     throw explainStart(redacted(error, redact), config)
   }
+}
+
+/** Development keeps what it makes beside the database; every other made value is for this run. */
+function makeSecret({ name, nodeEnv, databasePath }: WantedSecret): string {
+  const isKept = nodeEnv === 'development' && name !== 'NODE_ID'
+  return isKept ? keepDevelopmentSecrets(databasePath)[name] : randomBytes(24).toString('base64url')
+}
+
+/** Loaded only where there is a terminal: the formatter costs 15 ms of the start. */
+async function terminalFormat(): Promise<FormatLine> {
+  const { prettyFactory, isColorSupported } = await import('pino-pretty')
+  return createTerminalFormat(prettyFactory, isColorSupported)
 }
 
 /** The message and the stack are printed, and may quote what somebody configured. */
@@ -110,14 +126,34 @@ function banner(config: Config, holdfast: Holdfast): string {
   const lines = [`Holdfast listens on ${url} (role ${config.role}, broker ${config.broker})`]
   if (adminUrl !== url) lines.push(`Admin routes and metrics:  ${adminUrl}`)
   if (config.role !== 'worker') lines.push(`API documentation:  ${url}/docs`)
-  if (config.madeSecrets.includes('ADMIN_TOKEN') && config.role !== 'worker') {
-    lines.push(`Admin token, made for this run:  ${config.adminToken}`)
+  lines.push(...secretLines(config))
+  if (config.role !== 'worker' && config.nodeEnv !== 'production') {
+    lines.push(...firstCommands(config, url, adminUrl))
   }
-  if (config.madeSecrets.includes('JWT_SECRET')) {
+  return lines.join('\n')
+}
+
+function secretLines({ madeSecrets, nodeEnv, role, adminToken, databasePath }: Config): string[] {
+  const where = nodeEnv === 'development' ? `kept in ${secretsPath(databasePath)}` : 'for this run'
+  const lines: string[] = []
+  if (madeSecrets.includes('ADMIN_TOKEN') && role !== 'worker') {
+    lines.push(`Admin token, ${where}:  ${adminToken}`)
+  }
+  if (madeSecrets.includes('JWT_SECRET') && nodeEnv !== 'development') {
     lines.push('JWT_SECRET was made for this run: shoppers’ tokens end with it')
   }
-  if (config.role !== 'worker') lines.push(`Try:  curl -s ${url}/v1/flash-sales`)
-  return lines.join('\n')
+  return lines
+}
+
+/** Two commands that do something on an empty shop: make a sale, and look at it. */
+function firstCommands(config: Config, url: string, adminUrl: string): string[] {
+  const token = config.madeSecrets.includes('ADMIN_TOKEN') ? config.adminToken : '$ADMIN_TOKEN'
+  const sale = `{"name":"First sale","startsAt":"2020-01-01T00:00:00Z","endsAt":"2099-01-01T00:00:00Z"}`
+  const headers = `-H "Authorization: Bearer ${token}" -H 'Content-Type: application/json'`
+  return [
+    `Try:  curl -s ${adminUrl}/v1/admin/flash-sales ${headers} -d '${sale}'`,
+    `Then: curl -s ${url}/v1/flash-sales`,
+  ]
 }
 
 function say(text: string): void {

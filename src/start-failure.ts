@@ -21,6 +21,7 @@ export class StartFailure extends Error {
 const understoodNames = new Set([
   'StartFailure',
   'ConfigError',
+  'SecretsFileError',
   'MigrationError',
   'DatabaseUnavailableError',
   'ProviderUnavailableError',

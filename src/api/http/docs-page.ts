@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import express, { Router } from 'express'
-import { defineRoute, json, type AnyRoute } from './route.ts'
+import { defineRoute, json, sendReply, type AnyRoute } from './route.ts'
 
 const page = `<!doctype html>
 <html lang="en">
@@ -50,9 +50,24 @@ export function docsRoutes(document: () => unknown): readonly AnyRoute[] {
   ]
 }
 
-/** Everything the page needs is served from here. */
+/** What a program is told at `/`; a browser is led to the documentation. */
+const index = {
+  name: 'Holdfast',
+  documentation: '/docs',
+  openapi: '/openapi.json',
+  flashSales: '/v1/flash-sales',
+  health: '/readyz',
+}
+
+/** Serves everything the page needs, and `/`. */
 export function docsAssets(): Router {
   const router = Router()
+  router.get('/', (request, response) => {
+    response.vary('accept')
+    const wanted = request.accepts(['json', 'html'])
+    const location = { location: '/docs' }
+    sendReply(response, wanted === 'html' ? { status: 302, headers: location } : json(200, index))
+  })
   router.get('/docs/start.js', (_request, response) => {
     response.type('js').send(start)
   })
