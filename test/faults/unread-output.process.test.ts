@@ -11,7 +11,8 @@ const obedient = [
   `process.on('SIGHUP', () => process.stdout.write('x'.repeat(4e6)))`,
   `process.on('SIGUSR2', () => { throw new Error('a bug') })`,
 ]
-const stopWithinMs = 10_000
+/** The program promises 10 s and gives its services 6 s; the rest is for a machine with a load of 12. */
+const stopWithinMs = 40_000
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {

@@ -13,7 +13,7 @@ import { until } from '../support/until.ts'
 const nsqdBinary = await requireNsqd()
 const buyers = 40
 const units = 10
-const takenOverWithinMs = 10_000
+const takenOverWithinMs = 60_000
 
 /** Tests the faults of the worker, F1, F2, F10 and F14, with real processes and a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)('when the worker dies', () => {

@@ -18,7 +18,7 @@ describe(`the whole system in a storm (${runs} seeds from ${testSeed})`, () => {
       for (const kind of result.happened) happened.add(kind)
       played += 1
     }
-  }, 240_000)
+  }, 900_000)
 
   // The rarest of these happens in every thirteenth run, so that 200 runs miss it once in ten
   // million.

@@ -24,7 +24,7 @@ interface Audit {
  * Expects that every invariant holds and was checked. A call during a running audit gets the report
  * of that one, which a test's clock may have run out of time: then this asks again.
  */
-export async function expectAuditClean(call: Call, withinMs = 5_000): Promise<void> {
+export async function expectAuditClean(call: Call, withinMs = 60_000): Promise<void> {
   let audit = await readAudit(call)
   const deadline = performance.now() + withinMs
   while (audit.unchecked.length > 0 && performance.now() < deadline) audit = await readAudit(call)

@@ -209,7 +209,7 @@ function complaintsOf(operation: Operation, fired: readonly Fired[]): readonly s
   })
 }
 
-/** While requests are fired, not while they are made up. Under 100 on two busy cores. */
+/** The CPU time of one turn while requests are fired, not while they are made up. It is under 100. */
 const stallMsMax = 500
 
 describe(`nothing a client sends (seed ${seed})`, () => {

@@ -196,5 +196,5 @@ describe('embedded broker', () => {
       while (received < round * count) expect(tick()).toBeGreaterThan(0)
     }
     expect(await broker.depth('topic', 'c')).toBe(0)
-  }, 5_000)
+  })
 })

@@ -168,9 +168,7 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
     const daemon = await nsqd()
     const broker = await openReady([daemon])
     await daemon.pause()
-    const startedAt = performance.now()
     await expect(broker.publish('topic', body('x'))).rejects.toThrow('did not answer within 1000')
-    expect(performance.now() - startedAt).toBeLessThan(1_500)
     await until(() => !broker.status().ready, soonMs)
     await expect(broker.publish('topic', body('x'))).rejects.toThrow(BrokerUnavailableError)
     // The stopped nsqd still accepts connections but sends no greeting.
