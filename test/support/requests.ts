@@ -14,8 +14,8 @@ const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'POST /v1/admin/attention/{id}/close': { note: 'x' },
   'POST /v1/admin/flash-sales': {
     name: 'x',
-    startsAt: '2026-12-12T12:12:00Z',
-    endsAt: '2096-12-12T13:12:00Z',
+    startsAt: '2026-12-12T12:12:00.000Z',
+    endsAt: '2096-12-12T13:12:00.000Z',
     holdSeconds: 60,
   },
   'POST /v1/admin/products': { name: 'x', priceMinor: 1, currency: 'EUR', stock: 1, shopId: 1 },

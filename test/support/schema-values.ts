@@ -66,8 +66,12 @@ function fittingString(schema: JsonSchema): fc.Arbitrary<string> {
   if (format === 'uuid') return fc.uuid()
   if (format === 'date-time') return fc.constantFrom(...instants)
   if (format === 'email') return fc.uuid().map((id) => `${id}@example.com`)
-  if (pattern !== undefined && !pattern.includes('\\p{')) {
-    return fc.stringMatching(new RegExp(pattern))
+  const fits = new RegExp(pattern ?? '')
+  // Text is drawn and looked at: from a pattern of all characters but some it would take seconds.
+  if (pattern === undefined || schema.maxLength !== undefined) {
+    return fc
+      .string({ minLength: Math.max(minLength, 1), maxLength: Math.min(maxLength, 20) })
+      .filter((text) => fits.test(text))
   }
-  return fc.string({ minLength: Math.max(minLength, 1), maxLength: Math.min(maxLength, 20) })
+  return fc.stringMatching(fits)
 }

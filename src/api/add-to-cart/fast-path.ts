@@ -108,13 +108,13 @@ async function answer(
   const { authorization } = request.headers
   if (text === undefined) return problem('body_too_large')
   const body = parseJson(text)
-  if (body === undefined) return problem('malformed_json')
+  if (body === malformed) return problem('malformed_json')
   const shopper =
     authentication.knownShopper(authorization) ?? (await authentication.shopper(authorization))
   if (shopper === undefined) return problem('unauthenticated')
   const { userId, userUid } = shopper
   const idempotencyKey = readIdempotencyKey(keyHeader(request))
-  const parsed = readPlainBody(body) ?? parseBody(body)
+  const parsed = (isObject(body) ? readPlainBody(body) : undefined) ?? parseBody(body)
   if (typeof parsed === 'string') {
     return withKey(problem('validation_failed', parsed), idempotencyKey)
   }
@@ -124,7 +124,7 @@ async function answer(
 }
 
 /** The body, or what is wrong with it. */
-function parseBody(body: object): AddToCartBody | string {
+function parseBody(body: unknown): AddToCartBody | string {
   const { data, error } = addToCartBody.safeParse(body)
   return error === undefined ? data : describeIssues(error, 'body')
 }
@@ -168,16 +168,20 @@ function readBody(request: IncomingMessage, done: (text: string | undefined) => 
   })
 }
 
-/** Undefined when it is not an object or array in JSON. As in Express, nothing at all is `{}`. */
-function parseJson(text: string): object | undefined {
+/** Stands for a text that is not JSON. */
+const malformed = Symbol('malformed')
+
+/** Any value that JSON has. As in Express, nothing at all is `{}`. */
+function parseJson(text: string): unknown {
   if (text === '') return {}
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : undefined
+    return JSON.parse(text) as unknown
   } catch {
-    return undefined
+    return malformed
   }
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /** All headers in one go: set before `writeHead`, each would be looked up and checked once more. */
 function write({ response, reply, requestId }: Sending): void {

@@ -16,6 +16,7 @@ import type { PendingReplies } from './pending-replies.ts'
 import { problem, type ProblemCode, type Reply } from '../http/problem.ts'
 import type { Publisher } from './publisher.ts'
 import type { SaleCatalog } from './sale-catalog.ts'
+import { rowId } from '../routes/fields.ts'
 import { reservationView } from '../routes/views.ts'
 
 /**
@@ -35,9 +36,14 @@ export interface AddToCartRequest extends AddToCartBody {
 }
 
 export const addToCartBody = z.strictObject({
-  flashSaleId: z.int().positive(),
-  productId: z.int().positive(),
-  quantity: z.int().min(1).max(limits.quantityMax).default(1),
+  flashSaleId: rowId,
+  productId: rowId,
+  quantity: z
+    .int()
+    .min(1)
+    .max(limits.quantityMax)
+    .default(1)
+    .meta({ examples: [1] }),
 })
 export type AddToCartBody = z.infer<typeof addToCartBody>
 
@@ -256,7 +262,7 @@ function pendingReply(requestId: string): Reply {
   return {
     status: 202,
     headers: { location: statusUrl, 'retry-after': '1' },
-    body: { status: 'pending', statusUrl },
+    body: { requestId, status: 'pending', statusUrl },
   }
 }
 

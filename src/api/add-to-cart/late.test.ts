@@ -55,8 +55,8 @@ describe('add to cart while the worker is held back', () => {
     expect(answer.headers.get('content-type')).toBe('application/json')
     expect(answer.headers.get('retry-after')).toMatch(/^[123]$/)
     expect(answer.headers.get('idempotency-key')).toBe('patient')
-    expect(answer.body).toEqual({ status: 'pending', statusUrl: url })
     const requestId = /^\/v1\/cart\/requests\/([0-9a-f-]{36})$/.exec(url)?.[1]
+    expect(answer.body).toEqual({ requestId, status: 'pending', statusUrl: url })
 
     const status = await ask(app.call, url)
     expect(status.status).toBe(200)

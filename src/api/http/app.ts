@@ -41,7 +41,7 @@ export function createApp(options: AppOptions): Express {
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
   if (options.callerLimit !== undefined) app.use(options.callerLimit)
   app.use(mediaType)
-  app.use(express.json({ limit: bodyBytesMax, inflate: false, verify: keepRawBody }))
+  app.use(express.json({ limit: bodyBytesMax, inflate: false, strict: false, verify: keepRawBody }))
   app.use(docsAssets())
   const all = [...routes, ...docsRoutes(() => document)]
   const document = createOpenApiDocument(all, version)

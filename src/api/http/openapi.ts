@@ -1,13 +1,36 @@
 import { z, type ZodType } from 'zod'
 import {
   createDocument,
+  type ZodOpenApiLinksObject,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
 } from 'zod-openapi'
 import { signatureHeader } from '../../payments/webhook.ts'
 import { problemKind, type ProblemCode } from './problem.ts'
-import type { AnyRoute } from './route.ts'
+import {
+  idempotencyKeyPattern,
+  type AnyRoute,
+  type LinkDefinition,
+  type ResponseDefinition,
+} from './route.ts'
 import { problemBody } from '../routes/schemas.ts'
+
+const about = `A flash-sale backend that never oversells.
+
+A shopper registers, adds a product of a running sale to the cart, which holds the units for some minutes, checks out and pays.
+Times are RFC 3339 in UTC, money is in minor units of its currency. Every error is \`application/problem+json\` with a stable
+\`code\`. After a 503, a 429 or a lost connection a request with an \`Idempotency-Key\` is repeated with the same key: it is done once.`
+
+const tags = [
+  { name: 'sales', description: 'Flash sales and their stock. Anyone may read them.' },
+  { name: 'shoppers', description: 'Registration. Absent when tokens come from another issuer.' },
+  { name: 'cart', description: 'Holding units and checking out, with the token of a shopper.' },
+  { name: 'invoices', description: 'Paying and cancelling, with the token of a shopper.' },
+  { name: 'admin', description: 'Running the shop, with `ADMIN_TOKEN`.' },
+  { name: 'payment provider', description: 'Called by the payment provider.' },
+  { name: 'operations', description: 'Health, metrics and this document.' },
+]
 
 /** The OpenAPI 3.1 document, generated from the same definitions the router is built from. */
 export function createOpenApiDocument(routes: readonly AnyRoute[], version: string) {
@@ -15,13 +38,12 @@ export function createOpenApiDocument(routes: readonly AnyRoute[], version: stri
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method]: operation(route) }
   }
+  const used = new Set(routes.map(({ tag }) => tag))
   return createDocument({
     openapi: '3.1.0',
-    info: {
-      title: 'Holdfast',
-      version,
-      description: 'Flash sales that never oversell. Errors are problem+json with a stable code.',
-    },
+    info: { title: 'Holdfast', version, description: about },
+    servers: [{ url: '/', description: 'The server that this document comes from' }],
+    tags: tags.filter(({ name }) => used.has(name)),
     paths,
     components: {
       securitySchemes: {
@@ -37,6 +59,7 @@ function operation(route: AnyRoute): ZodOpenApiOperationObject {
   return {
     operationId: operationId(route),
     summary: route.summary,
+    description: route.description,
     tags: [route.tag],
     ...(access !== 'anyone' && { security: [{ [access]: [] }] }),
     requestParams: requestParams(route),
@@ -48,58 +71,118 @@ function operation(route: AnyRoute): ZodOpenApiOperationObject {
 }
 
 /** `postCartItems`, `getInvoicesById`: unique because method and path are. */
-function operationId({ method, path }: AnyRoute): string {
+function operationId({ method, path }: Pick<AnyRoute, 'method' | 'path'>): string {
   const words = path.replace('/v1', '').split(/[/.]/).filter(Boolean)
   const named = words.map((word) => word.replace(/^\{(.*)\}$/, 'by-$1'))
   return [method, ...named].join('-').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(255)
-  .optional()
-  .describe('Same key and body, same answer; made by the server when absent')
+const idempotencyKey = (description: string) =>
+  z
+    .string()
+    .regex(idempotencyKeyPattern)
+    .optional()
+    .describe(description)
+    .meta({ examples: ['3f0c8a52-7f0e-4d5b-9a53-2c1f3d9b7e10'] })
+
+const keyOfShopper = idempotencyKey(
+  'Same key and body, same answer. The server makes one when it is absent.',
+)
+const keyOfOperator = idempotencyKey(
+  'Same key, path and body, same answer, for two days at least. Without it every request is done.',
+)
 
 const signature = z
   .string()
-  .optional()
+  .regex(/^t=[0-9]{1,12},v1=[0-9a-f]{64}$/)
   .describe('`t=<epoch seconds>,v1=<hex>`: HMAC-SHA-256 of `<t>.<body>`, at most 5 minutes old')
+  .meta({ examples: [`t=1797077520,v1=${'0123456789abcdef'.repeat(4)}`] })
 
 const ifNoneMatch = z
   .string()
   .optional()
   .describe('The `ETag` of an answer that is known; 304 when it still holds')
+  .meta({ examples: ['W/"5f2a"'] })
 
-function requestParams({ params, query, idempotent, signed, conditional }: AnyRoute) {
+function requestParams(route: AnyRoute) {
+  const { access, params, query, idempotent, signed, conditional } = route
+  const key = access === 'admin' ? keyOfOperator : keyOfShopper
   return {
     ...(params !== undefined && { path: params as z.ZodObject }),
     ...(query !== undefined && { query: query as z.ZodObject }),
-    ...(idempotent === true && { header: z.object({ 'idempotency-key': idempotencyKey }) }),
+    ...(idempotent === true && { header: z.object({ 'idempotency-key': key }) }),
     ...(conditional === true && { header: z.object({ 'if-none-match': ifNoneMatch }) }),
     ...(signed === true && { header: z.object({ [signatureHeader]: signature }) }),
   }
 }
 
-const etag = {
-  etag: { description: 'For `If-None-Match`; weak', schema: { type: 'string' } },
-} as const
+const etag = z
+  .string()
+  .describe('For `If-None-Match`; weak')
+  .meta({ examples: ['W/"5f2a"'] })
 
-function successes({ responses, conditional }: AnyRoute) {
-  const notModified = {
-    304: { description: 'The answer that is known still holds', headers: etag },
-  }
+const notModified = {
+  description: 'The answer that is known still holds',
+  headers: z.object({ etag }),
+}
+
+function successes(route: AnyRoute): Record<string, ZodOpenApiResponseObject> {
   const described = Object.fromEntries(
-    Object.entries(responses).map(([status, { description, schema }]) => [
+    Object.entries(route.responses).map(([status, response]) => [
       status,
-      {
-        description,
-        ...(conditional === true && { headers: etag }),
-        ...(schema !== undefined && { content: content('application/json', schema) }),
-      },
+      success(route, Number(status), response),
     ]),
   )
-  return { ...described, ...(conditional === true && notModified) }
+  return { ...described, ...(route.conditional === true && { 304: notModified }) }
+}
+
+function success(route: AnyRoute, status: number, response: ResponseDefinition) {
+  const { description, schema, links } = response
+  return {
+    description,
+    ...(status < 300 && { headers: z.object(responseHeaders(route, response)) }),
+    ...(schema !== undefined && { content: content('application/json', schema) }),
+    ...(links !== undefined && { links: linksOf(links) }),
+  }
+}
+
+function responseHeaders({ idempotent, conditional }: AnyRoute, { location }: ResponseDefinition) {
+  return {
+    ...(conditional === true && { etag }),
+    ...(location === true && {
+      location: z
+        .string()
+        .describe('The path of what was made')
+        .meta({ examples: ['/v1/flash-sales/1'] }),
+    }),
+    ...(idempotent === true && {
+      'idempotency-key': z
+        .string()
+        .optional()
+        .describe('The key of the request')
+        .meta({ examples: ['3f0c8a52-7f0e-4d5b-9a53-2c1f3d9b7e10'] }),
+      'idempotency-replayed': z
+        .literal('true')
+        .optional()
+        .describe('This is the answer of an earlier request with the same key'),
+    }),
+  }
+}
+
+function linksOf(links: Readonly<Record<string, LinkDefinition>>): ZodOpenApiLinksObject {
+  return Object.fromEntries(
+    Object.entries(links).map(([name, { to, parameters, body }]) => {
+      const [method = '', path = ''] = to.split(' ')
+      return [
+        name,
+        {
+          operationId: operationId({ method: method.toLowerCase() as AnyRoute['method'], path }),
+          ...(parameters !== undefined && { parameters }),
+          ...(body !== undefined && { requestBody: body }),
+        },
+      ]
+    }),
+  )
 }
 
 /** The problems that a route has because of its method, its access and its key. */

@@ -17,7 +17,10 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly path: string
   readonly access: 'anyone' | 'shopper' | 'admin'
   readonly tag: string
+  /** A few words for a list of routes. */
   readonly summary: string
+  /** A sentence or two: what it does, and what a client has to know before calling it. */
+  readonly description: string
   readonly params?: ZodType<Params>
   readonly query?: ZodType<Query>
   readonly body?: ZodType<Body>
@@ -36,6 +39,19 @@ export interface RouteDefinition<Params, Query, Body> {
 export interface ResponseDefinition {
   readonly description: string
   readonly schema?: ZodType
+  /** The header `Location` leads to what was made. */
+  readonly location?: true
+  /** Operations that can be called with what this answer holds, by the name of the link. */
+  readonly links?: Readonly<Record<string, LinkDefinition>>
+}
+
+/** A link as OpenAPI has it; values are runtime expressions such as `$response.body#/id`. */
+export interface LinkDefinition {
+  /** The operation it leads to, such as `GET /v1/flash-sales/{id}`. */
+  readonly to: string
+  readonly parameters?: Readonly<Record<string, string>>
+  /** Members of the body. */
+  readonly body?: Readonly<Record<string, string>>
 }
 
 export interface RouteInput<Params, Query, Body> {
@@ -204,11 +220,11 @@ export function describeIssues(error: z.ZodError, place: string): string {
     .slice(0, 500)
 }
 
-const keyPattern = new RegExp(`^[\\x21-\\x7e]{1,${limits.idempotencyKeyLengthMax}}$`)
+export const idempotencyKeyPattern = new RegExp(`^[!-~]{1,${limits.idempotencyKeyLengthMax}}$`)
 
 /** @throws ProblemError when it is not 1 to 255 visible ASCII characters. */
 export function readIdempotencyKey(value: string | undefined): string | undefined {
-  if (value === undefined || keyPattern.test(value)) return value
+  if (value === undefined || idempotencyKeyPattern.test(value)) return value
   throw new ProblemError(
     'validation_failed',
     `Idempotency-Key: 1 to ${limits.idempotencyKeyLengthMax} visible ASCII characters`,

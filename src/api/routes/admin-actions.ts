@@ -10,7 +10,9 @@ export function adminActionRoutes({ database }: { readonly database: Database })
     path: '/v1/admin/actions',
     access: 'admin',
     tag: 'admin',
-    summary: 'What operators changed, or were refused, newest first',
+    summary: 'List the actions of operators',
+    description:
+      'Every change that an operator made or was refused, newest first. A row is written in the transaction of its action and stays for ever.',
     query: schemas.pageQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.adminAction) } },
     async handle({ query: { limit, cursor } }) {

@@ -36,6 +36,15 @@ export function adminRoutes(options: AdminRoutesOptions) {
   ]
 }
 
+const saleId = { id: '$response.body#/id' }
+const saleLinks = {
+  ShowSale: { to: 'GET /v1/flash-sales/{id}', parameters: saleId },
+  AddProduct: { to: 'POST /v1/admin/flash-sales/{id}/products', parameters: saleId },
+  PauseSale: { to: 'POST /v1/admin/flash-sales/{id}/pause', parameters: saleId },
+  ResumeSale: { to: 'POST /v1/admin/flash-sales/{id}/resume', parameters: saleId },
+  CancelSale: { to: 'POST /v1/admin/flash-sales/{id}/cancel', parameters: saleId },
+}
+
 function createSale({ operatorActions, clock, catalog, holdSeconds }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
@@ -43,9 +52,13 @@ function createSale({ operatorActions, clock, catalog, holdSeconds }: AdminRoute
     access: 'admin',
     tag: 'admin',
     summary: 'Create a flash sale (API X)',
+    description:
+      'Creates a sale without products. Add products with API Z before it starts; they can be added while it runs, too.',
     body: schemas.newFlashSale,
     idempotent: true,
-    responses: { 201: { description: 'Created', schema: schemas.flashSale } },
+    responses: {
+      201: { description: 'Created', schema: schemas.flashSale, location: true, links: saleLinks },
+    },
     async handle(input) {
       const { name, startsAt, endsAt, holdSeconds: ownHoldSeconds = holdSeconds } = input.body
       const now = clock.now()
@@ -74,6 +87,17 @@ const whyNotAdded = {
   in_another_sale: 'product_in_another_sale',
 } as const satisfies Record<string, ProblemCode>
 
+const productInSaleLinks = {
+  AddToCart: {
+    to: 'POST /v1/cart/items',
+    body: { flashSaleId: '$request.path.id', productId: '$response.body#/productId' },
+  },
+  ShowStock: {
+    to: 'GET /v1/products/{id}/stock',
+    parameters: { id: '$response.body#/productId' },
+  },
+}
+
 function addProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) {
   return defineRoute({
     method: 'post',
@@ -81,10 +105,14 @@ function addProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) {
     access: 'admin',
     tag: 'admin',
     summary: 'Put a product into a flash sale (API Z)',
+    description:
+      'Offers a product in a sale that is not over. All units of the product can then be sold in it. A product is in one sale at a time.',
     params: schemas.idParams,
     body: schemas.newProductInSale,
     idempotent: true,
-    responses: { 201: { description: 'Added', schema: schemas.productInSale } },
+    responses: {
+      201: { description: 'Added', schema: schemas.productInSale, links: productInSaleLinks },
+    },
     problems: Object.values(whyNotAdded),
     async handle(input) {
       const { productId, salePriceMinor, purchaseLimit } = input.body
@@ -114,17 +142,24 @@ function changeState(
   verb: 'pause' | 'resume' | 'cancel',
   state: FlashSaleState,
 ) {
-  const effect = {
-    pause: 'Pause a flash sale: no new holds, existing ones run on',
+  const summary = {
+    pause: 'Pause a flash sale',
     resume: 'Resume a paused flash sale',
-    cancel: 'Cancel a flash sale: unpaid holds and invoices end, paid ones stand',
+    cancel: 'Cancel a flash sale',
+  }
+  const description = {
+    pause: 'Nobody gets a new hold while the sale is paused; holds and invoices run on.',
+    resume: 'Opens a paused sale again. The stock is as it was.',
+    cancel:
+      'Ends a sale for good: holds and unpaid invoices end and their units go back to the stock. What is paid stays paid.',
   }
   return defineRoute({
     method: 'post',
     path: `/v1/admin/flash-sales/{id}/${verb}`,
     access: 'admin',
     tag: 'admin',
-    summary: effect[verb],
+    summary: summary[verb],
+    description: description[verb],
     params: schemas.idParams,
     idempotent: true,
     responses: { 200: { description: 'The sale', schema: schemas.flashSale } },
@@ -145,6 +180,20 @@ function changeState(
   })
 }
 
+const productId = { id: '$response.body#/id' }
+const productLinks = {
+  ShowStock: { to: 'GET /v1/products/{id}/stock', parameters: productId },
+  AdjustStock: { to: 'PATCH /v1/admin/products/{id}/stock', parameters: productId },
+  PutIntoSale: {
+    to: 'POST /v1/admin/flash-sales/{id}/products',
+    body: { productId: '$response.body#/id' },
+  },
+  ListInvoices: {
+    to: 'GET /v1/admin/invoices',
+    parameters: { productId: '$response.body#/id' },
+  },
+}
+
 /** The shop of products that name none; made by the first migration. */
 const defaultShopId = 1
 
@@ -155,9 +204,13 @@ function create({ operatorActions, clock }: AdminRoutesOptions) {
     access: 'admin',
     tag: 'admin',
     summary: 'Create a product with its stock (API Y)',
+    description:
+      'Creates a product. Its units are for sale as soon as the product is in a running sale.',
     body: schemas.newProduct,
     idempotent: true,
-    responses: { 201: { description: 'Created', schema: schemas.product } },
+    responses: {
+      201: { description: 'Created', schema: schemas.product, links: productLinks },
+    },
     problems: ['not_found'],
     async handle(input) {
       const { shopId = defaultShopId, ...rest } = input.body
@@ -194,7 +247,9 @@ function adjust({ operatorActions, clock, announceStockReleased }: AdminRoutesOp
     path: '/v1/admin/products/{id}/stock',
     access: 'admin',
     tag: 'admin',
-    summary: 'Change how many units there are, never below what is held and sold',
+    summary: 'Add or take away units of a product',
+    description:
+      'Changes how many units there are. Only units that are available can be taken away; what is held or sold stays.',
     params: schemas.idParams,
     body: schemas.adjustment,
     idempotent: true,
@@ -221,7 +276,9 @@ function invoices({ database }: AdminRoutesOptions) {
     path: '/v1/admin/invoices',
     access: 'admin',
     tag: 'admin',
-    summary: 'Invoices, oldest first, of a product if given (API B)',
+    summary: 'List invoices (API B)',
+    description:
+      'The invoices of all shoppers, oldest first; those of one product or with one status if given.',
     query: schemas.allInvoicesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.invoice) } },
     async handle({ query: { productId, status, limit, cursor } }) {

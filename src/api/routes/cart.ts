@@ -34,6 +34,21 @@ export function cartRoutes(options: CartRoutesOptions) {
   ]
 }
 
+const holdLinks = {
+  RemoveItem: {
+    to: 'DELETE /v1/cart/items/{reservationId}',
+    parameters: { reservationId: '$response.body#/reservation/id' },
+  },
+  ShowCart: { to: 'GET /v1/cart' },
+  CheckOut: { to: 'POST /v1/checkout' },
+}
+const pendingLinks = {
+  ShowRequest: {
+    to: 'GET /v1/cart/requests/{requestId}',
+    parameters: { requestId: '$response.body#/requestId' },
+  },
+}
+
 function addItem({ addToCart, rateLimit }: CartRoutesOptions) {
   return defineRoute({
     method: 'post',
@@ -41,13 +56,21 @@ function addItem({ addToCart, rateLimit }: CartRoutesOptions) {
     access: 'shopper',
     tag: 'cart',
     summary: 'Add to cart: hold units of a product in a flash sale',
+    description:
+      'Holds units for the hold time of the sale. The request waits for its turn in the queue of the product. When that takes longer than 5 seconds the answer is 202, and the status resource tells how it ended.',
     body: addToCartBody,
     idempotent: true,
     responses: {
-      201: { description: 'Held', schema: z.object({ reservation: schemas.reservation }) },
+      201: {
+        description: 'Held',
+        schema: z.object({ reservation: schemas.reservation }),
+        links: holdLinks,
+      },
       202: {
         description: 'Not decided yet; ask the status URL',
-        schema: z.object({ status: z.literal('pending'), statusUrl: z.string() }),
+        schema: schemas.pendingRequest,
+        location: true,
+        links: pendingLinks,
       },
     },
     problems: [
@@ -76,7 +99,8 @@ function requestStatus({ lateReplies }: CartRoutesOptions) {
     path: '/v1/cart/requests/{requestId}',
     access: 'shopper',
     tag: 'cart',
-    summary: 'What became of an add-to-cart request that was answered 202',
+    summary: 'Show an add-to-cart request',
+    description: 'Tells how a request ended that was answered with 202. It is kept for an hour.',
     params: schemas.requestParams,
     responses: { 200: { description: 'The status', schema: schemas.requestStatus } },
     problems: ['not_found'],
@@ -104,7 +128,8 @@ function show({ database, clock }: CartRoutesOptions) {
     path: '/v1/cart',
     access: 'shopper',
     tag: 'cart',
-    summary: 'The live items of your cart',
+    summary: 'Show your cart',
+    description: 'The units that are held for you now. What has expired is not among them.',
     responses: { 200: { description: 'The cart', schema: schemas.cart } },
     async handle({ userId }) {
       return json(200, cartView(await database.read(() => readCart(userId, clock.now()))))
@@ -118,7 +143,8 @@ function removeItem({ database, clock, announceStockReleased }: CartRoutesOption
     path: '/v1/cart/items/{reservationId}',
     access: 'shopper',
     tag: 'cart',
-    summary: 'Put one item back',
+    summary: 'Remove an item from your cart',
+    description: 'Gives the held units of one item back to the stock.',
     params: schemas.reservationParams,
     responses: { 204: { description: 'Put back' } },
     problems: ['not_found'],
@@ -139,7 +165,8 @@ function clear({ database, clock, announceStockReleased }: CartRoutesOptions) {
     path: '/v1/cart',
     access: 'shopper',
     tag: 'cart',
-    summary: 'Put everything back',
+    summary: 'Empty your cart',
+    description: 'Gives all held units back to the stock. An empty cart stays empty.',
     responses: { 204: { description: 'The cart is empty' } },
     async handle({ userId }) {
       announceStockReleased(await database.transaction(() => clearCart(userId, clock.now())))
@@ -148,16 +175,29 @@ function clear({ database, clock, announceStockReleased }: CartRoutesOptions) {
   })
 }
 
+const invoiceId = { id: '$response.body#/invoice/id' }
+const invoiceLinks = {
+  ShowInvoice: { to: 'GET /v1/invoices/{id}', parameters: invoiceId },
+  PayInvoice: { to: 'POST /v1/invoices/{id}/pay', parameters: invoiceId },
+  CancelInvoice: { to: 'POST /v1/invoices/{id}/cancel', parameters: invoiceId },
+}
+
 function checkout({ database, clock, newId }: CartRoutesOptions) {
   return defineRoute({
     method: 'post',
     path: '/v1/checkout',
     access: 'shopper',
     tag: 'cart',
-    summary: 'Turn the cart into an invoice',
+    summary: 'Check out',
+    description:
+      'Turns the held items of the cart into an unpaid invoice, and the units stay held until the invoice is due.',
     idempotent: true,
     responses: {
-      201: { description: 'To be paid', schema: z.object({ invoice: schemas.invoice }) },
+      201: {
+        description: 'To be paid',
+        schema: z.object({ invoice: schemas.invoice }),
+        links: invoiceLinks,
+      },
     },
     problems: ['cart_empty'],
     async handle({ userId, idempotencyKey = newId() }) {

@@ -9,7 +9,9 @@ export function healthRoutes({ readiness }: { readonly readiness: Readiness }) {
     path: '/livez',
     access: 'anyone',
     tag: 'operations',
-    summary: 'The event loop turns',
+    summary: 'Tell whether the process is alive',
+    description:
+      'Answers as long as the event loop of the process turns. Restart the process when it does not.',
     responses: { 200: { description: 'Alive', schema: z.object({ status: z.literal('alive') }) } },
     handle: () => Promise.resolve(json(200, { status: 'alive' })),
   })
@@ -20,7 +22,9 @@ export function healthRoutes({ readiness }: { readonly readiness: Readiness }) {
     path: '/readyz',
     access: 'anyone',
     tag: 'operations',
-    summary: 'Send traffic here: database, schema and broker answer, not shutting down',
+    summary: 'Tell whether the process is ready',
+    description:
+      'Send requests here only while it is ready: the database and the broker answer and the process is not shutting down.',
     responses: {
       200: { description: 'Ready', schema: z.object({ status: z.literal('ready'), checks }) },
       503: {
@@ -44,7 +48,8 @@ export function metricsRoutes({ metrics }: { readonly metrics: Metrics }) {
     path: '/metrics',
     access: 'anyone',
     tag: 'operations',
-    summary: 'Metrics in the Prometheus text format',
+    summary: 'Show the metrics',
+    description: 'Metrics of this process in the text format of Prometheus.',
     responses: { 200: { description: 'Prometheus text' } },
     async handle() {
       const headers = { 'content-type': metrics.contentType }

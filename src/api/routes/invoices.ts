@@ -30,7 +30,8 @@ function list({ database }: InvoiceRoutesOptions) {
     path: '/v1/invoices',
     access: 'shopper',
     tag: 'invoices',
-    summary: 'Your invoices, newest first',
+    summary: 'List your invoices',
+    description: 'Your invoices, newest first.',
     query: schemas.invoicesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.invoice) } },
     async handle({ query: { limit, cursor }, userId }) {
@@ -48,7 +49,8 @@ function show({ database }: InvoiceRoutesOptions) {
     path: '/v1/invoices/{id}',
     access: 'shopper',
     tag: 'invoices',
-    summary: 'One of your invoices',
+    summary: 'Show one of your invoices',
+    description: 'An invoice with its lines. The invoice of somebody else is 404.',
     params: schemas.uuidParams,
     responses: { 200: { description: 'The invoice', schema: schemas.invoice } },
     problems: ['not_found'],
@@ -74,7 +76,9 @@ function cancel({ database, clock, announceStockReleased }: InvoiceRoutesOptions
     path: '/v1/invoices/{id}/cancel',
     access: 'shopper',
     tag: 'invoices',
-    summary: 'Give an unpaid invoice up; its units go back to stock',
+    summary: 'Cancel an unpaid invoice',
+    description:
+      'Cancels an invoice that is not paid; its units go back to the stock. Cancelling it again changes nothing.',
     params: schemas.uuidParams,
     responses: {
       200: { description: 'Cancelled', schema: z.object({ invoice: schemas.invoice }) },
@@ -105,7 +109,9 @@ function pay({ payHandler }: InvoiceRoutesOptions) {
     path: '/v1/invoices/{id}/pay',
     access: 'shopper',
     tag: 'invoices',
-    summary: 'Pay an invoice; paying a paid one again charges nothing',
+    summary: 'Pay an invoice',
+    description:
+      'Authorises the payment, marks the invoice as paid and then captures the money. Paying a paid invoice again charges nothing. When the provider takes longer than 2 seconds the answer is 202, and the invoice tells how it ended.',
     params: schemas.uuidParams,
     body: schemas.payBody,
     idempotent: true,

@@ -50,7 +50,9 @@ function webhook({ database, settlement, clock, metrics, webhookSecrets }: Money
     path: '/v1/webhooks/payments',
     access: 'anyone',
     tag: 'payment provider',
-    summary: 'Something happened to a payment; signed by the provider, and looked up there',
+    summary: 'Tell that something happened to a payment',
+    description:
+      'The payment provider calls it. The event is only a hint: the state of the payment is asked for at the provider.',
     body: webhookEvent,
     signed: true,
     responses: {
@@ -84,7 +86,9 @@ function attention({ database }: MoneyRoutesOptions) {
     path: '/v1/admin/attention',
     access: 'admin',
     tag: 'admin',
-    summary: 'Money that came and pays nothing here, for a person to decide, oldest attempt first',
+    summary: 'List payments that need a person',
+    description:
+      'Money that came and pays nothing here, oldest attempt first. A person decides what to do about it; the program gives no money back.',
     query: schemas.invoicesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.attentionEntry) } },
     async handle({ query: { limit, cursor } }) {
@@ -104,7 +108,9 @@ function close({ operatorActions, clock }: MoneyRoutesOptions) {
     path: '/v1/admin/attention/{id}/close',
     access: 'admin',
     tag: 'admin',
-    summary: 'Take a payment off the list, saying what was done about it; it moves no money',
+    summary: 'Close a payment that needed a person',
+    description:
+      'Takes a payment off the list with a note that says what was done about it. It moves no money.',
     params: schemas.uuidParams,
     body: schemas.closeAttention,
     idempotent: true,
@@ -128,7 +134,9 @@ function audit({ audit: runAudit }: MoneyRoutesOptions) {
     path: '/v1/admin/audit',
     access: 'admin',
     tag: 'admin',
-    summary: 'Check every invariant the database and the provider can tell of, now',
+    summary: 'Check every invariant now',
+    description:
+      'Compares the stock, the ledger, the invoices and the books of the payment provider. It takes as long as there is history.',
     responses: { 200: { description: 'What holds', schema: schemas.audit } },
     async handle() {
       const { holds, checkedAt, invariants, unchecked } = await runAudit()

@@ -6,35 +6,35 @@ import { paymentStatuses, attentionReasons } from '../../domain/payment.ts'
 import { refusals } from '../../domain/refusal.ts'
 import { reservationStatuses } from '../../domain/reservation.ts'
 import { problemCodes, type ProblemCode } from '../http/problem.ts'
+import {
+  currency,
+  exampled,
+  idText,
+  instant,
+  limit,
+  lineOfText,
+  minor,
+  reason,
+  rowId,
+  timestamp,
+  units,
+  uuid,
+} from './fields.ts'
 
 /** The shapes of the REST contract, as docs/ and OpenAPI show them. */
-const rowId = z.int().positive()
-const minor = z.int().describe('Minor units of the currency: 1999 is 19.99')
-const currency = z.string().regex(/^[A-Z]{3}$/, 'three capital letters, ISO 4217')
-const timestamp = z.iso.datetime().describe('RFC 3339, UTC')
-/** Neither control characters, which the database counts otherwise, nor halves of surrogate pairs. */
-const plainText = /^[^\p{Cc}\p{Cs}]*$/u
-const name = z.string().trim().min(1).max(limits.nameLengthMax).regex(plainText, 'plain text only')
-
-/** A number as a path or a query carries it; `Number` alone would also take `0x10`, `1e1` and blanks. */
-const digits = z.string().regex(/^\d{1,16}$/, 'digits only')
-const idText = digits
-  .transform(Number)
-  .pipe(z.int().positive())
-  .meta({ type: 'integer', minimum: 1 })
+const saleName = lineOfText(limits.nameLengthMax, '12.12 Flash Sale')
+const productName = lineOfText(limits.nameLengthMax, 'Wireless Earbuds')
+const personName = lineOfText(limits.nameLengthMax, 'Ann Lee')
+/** Texts as answers have them. */
+const text = (example: string) => z.string().meta({ examples: [example] })
 
 export const idParams = z.strictObject({ id: idText })
-export const uuidParams = z.strictObject({ id: z.uuid() })
-export const requestParams = z.strictObject({ requestId: z.uuid() })
-export const reservationParams = z.strictObject({ reservationId: z.uuid() })
+export const uuidParams = z.strictObject({ id: uuid })
+export const requestParams = z.strictObject({ requestId: uuid })
+export const reservationParams = z.strictObject({ reservationId: uuid })
 
-const limit = digits
-  .transform(Number)
-  .pipe(z.int().min(1).max(limits.pageSizeMax))
-  .default(limits.pageSizeDefault)
-  .meta({ type: 'integer', minimum: 1, maximum: limits.pageSizeMax })
-const nextCursor = 'nextCursor of the page before'
-const invoiceCursor = z.uuid().optional().describe(nextCursor)
+const nextCursor = 'The `nextCursor` of the page before; absent for the first page'
+const invoiceCursor = uuid.optional().describe(nextCursor)
 export const pageQuery = z.strictObject({
   limit,
   cursor: idText.optional().describe(nextCursor),
@@ -62,80 +62,111 @@ export const allInvoicesQuery = z.strictObject({
 })
 
 export function page(item: z.ZodType) {
-  return z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+  return z.object({
+    items: z.array(item),
+    nextCursor: z
+      .string()
+      .nullable()
+      .describe('For the next page; null on the last one')
+      .meta({ examples: ['41'] }),
+  })
 }
 
 export const user = z
-  .object({ id: rowId, name: z.string(), email: z.string() })
+  .object({ id: rowId, name: text('Ann Lee'), email: text('ann@example.com') })
   .meta({ id: 'User' })
+export const token = text('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl').describe('A JWT')
+export const userWithToken = z.object({ id: rowId, token }).meta({ id: 'UserWithToken' })
 export const newUser = z.strictObject({
-  name,
-  email: z.email().max(limits.emailLengthMax),
+  name: personName,
+  email: z
+    .email()
+    .max(limits.emailLengthMax)
+    .meta({ examples: ['ann@example.com'] }),
 })
-export const newUsers = z.strictObject({ count: z.int().min(1).max(limits.usersPerBatchMax) })
-
-/** RFC 3339 with any offset, to epoch ms. */
-const instant = z.iso
-  .datetime({ offset: true })
-  .describe('RFC 3339, any offset')
-  .refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= limits.timestampMsMax, {
-    message: 'between 1970 and 2100',
-  })
+export const newUsers = z.strictObject({
+  count: z
+    .int()
+    .min(1)
+    .max(limits.usersPerBatchMax)
+    .meta({ examples: [100] }),
+})
 
 export const newFlashSale = z
   .strictObject({
-    name,
-    startsAt: instant,
-    endsAt: instant,
-    holdSeconds: z.int().min(limits.holdSecondsMin).max(limits.holdSecondsMax).optional(),
+    name: saleName,
+    startsAt: instant('2026-12-12T12:12:00Z'),
+    endsAt: instant('2026-12-12T13:12:00Z').describe('After `startsAt`'),
+    holdSeconds: z
+      .int()
+      .min(limits.holdSecondsMin)
+      .max(limits.holdSecondsMax)
+      .optional()
+      .describe('How long a unit in a cart is held; `HOLD_SECONDS` of the program unless given')
+      .meta({ examples: [300] }),
   })
   .refine(({ startsAt, endsAt }) => Date.parse(startsAt) < Date.parse(endsAt), {
     message: 'must be after startsAt',
     path: ['endsAt'],
   })
 
+const price = minor.max(limits.priceMinorMax)
 export const newProduct = z.strictObject({
-  name,
-  priceMinor: z.int().min(0).max(limits.priceMinorMax),
+  name: productName,
+  priceMinor: exampled(price, 4_999),
   currency,
-  stock: z.int().min(0).max(limits.stockMax),
-  shopId: rowId.optional(),
+  stock: z
+    .int()
+    .min(0)
+    .max(limits.stockMax)
+    .meta({ examples: [50] }),
+  shopId: rowId.optional().describe('The shop of the program unless given'),
 })
 export const product = z
   .object({
     id: rowId,
     shopId: rowId,
-    name: z.string(),
-    priceMinor: minor,
+    name: text('Wireless Earbuds'),
+    priceMinor: exampled(minor, 4_999),
     currency,
-    stock: z.int(),
+    stock: units(50),
   })
   .meta({ id: 'Product' })
 
 export const newProductInSale = z.strictObject({
   productId: rowId,
-  salePriceMinor: z.int().min(0).max(limits.priceMinorMax).optional(),
-  purchaseLimit: z.int().min(1).max(limits.purchaseLimitMax).optional(),
+  salePriceMinor: price.optional().describe('The price of the product unless given'),
+  purchaseLimit: z
+    .int()
+    .min(1)
+    .max(limits.purchaseLimitMax)
+    .optional()
+    .describe('Units that one shopper may hold and buy; no limit unless given')
+    .meta({ examples: [2] }),
 })
 export const productInSale = z
   .object({
     productId: rowId,
-    name: z.string(),
+    name: text('Wireless Earbuds'),
     priceMinor: minor,
     currency,
-    purchaseLimit: z.int().nullable(),
-    available: z.int(),
+    purchaseLimit: z
+      .int()
+      .min(1)
+      .nullable()
+      .meta({ examples: [2] }),
+    available: units(37),
   })
   .meta({ id: 'ProductInSale' })
 
 export const flashSale = z
   .object({
     id: rowId,
-    name: z.string(),
+    name: text('12.12 Flash Sale'),
     status: z.enum(flashSaleStatuses),
     startsAt: timestamp,
-    endsAt: timestamp,
-    holdSeconds: z.int(),
+    endsAt: exampled(timestamp, '2026-12-12T13:12:00.000Z'),
+    holdSeconds: units(300).describe('How long a unit in a cart is held'),
     serverTime: timestamp,
     products: z.array(productInSale),
   })
@@ -156,28 +187,30 @@ export const adjustment = z.strictObject({
     .int()
     .min(-limits.stockMax)
     .max(limits.stockMax)
-    .refine((units) => units !== 0, 'must not be 0'),
-  reason: z.string().trim().min(1).max(limits.reasonLengthMax).regex(plainText, 'plain text only'),
+    .refine((added) => added !== 0, 'must not be 0')
+    .describe('Units to add, or to take away when below 0')
+    .meta({ not: { const: 0 }, examples: [10] }),
+  reason,
 })
 export const stock = z
   .object({
     productId: rowId,
-    allotment: z.int(),
-    available: z.int(),
-    held: z.int(),
-    sold: z.int(),
+    allotment: units(50).describe('available + held + sold'),
+    available: units(37),
+    held: units(8),
+    sold: units(5),
   })
   .meta({ id: 'Stock' })
 
 export const reservation = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     productId: rowId,
-    quantity: z.int(),
+    quantity: units(1),
     unitPriceMinor: minor,
     currency,
     status: z.enum(reservationStatuses),
-    expiresAt: timestamp,
+    expiresAt: exampled(timestamp, '2026-12-12T12:17:00.000Z'),
   })
   .meta({ id: 'Reservation' })
 
@@ -190,9 +223,17 @@ export const cart = z
   })
   .meta({ id: 'Cart' })
 
+export const pendingRequest = z
+  .object({
+    requestId: uuid,
+    status: z.literal('pending'),
+    statusUrl: text('/v1/cart/requests/0197a1b2-3c4d-7e5f-8a6b-0c1d2e3f4a5b'),
+  })
+  .meta({ id: 'PendingAddToCartRequest' })
+
 export const requestStatus = z
   .object({
-    requestId: z.uuid(),
+    requestId: uuid,
     status: z.enum(['pending', 'held', 'refused']),
     reservation: reservation.optional(),
     code: z.enum(refusals).optional(),
@@ -201,48 +242,54 @@ export const requestStatus = z
 
 export const invoice = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     userId: rowId,
     status: z.enum(invoiceStatuses),
     lines: z.array(
       z.object({
-        reservationId: z.uuid(),
+        reservationId: uuid,
         productId: rowId,
-        name: z.string(),
-        quantity: z.int(),
+        name: text('Wireless Earbuds'),
+        quantity: units(1),
         unitPriceMinor: minor,
         lineTotalMinor: minor,
       }),
     ),
     totalMinor: minor,
     currency,
-    dueAt: timestamp,
+    dueAt: exampled(timestamp, '2026-12-12T12:22:00.000Z').describe('Unpaid by then, it expires'),
     createdAt: timestamp,
     paidAt: timestamp.optional(),
   })
   .meta({ id: 'Invoice' })
 
 export const payBody = z.strictObject({
-  paymentMethod: z.string().regex(/^[\x21-\x7e]{1,100}$/, '1 to 100 visible ASCII characters'),
+  paymentMethod: z
+    .string()
+    .regex(/^[!-~]{1,100}$/, '1 to 100 visible ASCII characters')
+    .describe('The payment method as the provider names it')
+    .meta({ examples: ['pm_ok'] }),
 })
 export const payment = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     status: z.enum(paymentStatuses),
     amountMinor: minor,
     currency,
-    declineCode: z.string().optional(),
+    declineCode: text('card_declined').optional(),
     createdAt: timestamp,
   })
   .meta({ id: 'Payment' })
 
 export const attentionEntry = z
   .object({
-    paymentId: z.uuid(),
-    invoiceId: z.uuid().nullable().describe('null, as are user and method, when `forgotten`'),
+    paymentId: uuid,
+    invoiceId: exampled(uuid.nullable(), '0197a1b2-3c4d-7e5f-8a6b-0c1d2e3f4a5b').describe(
+      'null, as are user and method, when `forgotten`',
+    ),
     invoiceStatus: z.enum(invoiceStatuses).nullable(),
-    userId: rowId.nullable(),
-    method: z.string().nullable(),
+    userId: exampled(rowId.nullable(), 2),
+    method: exampled(z.string().nullable(), 'pm_ok'),
     amountMinor: minor,
     currency,
     reason: z.enum(attentionReasons),
@@ -250,18 +297,22 @@ export const attentionEntry = z
   })
   .meta({ id: 'AttentionEntry' })
 export const closeAttention = z.strictObject({
-  note: z.string().trim().min(1).max(limits.reasonLengthMax).regex(plainText, 'plain text only'),
+  note: lineOfText(limits.reasonLengthMax, 'Refunded at the provider, the shopper was told'),
 })
 
 export const adminAction = z
   .object({
     id: rowId,
-    route: z.string().describe('Method and path as in this document'),
-    params: z.record(z.string(), z.unknown()),
-    body: z.record(z.string(), z.unknown()),
+    route: text('PATCH /v1/admin/products/{id}/stock').describe(
+      'Method and path as in this document',
+    ),
+    params: exampled(z.record(z.string(), z.unknown()), { id: 1 }),
+    body: exampled(z.record(z.string(), z.unknown()), { adjustBy: 10, reason: 'More came' }),
     outcome: z.enum(['done', ...problemCodes]).describe('`done`, or why it was refused'),
-    requestId: z.string().describe('`X-Request-Id` of the answer'),
-    address: z.string().describe('Where it came from'),
+    requestId: text('0197a1b2-3c4d-7e5f-8a6b-0c1d2e3f4a5b').describe(
+      '`X-Request-Id` of the answer',
+    ),
+    address: text('203.0.113.7').describe('Where the request came from'),
     createdAt: timestamp,
   })
   .meta({ id: 'AdminAction' })
@@ -272,22 +323,22 @@ export const audit = z
     checkedAt: timestamp,
     invariants: z.array(
       z.object({
-        id: z.string(),
-        title: z.string(),
-        violations: z.int(),
-        examples: z.array(z.record(z.string(), z.unknown())),
+        id: text('I2'),
+        title: text('available + held + sold = allotment'),
+        violations: units(0),
+        examples: exampled(z.array(z.record(z.string(), z.unknown())), []),
       }),
     ),
-    unchecked: z.array(z.string()).describe('What could not be checked, and why'),
+    unchecked: exampled(z.array(z.string()), []).describe('What could not be checked, and why'),
   })
   .meta({ id: 'Audit' })
 
 export const problemBody = z
   .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    code: z.enum(problemCodes as [ProblemCode, ...ProblemCode[]]),
-    detail: z.string().optional(),
+    type: text('urn:holdfast:problem:sold_out'),
+    title: text('Not enough units are left'),
+    status: exampled(z.int().min(400).max(599), 409),
+    code: exampled(z.enum(problemCodes as [ProblemCode, ...ProblemCode[]]), 'sold_out'),
+    detail: text('quantity: at most 1000').optional().describe('For people; it may change'),
   })
   .meta({ id: 'Problem' })

@@ -39,12 +39,14 @@ export function userRoutes({
     path: '/v1/users',
     access: 'anyone',
     tag: 'shoppers',
-    summary: 'Register and get a token',
+    summary: 'Register a shopper',
+    description:
+      'Creates a user and answers with their token, which every route of shoppers wants as `Authorization: Bearer`.',
     body: schemas.newUser,
     responses: {
       201: {
         description: 'Registered',
-        schema: z.object({ user: schemas.user, token: z.string() }),
+        schema: z.object({ user: schemas.user, token: schemas.token }),
       },
     },
     problems: ['email_taken'],
@@ -61,13 +63,15 @@ export function userRoutes({
     path: '/v1/admin/users/batch',
     access: 'admin',
     tag: 'admin',
-    summary: 'Make many users at once, for tests with bots',
+    summary: 'Create many users',
+    description:
+      'Creates users with made-up names for tests with bots, and answers with their tokens. A repeated request gets the same users with new tokens.',
     body: schemas.newUsers,
     idempotent: true,
     responses: {
       201: {
         description: 'Made',
-        schema: z.object({ users: z.array(z.object({ id: z.int(), token: z.string() })) }),
+        schema: z.object({ users: z.array(schemas.userWithToken) }),
       },
     },
     async handle(input) {
