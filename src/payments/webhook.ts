@@ -23,10 +23,24 @@ const signaturesMax = 4
  * receivers.
  */
 export const webhookEvent = z.object({
-  id: z.string().regex(/^[\x21-\x7e]{1,255}$/, '1 to 255 visible ASCII characters'),
-  type: z.string().regex(/^[\x21-\x7e]{1,100}$/, 'visible ASCII, such as payment.captured'),
-  paymentId: z.string().regex(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible ASCII characters'),
-  createdAt: z.string().max(100).optional().describe('When it happened; not used'),
+  id: z
+    .string()
+    .regex(/^[!-~]{1,255}$/, '1 to 255 visible ASCII characters')
+    .meta({ examples: ['evt_1'] }),
+  type: z
+    .string()
+    .regex(/^[!-~]{1,100}$/, 'visible ASCII, such as payment.captured')
+    .meta({ examples: ['payment.captured'] }),
+  paymentId: z
+    .string()
+    .regex(/^[!-~]{1,200}$/, '1 to 200 visible ASCII characters')
+    .meta({ examples: ['0197a1b2-3c4d-7e5f-8a6b-0c1d2e3f4a5b'] }),
+  createdAt: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('When it happened; not used')
+    .meta({ examples: ['2026-12-12T12:13:00Z'] }),
 })
 export type WebhookEvent = z.infer<typeof webhookEvent>
 

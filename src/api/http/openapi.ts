@@ -94,8 +94,10 @@ const keyOfOperator = idempotencyKey(
 
 const signature = z
   .string()
-  .regex(/^t=[0-9]{1,12},v1=[0-9a-f]{64}$/)
-  .describe('`t=<epoch seconds>,v1=<hex>`: HMAC-SHA-256 of `<t>.<body>`, at most 5 minutes old')
+  .regex(/^t=[0-9]{1,12}(,v1=[0-9a-fA-F]{64}){1,4}$/)
+  .describe(
+    '`t=<epoch seconds>,v1=<hex>`: HMAC-SHA-256 of `<t>.<body>`, at most 5 minutes old. `v1` comes once for each secret',
+  )
   .meta({ examples: [`t=1797077520,v1=${'0123456789abcdef'.repeat(4)}`] })
 
 const ifNoneMatch = z

@@ -70,9 +70,25 @@ describe('creating a flash sale', () => {
     expect(answer.body).toMatchObject({ holdSeconds })
   })
 
-  it('takes a name of 200 characters', async () => {
-    const name = '×'.repeat(200)
-    expect((await post('/flash-sales', { ...goodSale, name })).body).toMatchObject({ name })
+  it.each(['×', '𝄞'])(
+    'takes a name of 200 characters such as %s, and not one more',
+    async (each) => {
+      const name = each.repeat(200)
+      expect((await post('/flash-sales', { ...goodSale, name })).body).toMatchObject({ name })
+      const longer = await post('/flash-sales', { ...goodSale, name: `${name}${each}` })
+      expectProblem(longer, 400, 'validation_failed')
+    },
+  )
+
+  it.each([
+    ['2026-12-12t12:12:00z', '2026-12-12T12:12:00.000Z'],
+    ['2026-12-12T12:12:00.123456789Z', '2026-12-12T12:12:00.123Z'],
+    ['2026-12-12T12:12:00-00:00', '2026-12-12T12:12:00.000Z'],
+    ['2024-02-29T23:59:59Z', '2024-02-29T23:59:59.000Z'],
+    ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00.000Z'],
+  ])('takes the start %s as RFC 3339 reads it', async (startsAt, read) => {
+    const answer = await post('/flash-sales', { ...goodSale, startsAt })
+    expect(answer.body).toMatchObject({ startsAt: read })
   })
 
   const noInstants = [
@@ -81,6 +97,12 @@ describe('creating a flash sale', () => {
     '2026-12-12',
     '2026-12-12T12:12:00',
     '2026-02-30T00:00:00Z',
+    '2025-02-29T00:00:00Z',
+    '2026-12-12 12:12:00Z',
+    '2026-12-12T12:12:00+24:00',
+    '2026-12-12T12:12:00Z\n',
+    '2026-12-12T12:12:00.Z',
+    '٢٠٢٦-12-12T12:12:00Z',
     '12:12',
     '2026-12-12T24:00:00Z',
     '2026-12-12T12:12:60Z',

@@ -69,7 +69,12 @@ const digits = z.string().regex(/^\d{1,16}$/, 'digits only')
 export const idText = digits
   .transform(Number)
   .pipe(z.int().min(1))
-  .meta({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, examples: [1] })
+  .meta({
+    type: 'integer',
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    override: { examples: [1] },
+  })
 
 const fiftyPerPage = limits.pageSizeDefault
 export const limit = digits
@@ -82,7 +87,7 @@ export const limit = digits
     minimum: 1,
     maximum: limits.pageSizeMax,
     default: fiftyPerPage,
-    examples: [20],
+    override: { examples: [20] },
   })
 
 const leapYears = '(?:19(?:7[26]|8[048]|9[26])|20(?:[02468][048]|[13579][26]))'
@@ -105,4 +110,4 @@ export const instant = (example: string) =>
     .regex(instantPattern, 'RFC 3339, with a year from 1970 to 2099')
     .transform((text) => new Date(text.toUpperCase()).toISOString())
     .describe('RFC 3339 with any offset, years 1970 to 2099')
-    .meta({ format: 'date-time', examples: [example] })
+    .meta({ format: 'date-time', override: { examples: [example] } })

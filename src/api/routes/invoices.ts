@@ -31,7 +31,7 @@ function list({ database }: InvoiceRoutesOptions) {
     access: 'shopper',
     tag: 'invoices',
     summary: 'List your invoices',
-    description: 'Your invoices, newest first.',
+    description: 'Your invoices, newest first, whatever became of them.',
     query: schemas.invoicesQuery,
     responses: { 200: { description: 'A page', schema: schemas.page(schemas.invoice) } },
     async handle({ query: { limit, cursor }, userId }) {

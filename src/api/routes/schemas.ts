@@ -47,7 +47,12 @@ const listCursor = z
     const [endsAt = 0, id = 0] = text.split('-').map(Number)
     return { endsAt, id }
   })
-  .meta({ type: 'string', pattern: '^[0-9]{1,15}-[0-9]{1,15}$', description: nextCursor })
+  .meta({
+    type: 'string',
+    pattern: '^[0-9]{1,15}-[0-9]{1,15}$',
+    description: nextCursor,
+    override: { examples: ['1797081120000-1'] },
+  })
 export const flashSalesQuery = z.strictObject({
   status: z.enum(flashSaleStatuses).optional().describe('What is not over when absent'),
   limit,
@@ -218,8 +223,8 @@ export const cart = z
   .object({
     items: z.array(reservation),
     totalMinor: minor,
-    currency: currency.nullable(),
-    expiresAt: timestamp.nullable(),
+    currency: exampled(currency.nullable(), 'EUR'),
+    expiresAt: exampled(timestamp.nullable(), '2026-12-12T12:17:00.000Z'),
   })
   .meta({ id: 'Cart' })
 
@@ -329,7 +334,9 @@ export const audit = z
         examples: exampled(z.array(z.record(z.string(), z.unknown())), []),
       }),
     ),
-    unchecked: exampled(z.array(z.string()), []).describe('What could not be checked, and why'),
+    unchecked: z
+      .array(text('I12: the provider did not answer'))
+      .describe('What could not be checked, and why'),
   })
   .meta({ id: 'Audit' })
 
