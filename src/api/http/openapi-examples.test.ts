@@ -108,7 +108,9 @@ describe('what a reader of the OpenAPI document sees', () => {
     expect(bare.map(([where]) => where)).toEqual([])
     for (const [where, schema] of leaves) {
       // The reader of schemas knows no `not`; the bodies below are sent to the program as they are.
-      const shown = { ...schema, not: undefined } as Parameters<typeof z.fromJSONSchema>[0]
+      const shown = { ...schema, not: undefined } as unknown as Parameters<
+        typeof z.fromJSONSchema
+      >[0]
       const shape = z.fromJSONSchema(shown)
       for (const example of schema.examples ?? []) {
         expect([where, example, shape.safeParse(example).success]).toEqual([where, example, true])
