@@ -5,8 +5,9 @@ import {
 } from '../src/messaging/envelope.ts'
 
 /**
- * What signing costs per message: seals and opens add-to-cart requests, and results of 100 outcomes, with
- * the signed codec of BROKER=nsq and the plain one of the embedded broker. Run: npx tsx bench/envelope.ts
+ * Measures the cost of signing per message: it seals and opens add-to-cart requests and results of
+ * 100 outcomes, with the signed codec of BROKER=nsq and the plain one of the embedded broker. Run
+ * it with `npx tsx bench/envelope.ts`.
  */
 const rounds = 7
 const messagesPerRound = 20_000
@@ -36,7 +37,7 @@ const result = {
   outcomes: Array.from({ length: 100 }, () => ({ requestId: request.requestId, outcome })),
 }
 
-/** Median of the rounds, µs per run. */
+/** Returns the median of the rounds, µs per run. */
 function microseconds(run: () => unknown, runs: number): number {
   const times = Array.from({ length: rounds }, () => {
     const startedAt = performance.now()

@@ -10,7 +10,7 @@ export interface ServerProcess {
   /** The address of its inspector, when it was started with one. */
   readonly inspectorUrl: string | undefined
   signal(signal: NodeJS.Signals): void
-  /** SIGTERM; resolves with what was wrong with its end, if anything. */
+  /** Sends SIGTERM. Resolves with a text when the process did not end well. */
   stop(): Promise<string | undefined>
 }
 
@@ -55,10 +55,12 @@ async function stop(child: ChildProcess): Promise<string | undefined> {
 const ticksPerSecond = 100
 const [userTimeField, systemTimeField] = [11, 12]
 
-/** Seconds of CPU the process has used so far, all threads, user and kernel; NaN when it is gone. */
+/**
+ * Seconds of CPU the process has used so far, all threads, user and kernel; NaN when it is gone.
+ */
 export function readCpuSeconds(pid: number): number {
   const stat = readProcess(pid, 'stat')
-  // The name before may contain anything, but the last parenthesis ends it.
+  // The process name before may contain anything, but the last parenthesis ends it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[userTimeField]) + Number(fields[systemTimeField])) / ticksPerSecond
 }

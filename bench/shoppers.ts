@@ -7,8 +7,8 @@ import { migrationsFolder } from '../src/holdfast.ts'
 import { Sqlite } from '../src/db/sqlite/driver.ts'
 
 /**
- * Distinct shoppers with real tokens, made once per run: a database of users that every cell begins
- * with a copy of, and a file of their tokens that the load generator reads.
+ * The files of distinct shoppers with real tokens, made once per run: a database of users that
+ * every cell copies, and a file of their tokens that the load generator reads.
  */
 export interface ShoppersFiles {
   readonly databasePath: string
@@ -20,10 +20,15 @@ export const tokenAudience = 'holdfast'
 const firstUserId = 1_000_001
 const tokenTtlSeconds = 24 * 3_600
 
-/** The uid of a bench user is its id in hex. All are equally long, so the file of tokens needs no separators. */
+/**
+ * The uid of a bench user is its id in hex. All are equally long, so the file of tokens needs no
+ * separators.
+ */
 const uidOf = (userId: number): string => userId.toString(16).padStart(32, '0')
 
-/** Returns the token of one more, who is not in the file and only tries whether the shop is open. */
+/**
+ * Makes the files. Returns the token of one more shopper, who only tests whether the shop is open.
+ */
 export async function makeShoppers(
   files: ShoppersFiles,
   count: number,

@@ -32,7 +32,10 @@ const program = join(root, 'scripts', 'start.js')
 const readyWithinMs = 180_000
 const outputCharactersMax = 8_000
 
-/** @throws SetupError with the end of the program's output when it does not become ready. */
+/**
+ * Starts a process and waits until it is ready.
+ * @throws SetupError with the end of its output when it does not get ready.
+ */
 export async function startHoldfast(
   name: string,
   environment: Readonly<Record<string, string>>,

@@ -8,27 +8,30 @@ import { startHoldfast, type Exit, type HoldfastProcess } from './holdfast-proce
 import type { Target } from './options.ts'
 import { SetupError } from './setup-error.ts'
 
-/** Holdfast as processes of our own, on free ports, with a database that goes away with them. */
+/** Holdfast as processes of this run, on free ports, with a temporary database. */
 export interface Program {
-  /** Of the API nodes. */
+  /** The origins of the API nodes. */
   readonly origins: readonly string[]
   readonly adminToken: string
   readonly processes: readonly RunningProcess[]
-  /** Stops all of it and removes the files. Says how each process went. Harmless when repeated. */
+  /**
+   * Stops all processes and removes the files. Resolves with how each ended. It may be called
+   * again.
+   */
   stop(): Promise<readonly Exit[]>
 }
 
 export interface RunningProcess {
-  /** As it is told in reports. */
+  /** The name in reports. */
   readonly name: string
   readonly pid: number
-  /** Null: it has no `/metrics`. */
+  /** The origin of `/metrics`; null without metrics. */
   readonly metricsOrigin: string | null
 }
 
 type OwnProgram = Extract<Target, { kind: 'own program' }>
 
-/** What has been started so far, so that a failed start leaves nothing behind. */
+/** The processes started so far; a failed start stops them. */
 interface Started {
   readonly folder: string
   readonly children: HoldfastProcess[]
@@ -38,7 +41,10 @@ interface Started {
 const interruptedExitCode = 130
 const signals = ['SIGINT', 'SIGTERM'] as const
 
-/** @throws SetupError with the end of a process's output when it does not become ready. */
+/**
+ * Starts Holdfast and waits until all processes are ready.
+ * @throws SetupError with the end of a process's output when it does not get ready.
+ */
 export async function startProgram(target: OwnProgram): Promise<Program> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-functional-test-'))
   const started: Started = { folder, children: [], nsqd: undefined }
@@ -109,10 +115,10 @@ async function requireNsqd(): Promise<string> {
   return binary
 }
 
-/** Whoever ends this program ends that one as well. */
+/** Makes the stop of all processes; it also runs when this process ends. */
 function stopper(started: Started): Program['stop'] {
   const stop = async (): Promise<readonly Exit[]> => {
-    // API nodes first: what they have accepted needs the worker and nsqd to be answered.
+    // API nodes stop first: their accepted requests need the worker and nsqd.
     const exits: Exit[] = []
     for (const child of started.children.toReversed()) exits.push(await child.stop())
     await started.nsqd?.dispose()

@@ -24,7 +24,7 @@ const finalRefusals = new Set(['purchase_limit_reached', 'product_not_in_sale', 
 export interface Stage {
   readonly watch: StockWatch
   readonly onRaceSettled: () => void
-  /** How long the refused come back; half a minute unless given. */
+  /** The refused bots come back for this long; half a minute unless given. */
   readonly struggleMs?: number
 }
 

@@ -24,22 +24,25 @@ import { summarize, type Moments, type Summary } from './summary.ts'
 import { now } from './time.ts'
 
 /**
- * The flow of a run: program → sale → bots → arrival → race, struggle → quiet → the shop's own answers →
- * verdict.
+ * The flow of a run: program → sale → bots → arrival → race, struggle → quiet → the shop's own
+ * answers → verdict.
  */
 
-/** Reading API A and B and the audit must be possible even when the run's time is up. */
+/** Reading API A, API B and the audit may take this long after the time of the run is over. */
 const verdictMs = 60_000
 
 export interface Result {
   readonly summary: Summary
-  /** The end of what the started program wrote. */
+  /** The last part of the started program's output. */
   readonly output: string
 }
 
 type Print = (line: string) => void
 
-/** @throws SetupError when the run cannot begin. */
+/**
+ * Plays a whole run.
+ * @throws SetupError when the run cannot begin.
+ */
 export async function runOn(options: Options, print: Print): Promise<Result> {
   requireOpenFiles('this program', ownOpenFiles(), options.bots)
   const { target } = options

@@ -9,11 +9,13 @@ import {
 import { findFreePorts } from '../test/support/processes/free-port.ts'
 import { findNsqBinary, type NsqBinary } from './nsqd-binary.ts'
 
-/** Real nsqd and nsqlookupd children for suites and `npm run nsqd`: loopback only, own data folder. */
+/**
+ * Real nsqd and nsqlookupd children for suites and `npm run nsqd`: loopback only, own data folder.
+ */
 
 /**
- * The flags we run nsqd with, wherever it runs; docker-compose.yml says the same and a test compares.
- * Addresses and the data path come on top.
+ * The flags of every nsqd of this project; docker-compose.yml has the same, and a test compares
+ * them. Addresses and the data path are added.
  */
 export const nsqdFlags = {
   'mem-queue-size': '20000',
@@ -26,32 +28,32 @@ export const nsqdFlags = {
 } as const satisfies Readonly<Record<string, string>>
 
 export interface NsqdOptions {
-  /** From `requireNsqd` or `findNsqBinary`. */
+  /** The path from `requireNsqd` or `findNsqBinary`. */
   readonly binary: string
-  /** Free loopback ports when absent. */
+  /** The ports; free loopback ports when absent. */
   readonly tcpPort?: number
   readonly httpPort?: number
-  /** A temporary folder, removed by `dispose`, when absent. */
+  /** The data folder; when absent a temporary one that `dispose` removes. */
   readonly dataPath?: string
-  /** On top of, or instead of, `nsqdFlags`; without the leading dashes. */
+  /** Flags that add to or replace `nsqdFlags`, without the leading dashes. */
   readonly flags?: Readonly<Record<string, string>>
-  /** Registers there, broadcasting 127.0.0.1. */
+  /** The nsqlookupd where it registers, broadcasting 127.0.0.1. */
   readonly lookupdTcpAddress?: string
 }
 
-/** One daemon that can be treated badly. Every method resolves when the effect is there. */
+/** A daemon that tests can stop, kill and pause. Every method resolves when the effect is there. */
 export interface NsqProcess {
   readonly tcpAddress: string
   readonly httpAddress: string
   readonly dataPath: string
   readonly pid: number
-  /** SIGTERM: nsqd writes what it holds to disk. */
+  /** Sends SIGTERM: nsqd writes its queues to disk. */
   stop(): Promise<void>
-  /** SIGKILL: nsqd loses what is in memory. */
+  /** Sends SIGKILL: nsqd loses the messages in memory. */
   kill(): Promise<void>
-  /** SIGSTOP: connections stay open and nobody answers. */
+  /** Sends SIGSTOP: connections stay open without answers. */
   pause(): Promise<void>
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   resume(): void
   /** Starts again on the same ports with the same data. */
   restart(): Promise<void>
@@ -63,7 +65,7 @@ export interface NsqProcess {
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 5_000
 const portAttempts = 3
-/** The first lines say what is wrong; a page of usage follows. */
+/** Only the first lines of nsqd's error are kept, because a page of usage follows them. */
 const complaintLengthMax = 500
 
 /** Starts nsqd with our flags and waits until it answers. */
@@ -87,14 +89,14 @@ export async function startNsqlookupd(options: { readonly binary: string }): Pro
 }
 
 /**
- * The path of nsqd for a suite; undefined, after one loud line, when none can be had.
+ * Returns the path of nsqd for a suite; undefined, after a warning, when there is none.
  * @throws when `REQUIRE_NSQD=1` forbids skipping.
  */
 export function requireNsqd(): Promise<string | undefined> {
   return requireBinary('nsqd')
 }
 
-/** As `requireNsqd`, for nsqlookupd. */
+/** Does the same for nsqlookupd. */
 export function requireNsqlookupd(): Promise<string | undefined> {
   return requireBinary('nsqlookupd')
 }
@@ -114,7 +116,7 @@ async function requireBinary(name: NsqBinary): Promise<string | undefined> {
   return undefined
 }
 
-/** `--name=value` in the order given. */
+/** Returns the flags as `--name=value` in the given order. */
 export function flagArguments(flags: Readonly<Record<string, string>>): string[] {
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
 }
@@ -126,7 +128,9 @@ interface Daemon {
   readonly temporary: boolean
 }
 
-/** A port found free may be taken a moment later by another suite: try others. */
+/**
+ * Starts the daemon on free ports. Another suite may take a port in between, so it tries others.
+ */
 async function startOnPorts(
   daemon: Daemon,
   tcpPort?: number,

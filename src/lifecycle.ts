@@ -47,7 +47,7 @@ export function createLifecycle(options: LifecycleOptions): Service {
       current = service.start()
       await current
     } catch (error) {
-      // Whoever awaits the start says why it failed; the log keeps which service it was.
+      // The caller of the start reports the error; this line says which service it was.
       options.logger.debug({ err: error, service: service.name }, 'service did not start')
       await stop()
       throw error

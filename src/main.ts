@@ -1,8 +1,8 @@
 import { readFlags, runCommand } from './command-line.ts'
 
 /**
- * What `npm start` runs. It loads the program only when it is to be started: `--help` needs none of it, and
- * a driver that cannot be loaded is a sentence instead of a stack.
+ * This file is run by `npm start`. It loads the program only when it is to be started: `--help`
+ * needs none of it, and a driver that cannot be loaded is a sentence instead of a stack.
  */
 const usage = `Usage: npm start
 

@@ -15,7 +15,9 @@ interface KnownToken {
   readonly expiresAt: number
 }
 
-/** As Holdfast does it: same library, same claims, users looked up, tokens verified once. */
+/**
+ * Authenticates as Holdfast does: same library, same claims, users looked up, tokens verified once.
+ */
 export function createAuthenticate(connection: Sqlite.Database, jwtSecret: string): Authenticate {
   const known = new LRUCache<string, KnownToken>({ max: knownTokensMax })
   const findUser = connection.prepare(selectUser)

@@ -23,7 +23,7 @@ export class Tally {
 
 const faultsShownMax = 5
 
-/** What must not happen, by kind, with how often. */
+/** The faults of the run by kind, with their numbers. */
 export class Faults {
   private readonly tally = new Tally()
 

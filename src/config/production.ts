@@ -59,7 +59,7 @@ function isLocal(values: Values): boolean {
   return externalIssuerNames.every((name) => values[name] === undefined)
 }
 
-/** One value in two places means that whoever learns one secret knows another. */
+/** With one value in two places a reader of one secret knows another. */
 function sharedSecrets(values: Values): string[] {
   const { ADMIN_TOKEN, JWT_SECRET, PAYMENT_WEBHOOK_SECRET = [], MESSAGE_KEYS = [] } = values
   const named = [

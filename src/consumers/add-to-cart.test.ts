@@ -27,7 +27,7 @@ let user: number
 let broker: StubBroker
 let gate: SoldOutGate
 let consumer: AddToCartConsumer
-/** Everything that happened, in order. */
+/** The events of the test in order. */
 let events: string[]
 
 function consumerOn(database: Database): AddToCartConsumer {
@@ -40,7 +40,7 @@ function consumerOn(database: Database): AddToCartConsumer {
   return createAddToCartConsumer({ codec, decider, teller, park, logger, defer: setImmediate })
 }
 
-/** The fixture's database, telling when something is committed. */
+/** Wraps the fixture's database to record every commit. */
 const telling = (): Database => ({
   ...fixture.database,
   async transaction(script) {
@@ -193,7 +193,7 @@ describe('while the broker takes nothing', () => {
   const happened = (event: string, times: number): Promise<void> =>
     until(() => events.filter((each) => each === event).length === times, soonMs, event)
 
-  /** The next try has been made. */
+  /** Waits until the next try has been made. */
   async function retry(): Promise<void> {
     const before = broker.published.length
     fixture.clock.advance(250)

@@ -46,7 +46,7 @@ function delivery(changes: Partial<AddToCart> = {}, attempts = 1): Delivery {
 
 const ask = (...deliveries: readonly Delivery[]) => decider.ask(deliveries, patient)
 
-/** Moves the clock until the answer is there. */
+/** Moves the clock until the promise resolves. */
 async function settle<T>(answer: Promise<T>): Promise<T> {
   const seen = { settled: false }
   const watch = answer.finally(() => (seen.settled = true)).catch(() => undefined)
@@ -152,7 +152,7 @@ describe('redelivered and late requests', () => {
 })
 
 describe('while the database is unavailable', () => {
-  /** Fails as often as told, then works. */
+  /** Makes a database that fails `times` times and then works. */
   function failing(times: number): Database {
     let left = times
     const unavailable = new DatabaseUnavailableError('gone')
@@ -199,7 +199,8 @@ describe('a request the database cannot digest', () => {
     const rivals = await fixture.users(2)
     const first = delivery()
     await ask(first)
-    // The id of a hold under another key: a second row with this primary key is impossible.
+    // This request has the id of an existing hold and another key, so its row breaks the primary
+    // key.
     const poison = delivery({ requestId: first.request.requestId, idempotencyKey: 'other' })
     const good = rivals.map((userId) => delivery({ userId }))
     const [one, none, other] = await ask(...good.slice(0, 1), poison, ...good.slice(1))

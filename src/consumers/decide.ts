@@ -9,12 +9,13 @@ import type { Metrics } from '../metrics.ts'
 import type { SoldOutGate } from './sold-out-gate.ts'
 
 /**
- * Decides add-to-cart requests: by the gate where nothing can be recorded, else in one transaction per
- * batch. What it returns is committed.
+ * A delivered add-to-cart request. This file decides requests: the gate refuses those that cannot
+ * have a recorded outcome, and one transaction per batch decides the others. Returned outcomes are
+ * committed.
  */
 export interface Delivery {
   readonly request: AddToCart
-  /** How often the broker has delivered it, this time included. */
+  /** The number of deliveries by the broker, this one included. */
   readonly attempts: number
 }
 
@@ -30,12 +31,12 @@ export interface DeciderOptions {
 }
 
 export interface Decider {
-  /** The refusal of a request that needs no look into the database. */
+  /** Returns the refusal of a request that needs no read of the database. */
   refuse(delivery: Delivery): AddToCartOutcome | undefined
   /**
-   * One outcome per request, in order; undefined for one the database cannot digest. While the
-   * database is unavailable it waits and calls `onWait`, for as long as `goOn` says so.
-   * @throws DatabaseUnavailableError when told not to go on.
+   * Decides requests by the database. Returns one outcome per request, in order; undefined for a request
+   * that the database cannot process. While the database is unavailable it waits and calls `onWait`.
+   * @throws DatabaseUnavailableError when `goOn` ends the wait.
    */
   ask(deliveries: readonly Delivery[], patience: Patience): Promise<readonly Answer[]>
 }
@@ -69,7 +70,7 @@ export function createDecider(options: DeciderOptions): Decider {
       if (error instanceof DatabaseUnavailableError) throw error
       logger.error({ err: error, batchSize: deliveries.length }, 'batch failed, trying one by one')
     }
-    // One request the database cannot digest must not take the others of its batch with it.
+    // A request that the database cannot process must not fail the others of its batch.
     const answers: Answer[] = []
     for (const delivery of deliveries) answers.push(await askAlone(delivery, patience))
     return answers
@@ -85,7 +86,9 @@ export function createDecider(options: DeciderOptions): Decider {
     }
   }
 
-  /** Waits with the messages in hand: handed back and redelivered they could not take stock. */
+  /**
+   * Waits for the database and keeps the messages: given back they could not take stock any more.
+   */
   async function askPatiently(deliveries: readonly Delivery[], patience: Patience) {
     for (;;) {
       try {
@@ -101,7 +104,7 @@ export function createDecider(options: DeciderOptions): Decider {
 
   async function askOnce(deliveries: readonly Delivery[]): Promise<readonly AddToCartOutcome[]> {
     const { requests, outcomes } = await database.transaction(function* () {
-      // Judged under the lock: a request may have become too old while waiting for it.
+      // The age is checked under the lock: a request may have become too old while waiting for it.
       const requests = deliveries.map(toReserveRequest)
       const outcomes = yield* reserveBatch(requests, { now: clock.now(), newId })
       return { requests, outcomes }

@@ -32,7 +32,9 @@ describe.each(['channel-per-product', 'topic-per-product'] as const)(
     const topicOf = (offer: Offer): string => channelOf(offer).split('/')[0] ?? ''
     const subscribed = (): string[] => [...broker.subscribed.keys()]
 
-    /** Closing goes on in the background; the next look deletes what is closed. */
+    /**
+     * Follows twice: closing runs in the background, and the next run deletes the closed topics.
+     */
     async function followTwice(): Promise<void> {
       await sales.follow()
       await sales.follow()
@@ -41,7 +43,7 @@ describe.each(['channel-per-product', 'topic-per-product'] as const)(
     const cancelSale = ({ flashSaleId }: Offer) =>
       fixture.run(changeFlashSaleState(flashSaleId, 'cancelled', fixture.clock.now()))
 
-    /** The sale is over, found so, and its grace has passed. */
+    /** Ends the sale, lets the consumers notice it, and moves the clock beyond the grace. */
     async function closeOver(): Promise<void> {
       await sales.follow()
       fixture.clock.advance(graceMs)

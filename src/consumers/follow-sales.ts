@@ -23,7 +23,7 @@ import type { SoldOutGate } from './sold-out-gate.ts'
 export interface FollowSales extends Service {
   /** Follows once, now. */
   follow(): Promise<void>
-  /** What is consumed now. */
+  /** Returns the channels that are consumed now. */
   channels(): readonly ProductChannel[]
 }
 
@@ -37,7 +37,10 @@ export interface FollowSalesOptions {
   readonly metrics: Metrics
   readonly random: () => number
   readonly routing: AddToCartRoutingSetting
-  /** How long a sale that is over is still consumed, ms. API nodes find that out a little later. */
+  /**
+   * A sale that is over is consumed for this long, ms, because API nodes learn of its end a little
+   * later.
+   */
   readonly graceMs: number
 }
 

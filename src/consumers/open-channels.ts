@@ -11,7 +11,7 @@ export interface ProductChannel {
 
 export interface OpenChannel extends ProductChannel {
   readonly subscription: Subscription
-  /** When its sale was first found to be over, monotonic ms. */
+  /** The time when its sale was first found to be over, monotonic ms. */
   unwantedSince: number | undefined
 }
 
@@ -19,12 +19,12 @@ export interface OpenChannel extends ProductChannel {
 export interface OpenChannels {
   /** Subscribes to those of these channels that are not open yet. */
   openMissing(wanted: readonly ProductChannel[]): void
-  /** Drains in the background: the next product must not wait for it. */
+  /** Closes a channel in the background, so that the next product need not wait for it. */
   close(channel: OpenChannel): void
   all(): Iterable<OpenChannel>
   /**
-   * Deletes the topics whose channels are all closed, in the background and again until the broker has
-   * done it: an nsqd that does not answer must not keep a new sale waiting.
+   * Deletes the topics whose channels are all closed, in the background and again until the broker
+   * has done it: an nsqd that does not answer must not keep a new sale waiting.
    */
   deleteFinishedTopics(): void
   /** Closes everything and waits for it. */
@@ -38,7 +38,7 @@ export interface OpenChannelsOptions {
   readonly logger: Logger
 }
 
-/** Enough for batches of some hundreds while one transaction runs. */
+/** This many messages in flight allow batches of some hundreds while a transaction runs. */
 const inFlightMax = 500
 /** Over all channels, about: what a worker has in hand while the database is away takes memory. */
 const totalInFlightMax = 50_000

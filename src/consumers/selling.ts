@@ -47,7 +47,8 @@ export function createSellingConsumers(options: SellingConsumersOptions): Sellin
   const teller = createOutcomeTeller({ ...options, maxAgeMs })
   const consumer = createAddToCartConsumer({ ...options, decider, teller })
   const sales = { ...options, consumer, gate, routing: config.addToCartRouting }
-  // Whoever still waits for an answer after the end of a sale gets one.
+  // A shopper may wait for an answer after the end of the sale, so its consumers stay for that
+  // long.
   const follow = createFollowSales({ ...sales, graceMs: config.addToCartWaitMs })
   const probe = createProbeStock({ ...options, gate, channels: () => follow.channels() })
   return { gate, services: [follow, probe] }

@@ -3,8 +3,8 @@ import type { AttentionReason } from '../domain/payment.ts'
 import { all, first, one, type Script } from './database.ts'
 
 /**
- * Money that came and pays nothing: a stranded payment of ours, or a capture that a restored copy has
- * forgotten, whose invoice, user and method nobody here knows. Only a person ends such an entry.
+ * Money that came and pays nothing: a stranded payment of ours, or a capture that a restored copy
+ * has forgotten, whose invoice, user and method are unknown here. Only a person ends such an entry.
  */
 export interface AttentionEntry {
   readonly paymentId: string
@@ -38,7 +38,9 @@ const selectOpen = `
     where closed_at is null and payment_id > ?)
   order by "paymentId" limit ?`
 
-/** The open entries in the order of their payments' ids, which is the order the attempts began in. */
+/**
+ * The open entries in the order of their payments' ids, which is the order the attempts began in.
+ */
 export function* listAttention(page: {
   readonly after: string
   readonly limit: number
@@ -72,8 +74,9 @@ const selectClosed = `
 export type CloseRefusal = 'not_found' | 'attention_closed'
 
 /**
- * Takes an entry off the list and keeps its note for good. Closing it again with the same note changes
- * nothing, with another note it is `attention_closed`. `not_found` when it never was on the list.
+ * Takes an entry off the list and keeps its note for good. Closing it again with the same note
+ * changes nothing, with another note it is `attention_closed`. `not_found` when it never was on the
+ * list.
  */
 export function* closeAttention({
   paymentId,
@@ -96,7 +99,7 @@ const countOpen = `
   select (select count(*) from payments where status = 'stranded' and closed_at is null)
     + (select count(*) from forgotten_captures where closed_at is null) as count`
 
-/** How many entries wait for a person. */
+/** Counts the entries that wait for a person. */
 export function* countAttention(): Script<number> {
   return (yield* one<{ count: number }>(countOpen)).count
 }

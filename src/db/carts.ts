@@ -3,7 +3,8 @@ import { all, type Script } from './database.ts'
 import { endedHoldColumns, returnToStock, type EndedHold } from './holds.ts'
 
 /**
- * Every statement here names the user in its `where`: nobody sees or changes somebody else's cart.
+ * Every statement here names the user in its `where`, so that a shopper reaches only their own
+ * cart.
  */
 
 const selectCart = `

@@ -6,8 +6,8 @@ import type {
 import { all, first, padded, placeholders, run, type Script } from './database.ts'
 
 /**
- * The sales that processes poll several times a second. Every query here reads by a partial index of
- * sales that are not archived, so its cost follows what runs, not what is planned or past.
+ * The sales that processes poll several times a second. Every query here reads by a partial index
+ * of sales that are not archived, so its cost follows what runs, not what is planned or past.
  */
 export interface CurrentSale extends FlashSaleSchedule {
   readonly id: number
@@ -74,8 +74,8 @@ const decideAsTold = `
   update flash_sales set topic_key = ?, routing = ? where id = ? and routing is null`
 
 /**
- * Writes the routing and topic key of a sale, unless another node has: the first one counts for all.
- * With `auto` the number of products at this moment decides.
+ * Writes the routing and topic key of a sale, unless another node has: the first one counts for
+ * all. With `auto` the number of products at this moment decides.
  */
 export function* decideRouting(
   saleId: number,
@@ -92,7 +92,7 @@ export interface Offer {
 }
 
 export interface OfferedSale extends FlashSaleSchedule {
-  /** Whether the product is in the sale. */
+  /** Tells whether the product is in the sale. */
   readonly offered: boolean
 }
 
@@ -104,7 +104,10 @@ const selectOffer = `
   from flash_sales
   where id = ?`
 
-/** The sale of each offer, in their order; undefined where there is no such sale. Same offers are read once. */
+/**
+ * The sale of each offer, in their order; undefined where there is no such sale. Same offers are
+ * read once.
+ */
 export function* findOffers(
   offers: readonly Offer[],
 ): Script<readonly (OfferedSale | undefined)[]> {

@@ -78,7 +78,7 @@ describe('the list of sales', () => {
       after = sales.at(-1)
       if (sales.length < 2) break
     }
-    // What is to come begins with the nearest end; what is over with the latest.
+    // Coming sales begin with the nearest end, past ones with the latest.
     expect(seen).toEqual(status === 'cancelled' ? made.toReversed() : made)
   })
 

@@ -17,7 +17,7 @@ export interface ListPosition {
 }
 
 export interface ListedPage {
-  /** What is not over unless given. */
+  /** The status to list; all sales that are not over unless given. */
   readonly status: FlashSaleStatus | undefined
   readonly after: ListPosition | undefined
   readonly limit: number
@@ -55,8 +55,9 @@ const past = {
 }
 
 /**
- * A page of the public list. Its statements read by index what they show, whatever is planned or past; only
- * `active` also passes over the index entries of planned sales that end earlier than a running one.
+ * A page of the public list. Its statements read by index what they show, whatever is planned or
+ * past; only `active` also passes over the index entries of planned sales that end earlier than a
+ * running one.
  */
 export function* listFlashSales(page: ListedPage): Script<readonly ListedFlashSale[]> {
   const sales = yield* readSales(page)

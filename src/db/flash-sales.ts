@@ -91,7 +91,9 @@ export type StateChange =
   | { readonly kind: 'changed'; readonly sale: FlashSaleRow }
   | { readonly kind: 'not_found' | 'over' }
 
-/** Pauses, resumes or cancels; `over` when the sale has ended or was cancelled. Repeating is fine. */
+/**
+ * Pauses, resumes or cancels a sale; `over` when it has ended or was cancelled. It may be repeated.
+ */
 export function* changeFlashSaleState(
   id: number,
   state: FlashSaleState,
@@ -106,7 +108,7 @@ export function* changeFlashSaleState(
 export interface AddProduct {
   readonly flashSaleId: number
   readonly productId: number
-  /** The product's own price unless given. */
+  /** The price in the sale; the product's own price unless given. */
   readonly salePriceMinor: number | undefined
   readonly purchaseLimit: number | undefined
   readonly now: number
@@ -135,7 +137,7 @@ const insertProductInSale = `
   insert into flash_sale_details (flash_sale_id, product_id, price_minor, purchase_limit, created_at)
   values (?, ?, ?, ?, ?)`
 
-/** A product is in one sale at a time: it has one consumer. */
+/** Adds a product to a sale. A product is in one sale at a time, because it has one consumer. */
 export function* addProductToSale(add: AddProduct, productsMax: number): Script<AddProductResult> {
   const { flashSaleId, productId, now } = add
   const sale = yield* findFlashSale(flashSaleId)

@@ -12,7 +12,9 @@ const selectUsers = (count: number) => `
   from user_identities i join users u on u.id = i.user_id
   where i.issuer = ? and i.subject in (${placeholders(count)})`
 
-/** The user that each subject of an external issuer (`iss`, `sub` of its tokens) is here, if any. */
+/**
+ * The user that each subject of an external issuer (`iss`, `sub` of its tokens) is here, if any.
+ */
 export function* findUsersOf(
   issuer: string,
   subjects: readonly string[],
@@ -36,11 +38,11 @@ const insertIdentity = `
 export interface Newcomer {
   readonly issuer: string
   readonly subject: string
-  /** Unique; the person's own address stays with the issuer. */
+  /** A unique made-up address; the person's own address stays with the issuer. */
   readonly email: string
 }
 
-/** Finds the user of the subject, and makes them unless somebody has done so meanwhile. */
+/** Finds the user of the subject, or creates it unless another process has just done so. */
 export function* welcome({ issuer, subject, email }: Newcomer, now: number): Script<UserOfSubject> {
   const known = yield* first<UserOfSubject>(selectUser, issuer, subject)
   if (known !== undefined) return known

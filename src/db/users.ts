@@ -1,7 +1,7 @@
 import { all, first, padded, placeholders, run, type Script } from './database.ts'
 
 export interface User {
-  /** A number that is short and sorts. A restored copy may give it to somebody else: see `uid`. */
+  /** A short number that sorts. A restored copy may give it to another user: see `uid`. */
   readonly id: number
   readonly name: string
   readonly email: string
@@ -9,7 +9,9 @@ export interface User {
 
 /** A user who has just been made, with the name their token carries. */
 export interface NewUser extends User {
-  /** 32 random hex digits, made by the database. No copy of the database has them for somebody else. */
+  /**
+   * 32 random hex digits, made by the database. No copy of the database has them for another user.
+   */
   readonly uid: string
 }
 
@@ -31,7 +33,7 @@ export function* createUser(user: Omit<User, 'id'>, now: number): Script<NewUser
 const selectUserIds = (count: number) => `
   select id, uid from users where uid in (${placeholders(count)})`
 
-/** The id of the user with each uid; undefined for a uid that nobody has. */
+/** Finds the id of the user with each uid; undefined for an unknown uid. */
 export function* findUserIds(uids: readonly string[]): Script<readonly (number | undefined)[]> {
   const rows = yield* all<{ id: number; uid: string }>(selectUserIds(uids.length), ...padded(uids))
   const ids = new Map(rows.map(({ id, uid }) => [uid, id]))

@@ -22,7 +22,7 @@ export const limits = {
   productsPerListedSaleMax: 20,
   pageSizeDefault: 50,
   usersPerBatchMax: 10_000,
-  /** Balancers look every few seconds; whoever waits longer has another problem. */
+  /** Balancers check every few seconds, so a longer delay is a mistake. */
   drainDelayMsMax: 60_000,
   /** 2100-01-01T00:00:00Z: later dates are typing errors, not sales. */
   timestampMsMax: 4_102_444_800_000,

@@ -12,7 +12,7 @@ const rowId = z.int().positive()
 const addToCartSchema = z.strictObject({
   requestId: uuid,
   userId: rowId,
-  /** Names the user beside `userId`, which a restore may give to somebody else meanwhile. */
+  /** Names the user beside `userId`, which a restored copy may have given to another user. */
   userUid: z.string().length(32),
   /** The request's own id when the shopper sent none. */
   idempotencyKey: z.string().min(1).max(limits.idempotencyKeyLengthMax),

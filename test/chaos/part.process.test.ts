@@ -4,7 +4,7 @@ import { until } from '../support/until.ts'
 import { createPart, type Part } from './part.ts'
 import { judgeEnds } from './verdict.ts'
 
-/** What the process does as soon as somebody asks for /end, and when it is told to stop. */
+/** The behaviour of the process at a request of /end and at SIGTERM. */
 interface Ways {
   readonly end?: string
   readonly stop?: string

@@ -6,34 +6,39 @@ import {
   type Ending,
 } from '../support/processes/child-process.ts'
 
-/** One process of the shop that can be treated badly and comes back to the same port. */
+/**
+ * One process of the shop. It can be killed, paused and stopped, and starts again on the same port.
+ */
 export interface Part {
   readonly name: string
   readonly origin: string
-  /** @throws SetupError when it does not come up. */
+  /**
+   * Starts the process and waits until it is healthy.
+   * @throws SetupError when it does not get healthy.
+   */
   start(): Promise<void>
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>
-  /** SIGSTOP, until `resume`. */
+  /** Sends SIGSTOP; the process sleeps until `resume`. */
   pause(): Promise<void>
   resume(): void
-  /** SIGTERM. */
+  /** Sends SIGTERM and waits for the end. */
   stop(): Promise<void>
   /** Starts it again when it has ended by itself. */
   revive(): Promise<void>
-  /** Every end it should not have had, so far. */
+  /** Returns every unexpected end so far. */
   mishaps(): readonly Mishap[]
 }
 
 export interface Mishap {
-  /** It ended and nobody had asked for that; or told to stop it did anything but exit with 0. */
+  /** `crash`: it ended by itself. `stop`: at SIGTERM it did not exit with 0 in time. */
   readonly kind: 'crash' | 'stop'
   readonly what: string
 }
 
 export interface PartOptions {
   readonly name: string
-  /** Of node. */
+  /** The arguments of node. */
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly origin: string

@@ -8,28 +8,31 @@ import { startNsqd, type NsqProcess } from '../../scripts/nsqd-process.ts'
 import { findFreePorts } from '../support/processes/free-port.ts'
 import { createPart, type Part } from './part.ts'
 
-/** Everything a real shop is made of, as processes on loopback with files that go away with them. */
+/** All processes of a shop on loopback addresses, with temporary files. */
 export interface Shop {
   readonly nsqd: NsqProcess
   readonly provider: Part
   readonly worker: Part
   readonly apis: readonly Part[]
-  /** All but nsqd. */
+  /** All processes except nsqd. */
   readonly parts: readonly Part[]
   readonly adminToken: string
   readonly databasePath: string
-  /** Ends all in order. Harmless when repeated. */
+  /** Stops all processes in order. It may be called again. */
   stop(): Promise<void>
 }
 
 const root = join(import.meta.dirname, '..', '..')
 const program = [join(root, 'dist', 'main.js')]
 const simulator = ['--import', 'tsx', join(root, 'scripts', 'payment-simulator.ts')]
-/** Short, so that abandoned holds come back while others still want them. */
+/** Holds are short, so that abandoned ones come back while other bots still want them. */
 const holdSeconds = 6
 const apiNodes = 2
 
-/** @throws SetupError */
+/**
+ * Starts nsqd, the payment provider, a worker and two API nodes.
+ * @throws SetupError
+ */
 export async function startShop(): Promise<Shop> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-chaos-'))
   const nsqd = await startNsqd({ binary: await requireNsqd() })

@@ -18,11 +18,11 @@ import { until } from '../support/until.ts'
 const nsqdBinary = await requireNsqd()
 const binary = nsqdBinary ?? ''
 const readyWithinMs = 2_000
-/** Who is told 503 and not 202 was told before this: the deadline of a publish is 1 s. */
+/** A 503 comes before this: the deadline of a publish is 1 s. Later answers are 202. */
 const waitMsOfSilence = 3_000
 const grownMbMax = 100
 
-/** Faults of the broker, GUARANTEES F5, F6, F7 and F18, with real processes and a real nsqd. */
+/** Tests the faults of the broker, F5, F6, F7 and F18, with real processes and a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
   const stops: (() => Promise<void>)[] = []
 
@@ -98,7 +98,7 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
     expect([status, text]).toEqual([503, expect.stringContaining('broker')])
     cluster.nsqd.resume()
     await untilReady(api!, 5_000)
-    // Published without an answer, the 1,200 may be handled yet, each once.
+    // These 1,200 were published without an answer, so each may still be handled once.
     const attempts = await Promise.all(
       shoppers.map((shopper) => buy(call, sale, shopper, { key: `wave-1-${shopper.id}` })),
     )
@@ -144,9 +144,9 @@ describe.skipIf(nsqdBinary === undefined)('when nsqd is away', () => {
 
 describe.skipIf(nsqdBinary === undefined)('when nsqd goes with outcomes untold', () => {
   const ways = [
-    // It forgets the messages: the worker has them in hand.
+    // nsqd forgets its messages, and the worker has them in hand.
     ['killed', (cluster: Cluster) => cluster.nsqd.kill()],
-    // It keeps the messages and delivers them again: the worker has told their outcomes by then.
+    // nsqd keeps the messages and delivers them again after the worker has told their outcomes.
     ['stopped', (cluster: Cluster) => cluster.nsqd.stop()],
   ] as const
 
@@ -215,7 +215,10 @@ async function pendingReplies(call: Call): Promise<number> {
   return metric((await call('GET', '/metrics')).text, 'holdfast_pending_replies')
 }
 
-/** Corrupt, truncated, binary, huge, forged, replayed elsewhere, of an unknown version or key. */
+/**
+ * Makes bad messages: corrupt, truncated, binary, huge, forged, replayed, of an unknown version or
+ * key.
+ */
 function nonsense(topic: string, wish: { flashSaleId: number; productId: number; userId: number }) {
   const message = {
     requestId: '0197a1b2-0000-7000-8000-000000000001',
@@ -263,7 +266,7 @@ async function parked(cluster: Cluster): Promise<number> {
   return topics.find(({ topic_name }) => topic_name === 'parked_messages')?.message_count ?? 0
 }
 
-/** The API node's name, from its result topic. */
+/** Reads the API node's name from its result topic. */
 async function nodeId(cluster: Cluster): Promise<string> {
   for (const { topic_name } of await stats(cluster)) {
     const match = /^add_to_cart_result\.(.*)#ephemeral$/.exec(topic_name)

@@ -133,7 +133,7 @@ export const holdingMutants: readonly Mutant[] = [
     breaks: 'I6: a message that became too old while it waited for the lock takes stock',
     ...decide,
     find: `const { requests, outcomes } = await database.transaction(function* () {
-      // Judged under the lock: a request may have become too old while waiting for it.
+      // The age is checked under the lock: a request may have become too old while waiting for it.
       const requests = deliveries.map(toReserveRequest)`,
     replace: `const requests = deliveries.map(toReserveRequest)
     const { outcomes } = await database.transaction(function* () {`,

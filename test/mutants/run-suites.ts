@@ -3,22 +3,22 @@ import { join, relative } from 'node:path'
 import { z } from 'zod'
 import { startChild } from '../support/processes/child-process.ts'
 
-/** What the suites say about a tree. */
+/** The result of running suites in a tree. */
 export type Verdict =
   | { readonly kind: 'green'; readonly tests: number }
   | {
       readonly kind: 'red'
       readonly suite: string
       readonly title: string
-      /** What it expected and did not get, in a line. */
+      /** The failed expectation, in one line. */
       readonly failure: string
     }
-  /** They could not tell: the program does not load, or nothing came to an end. */
+  /** No result: the program does not load, or the suites did not end. */
   | { readonly kind: 'untested'; readonly reason: string }
 
 export interface SuiteRun {
   readonly tree: string
-  /** From the top of the tree. */
+  /** Paths from the top of the tree. */
   readonly suites: readonly string[]
   readonly workersMax: number
   readonly timeoutMs: number
@@ -43,7 +43,10 @@ const reportSchema = z.object({
 })
 type Report = z.infer<typeof reportSchema>
 
-/** A program that is no program proves nothing: the edit was wrong, not the guard missed. */
+/**
+ * Matches errors of a program that does not load: then the edit was wrong, and no guard was
+ * noticed.
+ */
 const wrongEdit =
   /SyntaxError|ReferenceError|syntax error|no such column|no such table|Too (?:many|few) parameter/
 
@@ -69,7 +72,7 @@ export async function runSuites(run: SuiteRun): Promise<Verdict> {
   const endIt = (): void => {
     child.signal('SIGKILL')
   }
-  // First of all, before the tree is removed.
+  // This handler comes first, because a later one removes the tree.
   process.prependOnceListener('exit', endIt)
   const { code, signal } = await child.endsWithin(timeoutMs)
   process.off('exit', endIt)
@@ -78,7 +81,7 @@ export async function runSuites(run: SuiteRun): Promise<Verdict> {
   return report === undefined ? untested(child.output()) : judge(report, { tree, code })
 }
 
-/** Without what an outer test run left there. */
+/** Returns the environment without the variables of an outer test run. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV$)/.test(name))
   return Object.fromEntries(kept)

@@ -8,9 +8,9 @@ export interface SimulatorProcess {
   readonly call: Call
   /** Turns the operator's switches. */
   switch(positions: Readonly<Record<string, unknown>>): Promise<void>
-  /** The money of a push payment arrives. */
+  /** Lets the money of a push payment arrive. */
   arrive(paymentId: string): Promise<void>
-  /** As the provider has it; undefined when it does not know it. */
+  /** Reads the status at the provider; undefined when it does not know the payment. */
   statusOf(paymentId: string): Promise<string | undefined>
   stop(): Promise<void>
 }

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 
 /**
- * The seeded numbers of every harness: the same seed and stream give the same numbers on every machine and in
- * every version. It imports nothing of src, so that black boxes can use it.
+ * The seeded numbers of every harness: the same seed and stream give the same numbers on every
+ * machine and in every version. It imports nothing of src, so that black boxes can use it.
  */
 
 /** Draws the next number, 0 ≤ number < 1. */
@@ -11,15 +11,15 @@ export type Random = () => number
 /** The largest seed; the smallest is 0. */
 export const seedMax = 0xffff_ffff
 
-/** A seed nobody has chosen. Whoever draws one prints it. */
+/** Draws a random seed. The caller prints it. */
 export function randomSeed(): number {
   return randomInt(seedMax + 1)
 }
 
 /**
- * Makes a generator (Mulberry32). Every stream of a seed is a sequence of its own, so that the numbers of one
- * bot never depend on how many another bot has used. Neighbouring seeds and streams are unrelated from the
- * first number on; pure-rand's generators are not (docs/decisions.md).
+ * Makes a generator (Mulberry32). Every stream of a seed is a sequence of its own, so that the
+ * numbers of one bot never depend on how many another bot has used. Neighbouring seeds and streams
+ * are unrelated from the first number on; pure-rand's generators are not (docs/decisions.md).
  */
 export function createRandom(seed: number, stream = 0): Random {
   let state = (seed ^ Math.imul(stream, 0x9e3779b9)) >>> 0

@@ -11,7 +11,7 @@ export interface Finished {
 
 export interface RunOptions {
   readonly cwd: string
-  /** Beside PATH; nothing else of this process's environment is passed on. */
+  /** Variables besides PATH; nothing else of this process's environment is passed on. */
   readonly environment?: Readonly<Record<string, string>>
 }
 

@@ -16,20 +16,25 @@ export interface TestProcess {
   readonly gone: Promise<number | null>
   /** Sends a signal without waiting. */
   signal(signal: NodeJS.Signals): void
-  /** SIGSTOP, then waits until it has stopped. */
+  /** Sends SIGSTOP and waits until the process has stopped. */
   pause(): Promise<void>
-  /** SIGKILL, then waits until it is gone. */
+  /** Sends SIGKILL and waits until the process is gone. */
   kill(): Promise<void>
-  /** SIGTERM; resolves with the exit code. */
+  /** Sends SIGTERM. Resolves with the exit code. */
   stop(): Promise<number | null>
 }
 
 /** The compiled tree: `npm run build` makes it. */
 export const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-/** It only catches a program that never stops: it promises less than 10 s, and suites look at its exit code. */
+/**
+ * It only catches a program that never stops: it promises less than 10 s, and suites look at its
+ * exit code.
+ */
 const stopWithinMs = 60_000
 
-/** Starts a role and waits until it listens. It needs `npm run build` first, which `npm test` does. */
+/**
+ * Starts a role and waits until it listens. It needs `npm run build` first, which `npm test` does.
+ */
 export async function startProcess(
   environment: Readonly<Record<string, string>>,
 ): Promise<TestProcess> {
@@ -71,7 +76,7 @@ export async function startProcess(
   }
 }
 
-/** Resolves when `/readyz` says yes; throws with its last answer after `withinMs`. */
+/** Waits until `/readyz` answers 200; throws with its last answer after `withinMs`. */
 export async function untilReady({ call }: TestProcess, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs
   for (;;) {

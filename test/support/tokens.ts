@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { testJwtSecret } from './start-app.ts'
 
 export interface TokenOptions {
-  /** Merged over claims that are good; undefined takes one away. */
+  /** Claims that replace valid ones; undefined removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>>
   readonly header?: Readonly<Record<string, unknown>>
   readonly secret?: string
@@ -17,7 +17,7 @@ export function subjectOf(token: string): string {
   return (JSON.parse(claims) as { readonly sub: string }).sub
 }
 
-/** A uid that looks right and belongs to nobody. */
+/** A uid of the right form that no user has. */
 export const nobodysUid = 'f'.repeat(32)
 
 /** Makes a JWT by hand, so that it can be wrong in every way; `subject` is the uid of a user. */

@@ -21,7 +21,7 @@ beforeEach(async () => {
     addToCart: {
       handle({ quantity }) {
         handled += 1
-        // A header like this one cannot be written.
+        // Node cannot write a header with a line feed.
         return Promise.resolve(json(201, { quantity }, quantity === 2 ? { broken: 'a\nb' } : {}))
       },
     },

@@ -4,11 +4,13 @@ import type { SaleWithProducts } from '../../messaging/current-sales.ts'
 import { addToCartChannel, addToCartTopic } from '../../messaging/topics.ts'
 
 /**
- * Makes the channels of the sales an API node publishes to, a few at a time and in the background: while
- * one nsqd did not answer, a product took a second, and pauses were not seen for as long.
+ * Makes the channels of the sales an API node publishes to, a few at a time and in the background:
+ * while one nsqd did not answer, a product took a second, and pauses were not seen for as long.
  */
 export interface SaleChannels {
-  /** Makes what is missing for these sales, and forgets the channels of all others. Returns at once. */
+  /**
+   * Makes what is missing for these sales, and forgets the channels of all others. Returns at once.
+   */
   makeFor(sales: readonly SaleWithProducts[]): void
   /** The topic of a product of one of these sales, or `no_channel`. */
   find(flashSaleId: number, productId: number): ChannelRoute
@@ -19,8 +21,8 @@ export interface SaleChannels {
 export type ChannelRoute =
   | { readonly kind: 'open'; readonly topic: string }
   /**
-   * The queue is not made yet. `firstTry` ends with the first try to make it; undefined when that has
-   * failed before and is tried again in the background.
+   * The queue is not made yet. `firstTry` ends with the first try to make it; undefined when that
+   * has failed before and is tried again in the background.
    */
   | { readonly kind: 'no_channel'; readonly firstTry: Promise<void> | undefined }
 
@@ -35,7 +37,7 @@ const makingMax = 8
 interface ProductChannel {
   readonly topic: string
   readonly channel: string
-  /** What `find` answers while the channel is as it is; one object for all requests. */
+  /** The answer of `find` in this state of the channel; all requests share the object. */
   route: ChannelRoute
   state: 'missing' | 'making' | 'made'
   endFirstTry: () => void

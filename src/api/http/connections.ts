@@ -1,17 +1,25 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Knows of every open connection which requests on it were accepted and are still to be answered. */
+/** Tracks the open connections and the accepted requests on each that are not answered yet. */
 export interface Connections {
-  /** Call it for every request that has arrived; false when it must not be served: nobody would be told. */
+  /**
+   * Call it for every request. It returns false when the request must not be served, because its
+   * answer could not be sent.
+   */
   serves(request: IncomingMessage, response: ServerResponse): boolean
   /** From now on the last answer of each connection says that it is the last, and closes it. */
   drain(): void
-  /** From now on nothing more is served, and a connection where nothing accepted waits is closed. */
+  /**
+   * From now on nothing more is served, and a connection where nothing accepted waits is closed.
+   */
   closeUnaccepted(): void
-  /** Closes those that have read nothing of what is owed to them since the last time. */
+  /** Closes the connections that have read nothing of their answers since the last call. */
   closeStuck(): void
-  /** Runs the task, once, when everything accepted is answered: at once, mostly. Nothing more is served. */
+  /**
+   * Runs the task once all accepted requests are answered, which is mostly at once. Later requests
+   * are not served.
+   */
   endAfterAnswers(socket: Socket, end: () => void): void
 }
 
@@ -34,7 +42,10 @@ export function trackConnections(server: Server): Connections {
     socket.once('close', () => open.delete(socket))
   })
 
-  /** Or each idle connection would keep its last request and answer in memory: 14 kB. */
+  /**
+   * The references are dropped; otherwise each idle connection keeps its last request and answer in
+   * memory, 14 kB.
+   */
   function forget(this: ServerResponse): void {
     const { socket } = this.req
     const connection = open.get(socket)
@@ -92,7 +103,7 @@ export function trackConnections(server: Server): Connections {
   }
 }
 
-/** Whether the client was told that this answer is the last. */
+/** Tells whether the answer says that it is the last on its connection. */
 const closes = (response: ServerResponse | undefined): boolean =>
   response?.headersSent === true && !response.shouldKeepAlive
 

@@ -12,15 +12,15 @@ export interface DrainOptions {
   readonly defer: (task: () => void) => void
 }
 
-/** Long enough for a request that is on its way when the stop begins. */
+/** Requests that are on their way when the stop begins arrive within this time. */
 const acceptsForMs = 500
 /** The last request may wait as long as add-to-cart can, and 300 ms are for writing the answers. */
 const drainTimeoutMs = acceptsForMs + limits.addToCartWaitMsMax + 300
 
 /**
- * Ends a server so that whoever had sent a request is answered: who has connected is let in, for a moment
- * what comes is served, then each connection is closed when what was accepted on it is answered. Not the
- * server's own `close`, which begins with cutting idle connections, whatever lies unread in them.
+ * Ends a server so that every request sent before is answered: waiting connections are accepted,
+ * requests are served for a moment, then each connection is closed after its last answer. The
+ * server's own `close` would first cut idle connections, also those with unread requests.
  */
 export function drain({ server, connections, clock, defer }: DrainOptions): Promise<void> {
   connections.drain()
@@ -36,7 +36,7 @@ export function drain({ server, connections, clock, defer }: DrainOptions): Prom
     server.once('close', () => {
       cancelUnaccepted()
       cancelAll()
-      // Ends its looking for slow requests.
+      // This ends the server's timer for slow requests.
       server.close()
       resolve()
     })
@@ -46,7 +46,10 @@ export function drain({ server, connections, clock, defer }: DrainOptions): Prom
   })
 }
 
-/** Node lets one connection in per turn of its loop; those still in line would be reset. */
+/**
+ * Waits until no connection waits to be accepted. Node accepts one per turn of its loop, and the
+ * others would be reset.
+ */
 function whenNobodyComes(server: Server, defer: DrainOptions['defer'], task: () => void): void {
   let isQuiet = false
   const came = (): void => {

@@ -12,7 +12,7 @@ import {
   type TestApp,
 } from '../../../test/support/start-app.ts'
 
-/** What an operator sees of a node: its metrics and its log. */
+/** A node as an operator sees it: its metrics and its log. */
 const families = {
   holdfast_add_to_cart_outcomes_total: 'counter',
   holdfast_add_to_cart_duration_seconds: 'histogram',

@@ -12,7 +12,7 @@ interface Shown {
 
 let fixture: SaleFixture
 let pages: SharedPages
-/** How often the page was read. */
+/** The number of reads of the page. */
 let reads: number
 let changesAt: number
 

@@ -6,11 +6,11 @@ import type { Database, Script } from '../../db/database.ts'
 import type { RouteReply } from './route.ts'
 
 /**
- * Answers that are the same for everybody who asks: the list of sales, one sale, a stock. They are read and
- * serialised once and their bytes are sent to all, until something in the database changes. Every request asks
- * for the version of the database, which costs 6 µs; so nobody is shown anything older than the last commit, of
- * this process or of another. Entries that merely lived for a second were rejected: whoever reads the stock after
- * their own hold would see it from before.
+ * Answers that are the same for all callers: the list of sales, one sale, a stock. They are read
+ * and serialised once and their bytes are sent to all, until something in the database changes.
+ * Every request reads the version of the database, which costs 6 µs, so that no answer is older
+ * than the last commit of this process or another. Entries that live for a second were rejected: a
+ * shopper who reads the stock after their own hold would see the old one.
  */
 export interface SharedPages {
   /**
@@ -43,8 +43,9 @@ const headers = { 'content-type': 'application/json', 'cache-control': 'public, 
 /** `serverTime` in a body is at most this old. */
 const goodForMs = 1_000
 /**
- * While commits come all the time a page is read again only after it rested ten times as long as the reading
- * took: one page then never costs more than a tenth of the event loop. Whoever asks meanwhile waits for it.
+ * While commits come all the time a page is read again only after it rested ten times as long as
+ * the reading took: one page then never costs more than a tenth of the event loop. Whoever asks
+ * meanwhile waits for it.
  */
 const restFactor = 10
 const restMsMax = 250
@@ -66,7 +67,9 @@ export function createSharedPages({ database, clock, defer }: SharedPagesOptions
     maxEntrySize: bytesMax,
     sizeCalculation: ({ bytes }) => bytes.length,
   })
-  /** Readings that have not begun: what they will read is newer than everybody who waits for them. */
+  /**
+   * Readings that have not begun: what they will read is newer than everybody who waits for them.
+   */
   const coming = new Map<string, Promise<Page | undefined>>()
 
   async function isCurrent(page: Page): Promise<boolean> {
@@ -125,15 +128,15 @@ export function createSharedPages({ database, clock, defer }: SharedPagesOptions
   }
 }
 
-/** What a script reads, and the version of the database it was read from. */
+/** The result of a script and the version of the database it was read from. */
 function* versioned<T>(script: Script<T>): Script<{ readonly version: string; readonly shown: T }> {
   const version = yield* readDataVersion()
   return { version, shown: yield* script }
 }
 
 /**
- * A weak validator (RFC 9110, 8.8.1): pages that differ in `serverTime` alone mean the same, and a client that has
- * one of them needs no other.
+ * A weak validator (RFC 9110, 8.8.1): pages that differ in `serverTime` alone mean the same, and a
+ * client that has one of them needs no other.
  */
 function etagOf(text: string): string {
   const withoutTime = text.replaceAll(/"serverTime":"[^"]*",/g, '')

@@ -8,9 +8,10 @@ import { createLookup } from '../lookup.ts'
 import type { RemoteKeys } from './remote-keys.ts'
 
 /**
- * Reads the tokens of an identity provider. The first token of a subject makes a user, who is known by
- * (issuer, subject) from then on; no other claim is believed or kept. A restored copy that has forgotten a
- * subject makes a new user for it, so that a token never opens the account of another subject.
+ * Reads the tokens of an identity provider. The first token of a subject makes a user, who is known
+ * by (issuer, subject) from then on; no other claim is believed or kept. A restored copy that has
+ * forgotten a subject makes a new user for it, so that a token never opens the account of another
+ * subject.
  */
 export interface ExternalIssuerOptions {
   readonly issuer: string
@@ -29,7 +30,10 @@ const algorithms = ['RS256', 'ES256', 'EdDSA']
 const clockToleranceSeconds = 5
 /** Ms for which a verified token is remembered: a withdrawn key opens nothing after this. */
 const rememberedMs = 10 * 60_000
-/** Control characters are refused, because SQLite's `length` ends at the first NUL; so are lone surrogates. */
+/**
+ * Control characters are refused, because SQLite's `length` ends at the first NUL; so are lone
+ * surrogates.
+ */
 const subjectPattern = /^[^\p{Cc}\p{Cs}]{1,255}$/u
 
 export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssuer {
@@ -58,7 +62,7 @@ export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssue
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) return undefinedUnlessKeyFault(error)
     }
-    // The issuer may have a new key.
+    // The issuer may have published a new key.
     try {
       return await check(token, await keys.renewed())
     } catch (error) {
@@ -85,7 +89,10 @@ export function createExternalIssuer(options: ExternalIssuerOptions): TokenIssue
   }
 }
 
-/** Undefined for a token that is not good. Throws when the fault is the key's, which is the issuer's mistake. */
+/**
+ * Undefined for a token that is not good. Throws when the fault is the key's, which is the issuer's
+ * mistake.
+ */
 function undefinedUnlessKeyFault(error: unknown): JWTPayload | undefined {
   if (error instanceof errors.JOSEError) return undefined
   if (error instanceof IdentityUnavailableError) throw error

@@ -8,7 +8,7 @@ import { startApp, testAdminToken, type TestApp } from '../../../test/support/st
 import { makeToken } from '../../../test/support/tokens.ts'
 import { until } from '../../../test/support/until.ts'
 
-/** The whole program with an external issuer. */
+/** The external issuer of the whole program in these tests. */
 let provider: FakeIssuer
 let app: TestApp
 

@@ -15,11 +15,11 @@ import { startApp, testAdminToken, type TestApp } from '../../../test/support/st
 import { makeToken, nobodysUid, subjectOf } from '../../../test/support/tokens.ts'
 import { until } from '../../../test/support/until.ts'
 
-/** I21: every route of the document, asked by everybody who has no business there. */
+/** Tests I21: every route of the document is called by everybody without a right to it. */
 let app: TestApp
 let operations: readonly Operation[]
 let sale: TestSale
-/** Has a cart, an invoice and a request that was answered 202. */
+/** A shopper who has a cart, an invoice and a request that was answered 202. */
 let owner: TestShopper
 let intruder: TestShopper
 let ownerIds: Readonly<Record<string, string>>
@@ -48,9 +48,9 @@ beforeAll(async () => {
 afterAll(() => app.stop())
 
 /**
- * Who may come in, route by route; a route without a row fails. `open`: everybody. `own`: shoppers,
- * and they see only what is theirs. `hidden`: the same, and what is somebody else's is not there.
- * `operator`: the admin token and nobody else.
+ * The access of each route; a route without a row fails. `open`: everybody. `own`: shoppers see
+ * only their own things. `hidden`: the same, and others' things are 404. `operator`: only the admin
+ * token.
  */
 type Rule = 'open' | 'own' | 'hidden' | 'operator'
 
@@ -94,13 +94,13 @@ const under = (rule: Rule) => operations.filter((each) => rules[nameOf(each)] ==
 
 const rsaKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 
-/** Signed by somebody with a key pair, as an external issuer would. */
+/** Signs a token with a new key pair, as an external issuer would. */
 function rs256(token: string): string {
   const signed = token.split('.').slice(0, 2).join('.')
   return `${signed}.${sign('sha256', Buffer.from(signed), rsaKey).toString('base64url')}`
 }
 
-/** Each nearly the owner's token, or the like; none opens anything. */
+/** Credentials that are nearly valid; each must be refused. */
 const badCredentials: readonly (readonly [string, () => string | undefined])[] = [
   ['no token', () => undefined],
   ['no JWT at all', () => 'x'],
@@ -145,7 +145,7 @@ function ask(operation: Operation, token: string | undefined, headers = {}) {
   return app.call(operation.method, url, { token, body, headers })
 }
 
-/** Everything the owner can see, to be the same before and after. */
+/** Reads everything the owner can see; it must be the same before and after. */
 async function ownersView(): Promise<string> {
   const { token } = owner
   const paths = ['/v1/cart', '/v1/invoices', `/v1/invoices/${ownerIds['id'] ?? ''}`]

@@ -173,7 +173,7 @@ describe(`stock adjusted with keys (seed ${seed})`, () => {
     by: fc.constantFrom(-3, -1, 2),
   })
 
-  /** What a shop does with these requests, once more and without a database. */
+  /** A model of a shop that handles these requests without a database. */
   function createModel(stock: number) {
     const answers = new Map<string, { readonly by: number; readonly stock: number }>()
     let available = stock

@@ -29,7 +29,7 @@ function send(method: string, path: string, body: unknown, key?: string): Promis
   return app.call(method, path, { token: testAdminToken, body, headers })
 }
 
-/** What a client can see of an answer, but for the header that says it is a repeated one. */
+/** Returns everything a client sees of an answer, except the header of a replay. */
 function seen({ status, text, headers }: Answer) {
   const of = (name: string) => headers.get(name)
   return [status, of('location'), of('content-type'), of('idempotency-key'), text]

@@ -1,7 +1,10 @@
 import { BrokerUnavailableError } from '../broker.ts'
 import type { NsqLink } from './link.ts'
 
-/** What is published and not yet answered: bounded, cut into commands nsqd accepts. */
+/**
+ * The messages that are published and not yet answered. Their number is bounded, and they are cut
+ * into commands that nsqd accepts.
+ */
 
 export interface NsqOutbox {
   /** @throws BrokerUnavailableError when full or without an answer in time */

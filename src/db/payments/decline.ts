@@ -2,7 +2,7 @@ import { declineGraceMs } from '../../domain/invoice.ts'
 import { first, one, type Script } from '../database.ts'
 import { payInvoice } from './pay-invoice.ts'
 
-/** How an attempt ended without money: the provider declined it, or confirmed that it is void. */
+/** The end of an attempt without money: the provider declined it, or confirmed its void. */
 export type AttemptEnd =
   | { readonly status: 'declined'; readonly code: string }
   | { readonly status: 'voided'; readonly code: null }
@@ -21,9 +21,9 @@ const backToUnpaid = `
   returning id`
 
 /**
- * Ends an attempt that brought no money: its invoice goes from `paying` back to `unpaid`. A shopper whose card
- * is declined at the last second gets a minute for another card, once. Returns false when the attempt was
- * settled otherwise before.
+ * Ends an attempt that brought no money: its invoice goes from `paying` back to `unpaid`. A shopper
+ * whose card is declined at the last second gets a minute for another card, once. Returns false
+ * when the attempt was settled otherwise before.
  */
 export function* endPayment(paymentId: string, end: AttemptEnd, now: number): Script<boolean> {
   const ended = yield* first<{ invoiceId: string }>(
@@ -64,8 +64,9 @@ const takeWaiting = `
   returning id, invoice_id as "invoiceId"`
 
 /**
- * Ends an attempt without money, and lets late money that waited for this end pay in the same transaction:
- * between two transactions the sweep could expire the invoice it is for. Returns the payment to capture, if any.
+ * Ends an attempt without money, and lets late money that waited for this end pay in the same
+ * transaction: between two transactions the sweep could expire the invoice it is for. Returns the
+ * payment to capture, if any.
  */
 export function* endPaymentThenPlace(
   paymentId: string,

@@ -95,7 +95,7 @@ describe('an authorised attempt', () => {
     await fixture.run(run('update stock set available = 8, held = 2'))
   })
 
-  /** What no script does to a hold of an invoice. */
+  /** Changes a hold of an invoice in a way that no script does. */
   function* endHold(reservationId: string) {
     const end = `update reservations set status = 'released', ended_at = ? where id = ?
       returning id, product_id as "productId", quantity`

@@ -6,7 +6,7 @@ import { paymentColumns } from './read-payment.ts'
 export interface UnsettledPayment extends Payment {
   /** When its invoice is due, epoch ms. */
   readonly dueAt: number
-  /** How many late payments of the same invoice wait for this attempt to end. */
+  /** The number of late payments of the same invoice that wait for the end of this attempt. */
   readonly waiting: number
 }
 
@@ -20,7 +20,7 @@ const selectUnsettled = `
   order by updated_at limit ?`
 
 /**
- * Finds the open attempts that nobody has moved since `untouchedSince` (epoch ms), the oldest first: the
+ * Finds the open attempts without progress since `untouchedSince` (epoch ms), the oldest first: the
  * process that worked on them may be gone.
  */
 export function* readUnsettled(

@@ -10,8 +10,8 @@ import {
 import { all, padded, placeholders, run, type Script } from '../database.ts'
 
 /**
- * What shoppers were told before: a hold by its key, a refusal by its request. Whoever has an outcome gets
- * it again; nothing here takes stock.
+ * A recorded hold. This file finds recorded outcomes, holds by their key and refusals by their
+ * request, so that a repetition gets the same outcome. Nothing here takes stock.
  */
 interface RecordedHold {
   readonly reservation: Reservation
@@ -25,7 +25,7 @@ export interface Recorded {
   readonly refusals: Map<string, Refusal>
 }
 
-/** By the uid: a number that a restore has given to somebody else finds nothing of theirs. */
+/** The hold is found by the uid, because a restored copy may give the number to another user. */
 const keyOf = (shopper: { readonly userUid: string; readonly idempotencyKey: string }): string =>
   `${shopper.userUid}/${shopper.idempotencyKey}`
 
@@ -67,12 +67,13 @@ function* findHolds(
     userUid,
     idempotencyKey,
     flashSaleId,
-    // As it was first told: the same key gets the same answer, whatever became of the hold since.
+    // The hold is shown as it was first told, so that the same key gets the same answer although it
+    // may have ended.
     reservation: { ...reservation, status: 'held' },
   }))
 }
 
-/** The recorded outcome, or the refusal of a request that may not take stock. */
+/** Returns the recorded outcome, or the refusal of a request that may not take stock. */
 export function* settledBefore(
   request: ReserveRequest,
   recorded: Recorded,
@@ -119,15 +120,15 @@ const upsertRefusal = `
   set refusal = coalesce(add_to_cart_requests.refusal, excluded.refusal)`
 
 /**
- * Makes a refusal final. Another consumer may still have the first delivery of a redelivered message
- * in its hands (stopped, then continued); it must not give what was refused here.
+ * Makes a refusal final. Another consumer that was stopped and resumed may still have the first
+ * delivery of a redelivered message; it must not give the unit that was refused here.
  */
 function* recordRefusal(request: ReserveRequest, refusal: Refusal, now: number): Script<void> {
   const { requestId, userId, idempotencyKey } = request
   yield* run(upsertRefusal, requestId, userId, idempotencyKey, refusal, now)
 }
 
-/** What each was told for the same key before; undefined where nothing is recorded. */
+/** Returns the recorded hold of each request's key; undefined where none is recorded. */
 export function* findRecordedHolds(
   wishes: readonly KeyedWish[],
 ): Script<readonly (AddToCartOutcome | undefined)[]> {

@@ -21,7 +21,7 @@ afterEach(async () => {
   await fixture.close()
 })
 
-/** `held`, `held again`, or the refusal. */
+/** Formats outcomes as `held`, `held again`, or the refusal. */
 function words(outcomes: readonly AddToCartOutcome[]): readonly string[] {
   return outcomes.map((outcome) => {
     if (outcome.kind === 'refused') return outcome.refusal

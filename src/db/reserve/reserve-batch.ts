@@ -19,10 +19,9 @@ export interface ReserveContext {
 }
 
 /**
- * Add-to-cart against the database: the one place where stock is taken.
- * Receives a batch of requests, gives one outcome each, in the same order. It tells nobody anything:
- * outcomes are true only after the transaction around this script has committed.
- * The number of statements grows with the winners, not with the losers.
+ * Decides a batch of add-to-cart requests; only this script takes stock. It returns one outcome per
+ * request, in the same order. It tells nobody: outcomes are true only after the transaction around
+ * this script has committed. The number of statements grows with the winners, not with the losers.
  */
 export function* reserveBatch(
   requests: readonly ReserveRequest[],
@@ -34,7 +33,7 @@ export function* reserveBatch(
     const mayTake = group.filter((index) => at(requests, index).refuseUnlessRecorded === undefined)
     let product: OpenProduct | undefined
     const holds = new NewHolds()
-    // One after the other: both deliveries of one message may be in the same batch.
+    // Requests are decided one after the other: a batch may have both deliveries of one message.
     for (const index of group) {
       const request = at(requests, index)
       let outcome = yield* settledBefore(request, recorded, context.now)
@@ -48,7 +47,8 @@ export function* reserveBatch(
       if (outcome.kind === 'held') remember(request, outcome.reservation, recorded)
       outcomes.set(index, outcome)
     }
-    // The next product's shoppers may be the same: they must find the carts of this one.
+    // The rows are inserted here because the next product may have the same shoppers, who need
+    // their carts.
     yield* holds.insert()
     if (product !== undefined) yield* product.lot.giveBackRest()
   }
@@ -66,8 +66,8 @@ function at(requests: readonly ReserveRequest[], index: number): ReserveRequest 
 }
 
 /**
- * Indexes by sale and product, in the order of arrival, the groups sorted by product: two batches
- * that take the same rows in different orders would deadlock where rows are locked one by one.
+ * Groups indexes by sale and product, in the order of arrival. The groups are sorted by product: in
+ * a database with row locks two batches in different orders would deadlock.
  */
 function groupByProduct(requests: readonly ReserveRequest[]): number[][] {
   const groups = new Map<string, number[]>()
@@ -94,7 +94,7 @@ interface Terms {
 interface Shopper {
   readonly userId: number
   readonly userUid: string
-  /** Units of this product held or bought. */
+  /** The units of this product that the shopper holds or has bought. */
   taken: number
   cartId: string | null
   cartLines: number
@@ -209,7 +209,7 @@ const selectAvailable = (count: number) => `
   from stock
   where product_id in (${placeholders(count)})`
 
-/** Units that may be taken now, by product. */
+/** Reads the available units by product. */
 export function* readAvailable(
   productIds: readonly number[],
 ): Script<readonly { readonly productId: number; readonly available: number }[]> {

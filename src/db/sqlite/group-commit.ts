@@ -53,7 +53,7 @@ export interface GroupCommitOptions {
   /** Spreads the retries of several processes; 0 ≤ random() < 1. */
   readonly random: () => number
   readonly defer: (task: () => void) => void
-  /** How long a transaction may wait for its turn, ms. */
+  /** A transaction may wait this long for its turn, ms. */
   readonly lockTimeoutMs: number
 }
 

@@ -21,7 +21,7 @@ export interface SqliteOptions {
    * Runs a task after the arrivals of the current tick; setImmediate unless a simulation decides.
    */
   readonly defer?: (task: () => void) => void
-  /** How long a transaction may wait for its turn, ms. */
+  /** A transaction may wait this long for its turn, ms. */
   readonly lockTimeoutMs?: number
   /** Called with the number of statements run, transaction control aside. */
   readonly onStatements?: (count: number) => void

@@ -77,7 +77,7 @@ export async function openLedgerFile(options: LedgerFileOptions): Promise<Ledger
 }
 
 /**
- * Opens a file that is there and writes nothing into it, whatever it is.
+ * Opens an existing file and writes nothing into it.
  * @throws ProviderUnavailableError when it cannot be read, Error when it is no ledger or an older one.
  */
 export async function openLedgerReader({
@@ -163,7 +163,7 @@ function assertOursOrEmpty(database: SqliteDatabase): void {
   if (!isOursOrEmpty.deferred()) throw notOurs(database)
 }
 
-/** Creates the schema. Of several starters the second finds it there. */
+/** Creates the schema; the second of several starters finds it there. */
 function migrate(database: SqliteDatabase): void {
   const upgrade = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })

@@ -78,7 +78,7 @@ const triggers = `
     begin select raise(abort, 'operations are append-only'); end;
 `
 
-/** How far the operations were told of in webhooks. */
+/** The table has the last operation that a webhook has delivered. */
 const delivered = `
   create table delivered (
     one integer primary key check (one = 1),

@@ -4,8 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 /**
- * The one way in which suites and harnesses run another program: it starts, says what the program prints,
- * treats it badly on request, and ends it. Nothing here imports src, so that black boxes can use it.
+ * The one way in which suites and harnesses run another program: it starts, says what the program
+ * prints, treats it badly on request, and ends it. Nothing here imports src, so that black boxes
+ * can use it.
  */
 
 export interface ChildOptions {
@@ -40,7 +41,9 @@ export interface ChildProcess {
   isRunning(): boolean
   /** Resolves when it is gone; some of its output may still be on the way. */
   readonly exited: Promise<Ending>
-  /** Resolves when it is gone and its output is read to the end; never while nobody reads that. */
+  /**
+   * Resolves when it is gone and its output is read to the end; never while the output is not read.
+   */
   readonly ended: Promise<Ending>
   /** Sends a signal without waiting; harmless when it has ended. */
   signal(signal: NodeJS.Signals): void
@@ -62,7 +65,10 @@ export interface ChildProcess {
 
 const outputCharactersMax = 64_000
 const stopWithinMs = 15_000
-/** It only catches programs that hang: a start takes 0.3 s, and 10 s on two cores under a load of 12. */
+/**
+ * It only catches programs that hang: a start takes 0.3 s, and 10 s on two cores under a load of
+ * 12.
+ */
 const printedWithinMs = 60_000
 
 export function startChild(options: ChildOptions): ChildProcess {
@@ -174,7 +180,7 @@ async function untilPrinted(
 
 /**
  * Polls until the address answers 200.
- * @returns false when the child ends before, or after `withinMs`: it may be somebody else who answers.
+ * @returns false when the child ends before, or after `withinMs`: another process may answer at the address.
  */
 export async function untilAnswers(
   child: ChildProcess,
@@ -200,15 +206,16 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /**
- * Ends the child when this process is gone, also when that is killed hard and no exit handler runs: a shell
- * that reads from us sees the pipe close and kills the child. execa's `cleanup` knows only the exit handler.
+ * Ends the child when this process is gone, also when that is killed hard and no exit handler runs:
+ * a shell that reads from us sees the pipe close and kills the child. execa's `cleanup` knows only
+ * the exit handler.
  */
 export function endWithThisProcess(child: NodeChild): void {
   if (child.pid === undefined) return
   const script = 'read -r _; kill -9 "$0" 2>/dev/null'
   const watchdog = spawn('sh', ['-c', script, String(child.pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
-    // Its own group: Ctrl-C must not end the watchdog before the watched.
+    // The shell has its own process group, so that Ctrl-C does not end it before the daemon.
     detached: true,
   })
   watchdog.unref()
@@ -217,7 +224,9 @@ export function endWithThisProcess(child: NodeChild): void {
   child.once('exit', () => watchdog.kill('SIGKILL'))
 }
 
-/** SIGSTOP, and resolves when it has stopped: on a busy machine a thread may go on for a while. */
+/**
+ * Sends SIGSTOP and resolves when all threads have stopped, which takes a while on a busy machine.
+ */
 async function pauseChild(child: NodeChild): Promise<void> {
   child.kill('SIGSTOP')
   while (!(await isStopped(child))) await pause(1)

@@ -1,9 +1,9 @@
 import getPort from 'get-port'
 
 /**
- * Finds ports of 127.0.0.1 on which nobody listens now, for programs that have to come back to the same one.
- * They differ from each other and from those found shortly before by this process; another process may
- * still take one in between, and then the program says so at its start.
+ * Finds free ports of 127.0.0.1, for programs that have to come back to the same one. They differ
+ * from each other and from those found shortly before by this process; another process may still
+ * take one in between, and then the program says so at its start.
  */
 export async function findFreePorts(count: number): Promise<readonly number[]> {
   const ports: number[] = []
