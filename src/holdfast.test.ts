@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createLogger } from './logger.ts'
+import { embeddedFaultsFor } from './holdfast.ts'
 import { startApp } from '../test/support/start-app.ts'
 
 /** Starts the program and returns its log messages of level `warn` and above. */
@@ -28,5 +29,15 @@ describe('a start', () => {
     expect(await warnings(production)).toEqual([simulated])
     expect(await warnings({ ...production, ...provider })).not.toContainEqual(simulated)
     expect(await warnings({})).toEqual([])
+  })
+})
+
+describe('the embedded broker', () => {
+  it('makes mistakes on purpose in development and tests, and none in production', () => {
+    expect(embeddedFaultsFor('production')).toEqual({ reorderRate: 0, lostFinishRate: 0 })
+    for (const nodeEnv of ['development', 'test'] as const) {
+      const { reorderRate, lostFinishRate } = embeddedFaultsFor(nodeEnv)
+      expect(Math.min(reorderRate, lostFinishRate)).toBeGreaterThan(0)
+    }
   })
 })

@@ -3,7 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { createHttpServers } from './api/http/http-servers.ts'
 import { createReadiness, type ReadinessCheck } from './api/http/readiness.ts'
 import type { Broker } from './broker/broker.ts'
-import { createEmbeddedBroker } from './broker/embedded/embedded-broker.ts'
+import {
+  createEmbeddedBroker,
+  developmentFaults,
+  noFaults,
+} from './broker/embedded/embedded-broker.ts'
+import type { EmbeddedFaults } from './broker/embedded/embedded-channel.ts'
 import { createTopicJanitor } from './broker/nsq/topic-janitor.ts'
 import { createNsqBroker } from './broker/nsq/nsq-broker.ts'
 import type { Clock } from './clock.ts'
@@ -107,7 +112,10 @@ function createProvider(config: Config, runtime: Runtime): ProviderParts {
 }
 
 function createBroker(config: Config, { clock, logger, random, defer }: Runtime): Broker {
-  if (config.broker === 'embedded') return createEmbeddedBroker({ clock, logger, random, defer })
+  if (config.broker === 'embedded') {
+    const faults = embeddedFaultsFor(config.nodeEnv)
+    return createEmbeddedBroker({ clock, logger, random, defer, faults: () => faults })
+  }
   return createNsqBroker({
     tcpAddresses: config.nsqdTcpAddresses,
     httpAddresses: config.nsqdHttpAddresses,
@@ -116,6 +124,11 @@ function createBroker(config: Config, { clock, logger, random, defer }: Runtime)
     logger,
     random,
   })
+}
+
+/** The embedded broker reorders and loses finishes on purpose, but never for real shoppers. */
+export function embeddedFaultsFor(nodeEnv: Config['nodeEnv']): EmbeddedFaults {
+  return nodeEnv === 'production' ? noFaults : developmentFaults
 }
 
 const janitorEveryMs = 30_000

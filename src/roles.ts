@@ -51,11 +51,6 @@ export interface Runtime {
   readonly defer: (task: () => void) => void
   /** When jobs run; node-cron on the real clock unless given. */
   readonly timetable?: Timetable
-  /**
-   * How many shoppers a process remembers; 100000 unless given. The room for them is made at the
-   * start.
-   */
-  readonly shoppersMax?: number
 }
 
 export interface Adapters {

@@ -63,7 +63,6 @@ export interface ApiNodeOptions {
   readonly newId: NewId
   readonly logger: Logger
   readonly defer: (task: () => void) => void
-  readonly shoppersMax?: number
 }
 
 export interface ApiNodeConfig {
@@ -77,6 +76,9 @@ export interface ApiNodeConfig {
   readonly paymentWebhookSecrets: readonly string[]
 }
 
+/** A minute of an outage at 800 requests a second; at 3,000 a second it takes some 50 MB. */
+const unwrittenMin = 50_000
+
 export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiNode {
   const { authentication, localIssuer } = identity
   const { config, clock, broker, defer } = options
@@ -85,9 +87,13 @@ export function createApiNode(options: ApiNodeOptions, identity: Identity): ApiN
   const gate = createLocalGate(clock)
   const replyTimeoutMs = config.addToCartWaitMs
   const pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs })
-  const lateReplies = createLateReplies({ ...options, maxAgeMs: config.addToCartMaxAgeMs })
+  const lateReplies = createLateReplies({
+    ...options,
+    maxAgeMs: config.addToCartMaxAgeMs,
+    unwrittenMax: Math.max(unwrittenMin, pendingRepliesMax),
+  })
   const publisher = createPublisher(broker, defer)
-  const rateLimit = createRateLimit(config.addToCartUserRate, clock, options.shoppersMax)
+  const rateLimit = createRateLimit(config.addToCartUserRate, clock)
   const sharedPages = createSharedPages(options)
   const operatorActions = createOperatorActions(options)
   const shared = { ...options, operatorActions, catalog, lateReplies, rateLimit }

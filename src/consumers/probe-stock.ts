@@ -32,7 +32,6 @@ const probeEveryMs = 1_000
 export function createProbeStock(options: ProbeStockOptions): ProbeStock {
   const { database, broker, gate, channels, clock, logger, metrics } = options
   let cancel: Cancel = () => undefined
-  let running: Promise<void> | undefined
 
   async function probe(): Promise<void> {
     const closed = gate.closed()
@@ -44,35 +43,56 @@ export function createProbeStock(options: ProbeStockOptions): ProbeStock {
     }
   }
 
+  /** Asks for all depths at once: one after the other, a silent nsqd took a second for each. */
   async function measureLag(): Promise<void> {
-    for (const { topic, channel } of channels()) {
+    const measured = channels().map(async ({ topic, channel }) => {
       const depth = await broker.depth(topic, channel)
       if (depth !== undefined) metrics.queueLag.set({ topic, channel }, depth)
+    })
+    await Promise.all(measured)
+  }
+
+  /** Runs `task` unless its last run still lasts. */
+  function createRunner(task: () => Promise<void>, failed: string): Runner {
+    let running: Promise<void> | undefined
+    return {
+      run() {
+        running ??= task()
+          .catch((error: unknown) => {
+            logger.warn({ err: error }, failed)
+          })
+          .finally(() => {
+            running = undefined
+          })
+      },
+      ended: async () => running,
     }
   }
 
-  async function runOnce(): Promise<void> {
-    try {
-      await Promise.all([probe(), measureLag()])
-    } catch (error) {
-      logger.warn({ err: error }, 'probing sold-out products failed, will try again')
-    }
-  }
+  // Apart from each other, so that a silent broker keeps no gate closed.
+  const runners = [
+    createRunner(probe, 'probing sold-out products failed, will try again'),
+    createRunner(measureLag, 'measuring the queues failed, will try again'),
+  ]
 
   return {
     name: 'stock probe',
     probe,
     start() {
       cancel = clock.every(probeEveryMs, () => {
-        running ??= runOnce().finally(() => {
-          running = undefined
-        })
+        for (const runner of runners) runner.run()
       })
       return Promise.resolve()
     },
     async stop() {
       cancel()
-      await running
+      await Promise.all(runners.map((runner) => runner.ended()))
     },
   }
+}
+
+interface Runner {
+  run(): void
+  /** Resolves when nothing runs. */
+  ended(): Promise<void>
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.ts'
 import { createSoldOutGate, type SoldOutGate } from './sold-out-gate.ts'
@@ -78,6 +79,51 @@ describe('the sold-out gate', () => {
     gate.open(product)
     clock.step(-3_600_000)
     expect(refusesNow(1)).toBe(false)
+  })
+
+  it('keeps what it refused before an earlier reopening', () => {
+    const sentAt = clock.now()
+    gate.close(product, 1)
+    clock.advance(10)
+    gate.open(product)
+    gate.close(product, 5)
+    clock.advance(10)
+    gate.open(product)
+    expect(gate.refuses(product, 1, sentAt)).toBe(true)
+    expect(gate.refuses(product, 1, sentAt + 10)).toBe(false)
+    expect(gate.refuses(product, 5, sentAt + 10)).toBe(true)
+  })
+
+  it('refuses exactly what some reopening found refused, after any story', () => {
+    const quantity = fc.integer({ min: 1, max: 6 })
+    const step = fc.oneof(
+      quantity.map((of) => ({ kind: 'close', of }) as const),
+      fc.constant({ kind: 'open', of: 0 } as const),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), quantity, fc.nat(35), (steps, asked, age) => {
+        const time = createFakeClock()
+        const gate = createSoldOutGate(() => time.now())
+        const reopened: { readonly at: number; readonly from: number }[] = []
+        let from = Infinity
+        for (const { kind, of } of steps) {
+          time.advance(1)
+          if (kind === 'close') {
+            gate.close(product, of)
+            from = Math.min(from, of)
+          } else {
+            gate.open(product)
+            if (from < Infinity) reopened.push({ at: time.now(), from })
+            from = Infinity
+          }
+        }
+        const sentAt = time.now() - age
+        const refused =
+          asked >= from || reopened.some((each) => asked >= each.from && sentAt < each.at)
+        expect(gate.refuses(product, asked, sentAt)).toBe(refused)
+      }),
+      { seed: 17, numRuns: 500 },
+    )
   })
 
   it('closes again after it reopened', () => {

@@ -22,23 +22,31 @@ export interface SoldOutGate {
 
 interface Reopening {
   readonly at: number
+  /** The smallest quantity that was refused before it. */
   readonly refusedFrom: number
 }
 
 export function createSoldOutGate(now: () => number): SoldOutGate {
   const refusedFrom = new Map<number, number>()
-  const reopenings = new Map<number, Reopening>()
+  /**
+   * By `refusedFrom`, ascending. A reopening replaces the older ones of the same and of larger
+   * quantities, because it covers them, so there is at most one per quantity.
+   */
+  const reopenings = new Map<number, Reopening[]>()
 
   /**
-   * A message sent before the gate reopened may be a copy of one that was refused before: nsqd
-   * killed and restarted can replay messages as first deliveries. Its shopper was told no, so no it
-   * is.
+   * A message sent before the gate reopened may be a copy of one that was refused before: nsqd killed
+   * and restarted can replay messages as first deliveries. The shopper was told sold out, so that stays.
    */
   function mayHaveBeenRefused(productId: number, quantity: number, sentAt: number): boolean {
-    const reopening = reopenings.get(productId)
-    if (reopening === undefined || quantity < reopening.refusedFrom) return false
-    // A reopening in the future means the clock was set back: then the stamp says nothing.
-    return sentAt < reopening.at && reopening.at <= now()
+    const known = reopenings.get(productId)
+    if (known === undefined) return false
+    for (const { at, refusedFrom: from } of known) {
+      if (quantity < from) return false
+      // A reopening in the future means that the clock was set back: then the stamp tells nothing.
+      if (sentAt < at && at <= now()) return true
+    }
+    return false
   }
 
   return {
@@ -54,7 +62,8 @@ export function createSoldOutGate(now: () => number): SoldOutGate {
       const from = refusedFrom.get(productId)
       if (from === undefined) return
       refusedFrom.delete(productId)
-      reopenings.set(productId, { at: now(), refusedFrom: from })
+      const smaller = (reopenings.get(productId) ?? []).filter((each) => each.refusedFrom < from)
+      reopenings.set(productId, [...smaller, { at: now(), refusedFrom: from }])
     },
     closed: () => refusedFrom,
     forget(productId) {

@@ -260,6 +260,14 @@ export const holdingMutants: readonly Mutant[] = [
     replace: 'return false',
   },
   {
+    id: 'gate-keeps-its-first-reopening',
+    breaks:
+      'I6: a replayed message takes the unit it was refused, because the gate has reopened twice',
+    ...gate,
+    find: '[...smaller, { at: now(), refusedFrom: from }]',
+    replace: '[{ at: now(), refusedFrom: from }]',
+  },
+  {
     id: 'gate-judges-the-batch',
     breaks: 'I6: the same when the message reaches the database with its batch',
     ...decide,
@@ -270,8 +278,8 @@ export const holdingMutants: readonly Mutant[] = [
     id: 'gate-after-a-clock-step',
     breaks: 'I20, F13: a clock set back keeps a product sold out for as long',
     ...gate,
-    find: 'return sentAt < reopening.at && reopening.at <= now()',
-    replace: 'return sentAt < reopening.at',
+    find: 'if (sentAt < at && at <= now()) return true',
+    replace: 'if (sentAt < at) return true',
   },
   {
     id: 'probe-opens-the-gate',

@@ -136,6 +136,10 @@ class LinkedSubscription implements Subscription {
     })
   }
 
+  isStandby(): boolean {
+    return this.#host.current() !== undefined && this.#inner?.isStandby() === true
+  }
+
   connected(): boolean {
     return this.#host.current() !== undefined && this.#inner?.connected() === true
   }

@@ -63,7 +63,6 @@ export async function startProcess(
       newId: world.newId,
       defer: lane.defer,
       timetable: timetableOf(life),
-      shoppersMax: 100,
     },
     {
       database,

@@ -28,6 +28,7 @@ export function createReceivingBroker(): ReceivingBroker {
       subscribed.set(key, options)
       return {
         connected: () => subscribed.has(key),
+        isStandby: () => false,
         close() {
           subscribed.delete(key)
           return Promise.resolve()

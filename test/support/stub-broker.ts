@@ -18,7 +18,11 @@ export interface StubBroker extends Broker {
 export function createStubBroker(): StubBroker {
   const published: Published[] = []
   const channels: string[] = []
-  const subscription: Subscription = { connected: () => true, close: () => Promise.resolve() }
+  const subscription: Subscription = {
+    connected: () => true,
+    isStandby: () => false,
+    close: () => Promise.resolve(),
+  }
   const broker: StubBroker = {
     name: 'stub broker',
     published,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { BrokerUnavailableError } from '../../broker/broker.ts'
 import { changeFlashSaleState } from '../../db/flash-sales.ts'
 import type { AddToCartOutcome } from '../../domain/reservation.ts'
@@ -22,7 +22,7 @@ import {
   readPlainBody,
   type AddToCartHandler,
 } from './handler.ts'
-import { createLateReplies } from './late-replies.ts'
+import { createLateReplies, type LateReplies } from './late-replies.ts'
 import { createLocalGate, type LocalGate } from './local-gate.ts'
 import { createPendingReplies, type PendingReplies } from './pending-replies.ts'
 import type { ProblemBody, Reply } from '../http/problem.ts'
@@ -42,6 +42,7 @@ describe('an API node adding to cart', () => {
   let gate: LocalGate
   let pendingReplies: PendingReplies
   let handler: AddToCartHandler
+  let lateReplies: LateReplies
   let offer: Offer
   let userId: number
 
@@ -64,6 +65,14 @@ describe('an API node adding to cart', () => {
       random: () => 0.5,
     })
     pendingReplies = createPendingReplies({ clock, pendingRepliesMax, replyTimeoutMs: 5_000 })
+    lateReplies = createLateReplies({
+      database,
+      clock,
+      logger,
+      defer,
+      maxAgeMs: 30_000,
+      unwrittenMax: 1_000,
+    })
     handler = createAddToCartHandler({
       catalog,
       gate,
@@ -72,7 +81,7 @@ describe('an API node adding to cart', () => {
       clock,
       newId,
       defer,
-      lateReplies: createLateReplies({ database, clock, logger, defer, maxAgeMs: 30_000 }),
+      lateReplies,
       publisher: createPublisher(broker, defer),
       codec: createPlainCodec(),
       metrics: createMetrics(),
@@ -103,6 +112,15 @@ describe('an API node adding to cart', () => {
     await tick()
     expect(pendingReplies.settle(sent().at(-1)?.requestId ?? '', outcome)).toBe(true)
   }
+
+  it('refuses before it asks when no more late replies could be kept', async () => {
+    vi.spyOn(lateReplies, 'hasRoom').mockReturnValue(false)
+    const reply = await ask()
+    expect([reply.status, codeOf(reply)]).toEqual([503, 'overloaded'])
+    await tick()
+    expect(sent()).toEqual([])
+    expect(pendingReplies.size()).toBe(0)
+  })
 
   it('lets so many wait for the reply of one key, and no more', async () => {
     const replies = Array.from({ length: 102 }, () => ask('mine'))

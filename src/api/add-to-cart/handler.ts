@@ -221,6 +221,7 @@ async function askQueue(request: Try, topic: string, context: AddToCartContext):
   const { requestId, userId, userUid, flashSaleId, productId, quantity } = request
   const { idempotencyKey = requestId } = request
   const sentAt = clock.now()
+  if (!lateReplies.hasRoom(pendingReplies.size())) return problem('overloaded')
   const pending = pendingReplies.expect(requestId)
   if (pending === undefined) return problem('overloaded')
   const body = codec.seal('add_to_cart', topic, {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../db/database.ts'
+import { DatabaseUnavailableError, type Database } from '../../db/database.ts'
 import type { AddToCartOutcome } from '../../domain/reservation.ts'
 import { createLogger } from '../../logger.ts'
+import { until } from '../../../test/support/until.ts'
 import { lockDatabase } from '../../../test/support/lock-database.ts'
 import {
   openSaleFixture,
@@ -12,6 +13,7 @@ import { createLateReplies, type LateReplies } from './late-replies.ts'
 
 const maxAgeMs = 30_000
 const graceMs = 10_000
+const unwrittenMax = 40
 const soldOut: AddToCartOutcome = { kind: 'refused', refusal: 'sold_out' }
 
 describe('a late reply', () => {
@@ -24,7 +26,14 @@ describe('a late reply', () => {
   function node(database: Database = fixture.database): LateReplies {
     const { clock } = fixture
     const logger = createLogger('silent', {})
-    return createLateReplies({ database, clock, logger, defer: setImmediate, maxAgeMs })
+    return createLateReplies({
+      database,
+      clock,
+      logger,
+      defer: setImmediate,
+      maxAgeMs,
+      unwrittenMax,
+    })
   }
 
   async function unanswered(key?: string): Promise<string> {
@@ -181,5 +190,37 @@ describe('a late reply', () => {
     fixture.clock.advance(1_000)
     await stopped
     expect(await node().status(userId, requestId)).toMatchObject({ kind: 'pending' })
+  })
+
+  it('has no room for more while the database is away, and has it again afterwards', async () => {
+    const { database } = fixture
+    let isAway = true
+    late = node({
+      ...database,
+      transaction: (script) =>
+        isAway
+          ? Promise.reject(new DatabaseUnavailableError('locked'))
+          : database.transaction(script),
+    })
+    let accepted = 0
+    while (late.hasRoom(10)) {
+      accepted += 1
+      void unanswered()
+      expect(accepted).toBeLessThanOrEqual(unwrittenMax)
+    }
+    expect(accepted).toBe(unwrittenMax - 10)
+    expect(late.hasRoom(9)).toBe(true)
+    isAway = false
+    const stopped = late.stop()
+    await until(() => late.hasRoom(unwrittenMax - 1), 2_000)
+    await stopped
+  })
+
+  it('keeps one note for a refusal that arrives many times', async () => {
+    const requestId = await unanswered()
+    for (let times = 0; times < 100; times += 1) late.arrived(requestId, soldOut)
+    expect(late.hasRoom(unwrittenMax - 2)).toBe(true)
+    await written()
+    expect(await late.status(userId, requestId)).toEqual(soldOut)
   })
 })

@@ -21,6 +21,11 @@ import type { Logger } from '../../logger.ts'
  * refusal.
  */
 export interface LateReplies extends Service {
+  /**
+   * Whether one more request may be asked while `waiting` others wait for their replies: if the database
+   * is away, each of them may have to be kept here until it is back.
+   */
+  hasRoom(waiting: number): boolean
   /** Notes a request whose shopper is about to get 202. */
   unanswered(request: UnansweredRequest): Promise<void>
   /** Notes an outcome that came after the 202. */
@@ -38,12 +43,13 @@ export interface LateRepliesOptions {
   readonly defer: (task: () => void) => void
   /** A request of this age cannot take stock any more, ms. */
   readonly maxAgeMs: number
-  /** The maximum of remembered requests; 50000 unless given. */
-  readonly shoppersMax?: number
+  /** Requests that may wait to be written down, at most; at least as many as may wait for a reply. */
+  readonly unwrittenMax: number
 }
 
 const batchSizeMax = 1_000
-const notesMax = 50_000
+/** Requests remembered after they are written down; the database knows the others. */
+const rememberedMax = 50_000
 /** A batch that began in time may commit this much later. */
 const graceMs = 10_000
 /** A 202 waits for its record no longer than this; meanwhile this node remembers it. */
@@ -59,7 +65,7 @@ type Note =
   | { readonly kind: 'refused'; readonly request: UnansweredRequest; readonly refusal: Refusal }
 
 export function createLateReplies(options: LateRepliesOptions): LateReplies {
-  const { database, clock, logger, defer, maxAgeMs } = options
+  const { database, clock, logger, defer, maxAgeMs, unwrittenMax } = options
   const remembered = createMemory(options)
   // Requests and refusals share one queue, so that a refusal is never written before its request.
   const notes = createBatcher<Note>({ run: record, batchSizeMax, defer })
@@ -76,7 +82,7 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
   }
 
   function isWorthKeeping({ request }: Note): boolean {
-    return notes.size() < notesMax && !isOver(request.sentAt)
+    return !isOver(request.sentAt)
   }
 
   const isOver = (sentAt: number): boolean => clock.now() - sentAt > maxAgeMs + graceMs
@@ -97,7 +103,9 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
     const request = remembered.get(requestId)
     // A hold needs no note, because it is in the database.
     if (request === undefined || outcome.kind === 'held') return
-    remembered.set(requestId, { ...request, refusal: request.refusal ?? outcome.refusal })
+    // The first refusal stands, and one note per request keeps the notes bounded.
+    if (request.refusal !== undefined) return
+    remembered.set(requestId, { ...request, refusal: outcome.refusal })
     notes.add({ kind: 'refused', request, refusal: outcome.refusal })
   }
 
@@ -134,6 +142,7 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
     name: 'late replies',
     start: () => Promise.resolve(),
     stop: () => notes.idle(),
+    hasRoom: (waiting) => notes.size() + waiting < unwrittenMax,
     unanswered,
     arrived,
     status,
@@ -141,9 +150,11 @@ export function createLateReplies(options: LateRepliesOptions): LateReplies {
 }
 
 /** Makes the memory that replaces the database while it cannot be written. */
-function createMemory({ clock, maxAgeMs, shoppersMax = notesMax }: LateRepliesOptions) {
+function createMemory({ clock, maxAgeMs }: LateRepliesOptions) {
   return new LRUCache<string, Remembered>({
-    max: shoppersMax,
+    // Not `max`: that makes the room for all at the start, which takes tens of milliseconds.
+    maxSize: rememberedMax,
+    sizeCalculation: () => 1,
     ttl: maxAgeMs + graceMs,
     perf: { now: () => clock.monotonic() },
     // Without this the cache remembers the time for a real millisecond, by a timer of its own.

@@ -28,7 +28,9 @@ const keyOf = (flashSaleId: number, productId?: number): string =>
 
 export function createRefusedOffers(clock: Clock): RefusedOffers {
   const refused = new LRUCache<string, OfferRefusal>({
-    max: offersMax,
+    // Not `max`: that makes the room for all at the start, which takes milliseconds.
+    maxSize: offersMax,
+    sizeCalculation: () => 1,
     ttl: keptMs,
     // It takes a start at 0 for none.
     perf: { now: () => clock.monotonic() + 1 },

@@ -6,7 +6,7 @@ export interface RateLimit<Caller extends number | string = number> {
   take(caller: Caller): boolean
 }
 
-const callersMaxDefault = 100_000
+const callersMax = 100_000
 const burstFactor = 2
 
 interface Bucket {
@@ -18,9 +18,12 @@ interface Bucket {
 export function createRateLimit<Caller extends number | string = number>(
   perSecond: number,
   clock: Clock,
-  callersMax = callersMaxDefault,
 ): RateLimit<Caller> {
-  const buckets = new LRUCache<Caller, Bucket>({ max: callersMax })
+  const buckets = new LRUCache<Caller, Bucket>({
+    // Not `max`: that makes the room for all at the start, which takes tens of milliseconds.
+    maxSize: callersMax,
+    sizeCalculation: () => 1,
+  })
   const depth = Math.max(1, perSecond * burstFactor)
 
   return {

@@ -43,24 +43,24 @@ export interface AuthenticationOptions {
   readonly issuer: TokenIssuer
   readonly adminToken: string
   readonly clock: Clock
-  /** Tokens that are remembered; 100000 unless given. */
-  readonly knownHeadersMax?: number | undefined
 }
 
 const headerLengthMax = 8_192
 /** Tokens of the local issuer have some 250 characters, those of others up to some thousand. */
 const knownCharactersMax = 64_000_000
+/** Shorter ones count as much, so that there are at most 100,000. */
+const countedCharactersMin = 640
 
 /**
  * Verifies each token once and remembers its header for as long as it is good: a signature takes longer
  * than the rest of a refusal. The memory ends with the process, and a restore needs all of them stopped.
  */
 export function createAuthentication(options: AuthenticationOptions): Authentication {
-  const { issuer, clock, knownHeadersMax = 100_000 } = options
+  const { issuer, clock } = options
   const known = new LRUCache<string, IdentifiedToken>({
-    max: knownHeadersMax,
+    // Not `max`: that makes the room for all at the start, which takes tens of milliseconds.
     maxSize: knownCharactersMax,
-    sizeCalculation: (_token, header) => header.length,
+    sizeCalculation: (_token, header) => Math.max(header.length, countedCharactersMin),
   })
   const adminDigest = digest(options.adminToken)
 

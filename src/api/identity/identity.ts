@@ -25,7 +25,6 @@ export interface IdentityOptions {
   readonly logger: Logger
   readonly newId: NewId
   readonly defer: (task: () => void) => void
-  readonly shoppersMax?: number
 }
 
 export interface IdentityConfig {
@@ -36,22 +35,17 @@ export interface IdentityConfig {
 }
 
 export function createIdentity(options: IdentityOptions): Identity {
-  const { config, clock, shoppersMax: knownHeadersMax } = options
+  const { config, clock } = options
   const { adminToken, jwtSecret, externalIssuer } = config
   if (externalIssuer === undefined) {
     const localIssuer = createLocalIssuer({ ...options, jwtSecret })
-    const authentication = createAuthentication({
-      issuer: localIssuer,
-      adminToken,
-      clock,
-      knownHeadersMax,
-    })
+    const authentication = createAuthentication({ issuer: localIssuer, adminToken, clock })
     return { authentication, localIssuer, services: [], checks: {} }
   }
   const keys = createRemoteKeys({ ...options, url: externalIssuer.jwksUrl })
   const issuer = createExternalIssuer({ ...options, ...externalIssuer, keys })
   return {
-    authentication: createAuthentication({ issuer, adminToken, clock, knownHeadersMax }),
+    authentication: createAuthentication({ issuer, adminToken, clock }),
     localIssuer: undefined,
     services: [keys],
     checks: { issuer: () => keys.status() },

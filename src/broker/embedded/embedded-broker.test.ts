@@ -126,6 +126,25 @@ describe('embedded broker', () => {
     expect(texts(received)).toEqual(['a', 'a'])
   })
 
+  it('keeps the order and every finish unless told otherwise', async () => {
+    const clock = createFakeClock()
+    const tasks: (() => void)[] = []
+    const defer = (task: () => void): void => void tasks.push(task)
+    // A draw of 0 is below every rate above 0.
+    const broker = createEmbeddedBroker({ clock, logger, random: () => 0, defer })
+    await broker.start()
+    await broker.createChannel('topic', 'c')
+    const { received, onMessage, subscription } = collect('finish')
+    broker.subscribe({ ...subscription, onMessage })
+    const sent = ['a', 'b', 'c', 'd', 'e', 'f']
+    await broker.publish('topic', sent.map(body))
+    for (let round = 0; round < 2; round += 1) {
+      for (const task of tasks.splice(0)) task()
+      clock.advance(20_000)
+    }
+    expect(texts(received)).toEqual(sent)
+  })
+
   it('lets a queued message be overtaken as long as it is told to, and loses none', async () => {
     let reorderRate = 1
     const { broker, tick } = await openControlled({

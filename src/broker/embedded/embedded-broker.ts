@@ -17,13 +17,15 @@ import {
 import { Fifo } from './fifo.ts'
 
 /**
- * The broker port inside one process, for `npm start` without a server. Deliberately no kinder than
- * NSQ: bounded, redelivering, reordering, one consumer per channel. Everything is lost on exit.
+ * The broker port inside one process, for `npm start` without a server. It is bounded, redelivers what
+ * is not finished in time and has one consumer per channel, as NSQ. In development and tests it also
+ * reorders and loses finishes, as NSQ may; in production it does not. Everything is lost on exit.
  */
 
 export interface EmbeddedBrokerOptions extends Pick<ChannelOptions, 'clock' | 'logger' | 'random'> {
   /** Defers a delivery; `setImmediate` unless a simulation decides. */
   readonly defer?: ChannelOptions['defer']
+  /** Mistakes made on purpose; none unless given. */
   readonly faults?: ChannelOptions['faults']
   /** A message that is not finished in this time is delivered again. */
   readonly messageTimeoutMs?: number
@@ -36,8 +38,9 @@ export interface EmbeddedBrokerOptions extends Pick<ChannelOptions, 'clock' | 'l
   readonly topicsMax?: number
 }
 
-/** Often enough that every developer's day sees each, rare enough not to be felt. */
-const defaultFaults: EmbeddedFaults = { reorderRate: 0.01, lostFinishRate: 0.001 }
+/** For development and tests: frequent enough that every day shows each, rare enough not to be felt. */
+export const developmentFaults: EmbeddedFaults = { reorderRate: 0.01, lostFinishRate: 0.001 }
+export const noFaults: EmbeddedFaults = { reorderRate: 0, lostFinishRate: 0 }
 
 const defaults = {
   defer: (task: () => void): void => {
@@ -47,7 +50,7 @@ const defaults = {
   drainTimeoutMs: 5_000,
   queuedMessagesMax: 20_000,
   topicsMax: 10_000,
-  faults: (): EmbeddedFaults => defaultFaults,
+  faults: (): EmbeddedFaults => noFaults,
 } as const
 
 /** A consumer of nsqd takes about this long to reconnect after its topic was deleted. */
@@ -249,6 +252,11 @@ class EmbeddedSubscription implements Subscription {
 
   connected(): boolean {
     return this.#consumer.state === 'open' && this.#channel?.isActive(this.#consumer) === true
+  }
+
+  isStandby(): boolean {
+    const isOpen = this.#consumer.state === 'open' && this.#channel !== undefined
+    return isOpen && this.#channel?.isActive(this.#consumer) === false
   }
 
   close(): Promise<void> {

@@ -26,6 +26,35 @@ export interface NsqChannels {
   ensure(position: number): Promise<void>
 }
 
+type NsqdRequest = (nsqd: NsqdHttp) => Promise<void>
+
+/** The maximum of requests that wait for one nsqd in the background. */
+const waitingMax = 1_000
+
+/** Sends requests to one nsqd one by one, without a caller that waits. After a failure it drops the rest. */
+function createBackgroundRequests(nsqd: NsqdHttp): { add(request: NsqdRequest): void } {
+  let waiting: NsqdRequest[] = []
+  let isRunning = false
+
+  async function run(): Promise<void> {
+    isRunning = true
+    try {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next(nsqd)
+    } catch {
+      waiting = []
+    }
+    isRunning = false
+  }
+
+  return {
+    add(request) {
+      if (waiting.length >= waitingMax) return
+      waiting.push(request)
+      if (!isRunning) void run()
+    },
+  }
+}
+
 /** Channels made at the same time after a reconnect. */
 const createConcurrency = 8
 
@@ -38,15 +67,28 @@ export function createNsqChannels(
   publishedTo: () => number | undefined,
 ): NsqChannels {
   const channelsByTopic = new Map<string, Set<string>>()
+  const inBackground = nsqds.map(createBackgroundRequests)
 
-  async function onEveryNsqd(action: (nsqd: NsqdHttp) => Promise<void>): Promise<void> {
-    const results = await Promise.allSettled(nsqds.map(action))
+  /**
+   * Waits only for the nsqd that is published to: when another one was silent, every channel took a
+   * second. Whatever fails at the others is created by `ensure` before the first publish there.
+   */
+  async function onEveryNsqd(action: NsqdRequest): Promise<void> {
     const position = publishedTo()
-    const result = position === undefined ? undefined : results[position]
-    if (result?.status === 'fulfilled') return
-    throw new BrokerUnavailableError('no confirmation from the nsqd we publish to', {
-      cause: result?.reason,
-    })
+    for (const [other, requests] of inBackground.entries()) {
+      if (other !== position) requests.add(action)
+    }
+    const nsqd = position === undefined ? undefined : nsqds[position]
+    if (nsqd === undefined) throw new BrokerUnavailableError('no nsqd to publish to')
+    try {
+      await action(nsqd)
+    } catch (error) {
+      const cause = { cause: error }
+      throw new BrokerUnavailableError('no confirmation from the nsqd we publish to', cause)
+    }
+    // The next nsqd may have been prepared before this was asked for.
+    if (publishedTo() !== position)
+      throw new BrokerUnavailableError('publishing moved to another nsqd')
   }
 
   return {

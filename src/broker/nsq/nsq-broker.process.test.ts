@@ -51,6 +51,20 @@ describe.skipIf(nsqdPath === undefined)('with a real nsqd', () => {
   })
 })
 
+interface ConsumerStats {
+  readonly topics: readonly {
+    readonly channels: readonly { readonly clients: readonly { readonly ready_count: number }[] }[]
+  }[]
+}
+
+/** How many messages each consumer of an nsqd has asked for. */
+async function readyCounts(nsqd: Pick<NsqProcess, 'httpAddress'>): Promise<readonly number[]> {
+  const response = await fetch(`http://${nsqd.httpAddress}/stats?format=json`)
+  const { topics } = (await response.json()) as ConsumerStats
+  const clients = topics.flatMap(({ channels }) => channels.flatMap((channel) => channel.clients))
+  return clients.map(({ ready_count: count }) => count)
+}
+
 describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
   const brokers: Broker[] = []
   const daemons: NsqProcess[] = []
@@ -274,6 +288,30 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
     cork.mockRestore()
     await until(async () => (await broker.depth('topic', 'c')) === 0, soonMs)
   })
+
+  it.skipIf(nsqlookupdPath === undefined)(
+    'keeps a connection when another nsqd comes, and shares the messages in flight anew',
+    async () => {
+      const lookupd = await startNsqlookupd({ binary: nsqlookupdPath ?? '' })
+      daemons.push(lookupd)
+      const lookupdTcpAddress = lookupd.tcpAddress
+      const [first, second] = [await nsqd({ lookupdTcpAddress }), await nsqd({ lookupdTcpAddress })]
+      const lookupdHttpAddresses = [lookupd.httpAddress]
+      const { lines, logger } = recordingLogger()
+      const broker = await openReady([first], { lookupdHttpAddresses, logger })
+      const { subscription } = collect(broker, 'topic', 'c')
+      await until(() => subscription.connected(), soonMs)
+      const [share] = await readyCounts(first)
+      expect(share).toBeGreaterThan(1)
+      const other = await openReady([second])
+      await other.createChannel('topic', 'c')
+      const half = Math.floor((share ?? 0) / 2)
+      await until(async () => (await readyCounts(second))[0] === half, soonMs)
+      await until(async () => (await readyCounts(first))[0] === half, soonMs)
+      const connected = lines.filter((line) => line.includes('"state":"connected"'))
+      expect(connected.filter((line) => line.includes(first.tcpAddress))).toHaveLength(1)
+    },
+  )
 
   it.skipIf(nsqlookupdPath === undefined)('finds nsqds through nsqlookupd', async () => {
     const lookupd = await startNsqlookupd({ binary: nsqlookupdPath ?? '' })

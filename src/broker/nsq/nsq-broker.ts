@@ -12,7 +12,6 @@ import { parseAddress } from './address.ts'
 import { createNsqChannels } from './channels.ts'
 import { createNsqdHttp, type NsqdHttp, type TopicStats } from './http.ts'
 import { createTopicLookup } from './lookup.ts'
-import type { NsqReaderOptions } from './reader.ts'
 import { openNsqSubscription } from './subscription.ts'
 import { createNsqWriter } from './writer.ts'
 
@@ -41,8 +40,6 @@ export interface NsqBrokerOptions {
   readonly drainTimeoutMs?: number
   /** The maximum of messages published and not answered. */
   readonly openMessagesMax?: number
-  /** `per-tick` writes the FINs of one tick together; `off` is for measurements. */
-  readonly corkFinishes?: NsqReaderOptions['corkFinishes']
 }
 
 const defaults = {
@@ -50,7 +47,6 @@ const defaults = {
   publishTimeoutMs: 1_000,
   drainTimeoutMs: 5_000,
   openMessagesMax: 9_999,
-  corkFinishes: 'per-tick',
 } as const
 
 const locateEveryMs = 1_000
@@ -66,7 +62,7 @@ export function createNsqBroker(given: NsqBrokerOptions): Broker {
   const { clock, logger, tcpAddresses } = options
   const nsqds = options.httpAddresses.map(createNsqdHttp)
   const channels = createNsqChannels(nsqds, () => writer.position())
-  const readStats = createStatsReader(nsqds, clock)
+  const readDepths = createDepthReader(nsqds, clock)
   const subscriptions = new Set<Subscription>()
   const usesLookup = options.lookupdHttpAddresses.length > 0
   const locate = createLocate(options)
@@ -90,6 +86,7 @@ export function createNsqBroker(given: NsqBrokerOptions): Broker {
     subscriptions.add(subscription)
     return {
       connected: () => subscription.connected(),
+      isStandby: () => subscription.isStandby(),
       async close() {
         await subscription.close()
         subscriptions.delete(subscription)
@@ -126,7 +123,7 @@ export function createNsqBroker(given: NsqBrokerOptions): Broker {
       await channels.deleteTopic(topic)
     },
     subscribe,
-    depth: (topic, channel) => readDepth(readStats(), topic, channel),
+    depth: (topic, channel) => readDepth(readDepths(), topic, channel),
     status: () => writer.status(),
   }
 }
@@ -141,34 +138,55 @@ function assertAddresses(options: NsqBrokerOptions): void {
   }
 }
 
-type StatsResults = readonly PromiseSettledResult<readonly TopicStats[]>[]
+/** The messages by topic and by topic and channel, over all nsqds that answered. */
+interface Depths {
+  /** Whether any nsqd answered. */
+  readonly isKnown: boolean
+  readonly byName: ReadonlyMap<string, number>
+}
 
-/** A scrape asks for the depth of a hundred channels: they share one answer per nsqd. */
-function createStatsReader(nsqds: readonly NsqdHttp[], clock: Clock): () => Promise<StatsResults> {
-  let askedAt = -Infinity
-  let answer: Promise<StatsResults> = Promise.resolve([])
+/** Reads the depths of all channels at once: callers that ask together share one answer per nsqd. */
+function createDepthReader(nsqds: readonly NsqdHttp[], clock: Clock): () => Promise<Depths> {
+  let answeredAt = -Infinity
+  let answer: Promise<Depths> = Promise.resolve({ isKnown: false, byName: new Map() })
+  let isAsking = false
+
+  async function ask(): Promise<Depths> {
+    const results = await Promise.allSettled(nsqds.map((nsqd) => nsqd.stats()))
+    answeredAt = clock.monotonic()
+    isAsking = false
+    return addUp(results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])))
+  }
+
   return () => {
-    if (clock.monotonic() - askedAt >= statsCachedMs) {
-      askedAt = clock.monotonic()
-      answer = Promise.allSettled(nsqds.map((nsqd) => nsqd.stats()))
+    if (!isAsking && clock.monotonic() - answeredAt >= statsCachedMs) {
+      isAsking = true
+      answer = ask()
     }
     return answer
   }
 }
 
+function addUp(answers: readonly (readonly TopicStats[])[]): Depths {
+  const byName = new Map<string, number>()
+  const add = (name: string, depth: number): void => {
+    byName.set(name, (byName.get(name) ?? 0) + depth)
+  }
+  for (const { topic, depth, channels } of answers.flat()) {
+    add(topic, depth)
+    for (const each of channels) add(`${topic}/${each.channel}`, each.depth)
+  }
+  return { isKnown: answers.length > 0, byName }
+}
+
 async function readDepth(
-  stats: Promise<StatsResults>,
+  depths: Promise<Depths>,
   topic: string,
   channel: string,
 ): Promise<number | undefined> {
-  let depth: number | undefined
-  for (const result of await stats) {
-    if (result.status === 'rejected') continue
-    const found = result.value.find((candidate) => candidate.topic === topic)
-    const own = found?.channels.find((candidate) => candidate.channel === channel)
-    depth = (depth ?? 0) + (found?.depth ?? 0) + (own?.depth ?? 0)
-  }
-  return depth
+  const { isKnown, byName } = await depths
+  if (!isKnown) return undefined
+  return (byName.get(topic) ?? 0) + (byName.get(`${topic}/${channel}`) ?? 0)
 }
 
 /** The nsqds given are always asked: nobody else makes a topic that only its consumer knows of. */

@@ -48,3 +48,12 @@ function isCorkable(value: unknown): value is Corkable {
     typeof property(value, 'cork') === 'function' && typeof property(value, 'uncork') === 'function'
   )
 }
+
+/** Changes how many messages nsqd may hand to `reader` at a time, without a new connection. */
+export function resizeReader(reader: Reader, inFlightMax: number): void {
+  const ready: unknown = property(reader, 'readerRdy')
+  const balance = property(ready, 'balance')
+  if (typeof ready !== 'object' || ready === null || typeof balance !== 'function') return
+  Object.assign(ready, { maxInFlight: inFlightMax })
+  balance.call(ready)
+}

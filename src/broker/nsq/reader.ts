@@ -3,7 +3,7 @@ import { wait, type Cancel, type Clock } from '../../clock.ts'
 import type { Logger } from '../../logger.ts'
 import type { Message } from '../broker.ts'
 import { parseAddress } from './address.ts'
-import { createTickCork } from './nsqjs-internals.ts'
+import { createTickCork, resizeReader } from './nsqjs-internals.ts'
 import { createQuietLog } from './quiet-log.ts'
 
 /**
@@ -21,7 +21,6 @@ export interface NsqReaderOptions {
   readonly onMessage: (message: Message) => void
   readonly messageTimeoutMs: number
   readonly drainTimeoutMs: number
-  readonly corkFinishes: 'per-tick' | 'off'
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
@@ -30,6 +29,10 @@ export interface NsqReaderOptions {
 export interface NsqReader {
   /** Whether nsqd has accepted the subscription. */
   connected(): boolean
+  /** Whether nsqd refused the last attempt because another consumer has the channel. */
+  isStandby(): boolean
+  /** Changes the maximum of messages handed out, without a new connection. */
+  resize(inFlightMax: number): void
   /** Stops receiving, waits for the delivered messages or `drainTimeoutMs`, then disconnects. */
   close(): Promise<void>
 }
@@ -64,6 +67,7 @@ class SupervisedReader implements NsqReader {
   readonly #options: NsqReaderOptions
   readonly #logger: Logger
   readonly #inbox: Inbox
+  #inFlightMax: number
   #buffering = 0
   #state: State = 'connecting'
   #reader: Reader
@@ -73,6 +77,7 @@ class SupervisedReader implements NsqReader {
   constructor(options: NsqReaderOptions) {
     const { address, topic, channel } = options
     this.#options = options
+    this.#inFlightMax = options.inFlightMax
     this.#logger = options.logger.child({ topic, channel, nsqd: address })
     this.#inbox = createInbox(options, this.#logger)
     this.#reader = this.#connect()
@@ -82,23 +87,33 @@ class SupervisedReader implements NsqReader {
     return this.#state === 'connected' && this.#closing === undefined
   }
 
+  isStandby(): boolean {
+    return this.#state === 'standby'
+  }
+
+  resize(inFlightMax: number): void {
+    if (inFlightMax === this.#inFlightMax) return
+    this.#inFlightMax = inFlightMax
+    resizeReader(this.#reader, inFlightMax)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#drain()
     return this.#closing
   }
 
   #connect(): Reader {
-    const { address, topic, channel, inFlightMax, messageTimeoutMs, corkFinishes } = this.#options
+    const { address, topic, channel, messageTimeoutMs } = this.#options
     const reader = new Reader(topic, channel, {
       ...bufferings[this.#buffering],
       nsqdTCPAddresses: [address],
-      maxInFlight: inFlightMax,
+      maxInFlight: this.#inFlightMax,
       maxAttempts: attemptsMax,
       heartbeatInterval: 5,
       idleTimeout: 15,
       messageTimeout: messageTimeoutMs,
     })
-    const cork = corkFinishes === 'per-tick' ? createTickCork(reader) : () => undefined
+    const cork = createTickCork(reader)
     reader.on('ready', () => {
       this.#enter('connected')
     })

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../logger.ts'
 import type { SubscribeOptions, Subscription } from '../broker.ts'
-import { openNsqReader, type NsqReader, type NsqReaderOptions } from './reader.ts'
+import { openNsqReader, type NsqReader } from './reader.ts'
 
 /**
  * The options of a subscription: it has one reader per nsqd, and together they hold at most
@@ -15,7 +15,6 @@ export interface NsqSubscriptionOptions extends SubscribeOptions {
   readonly locateEveryMs: number | undefined
   readonly messageTimeoutMs: number
   readonly drainTimeoutMs: number
-  readonly corkFinishes: NsqReaderOptions['corkFinishes']
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
@@ -42,19 +41,18 @@ export function openNsqSubscription(options: NsqSubscriptionOptions): Subscripti
       // A connected reader stays although nsqlookupd no longer lists its nsqd.
       if (reader.connected()) wanted.add(address)
     }
-    const isSameCount = wanted.size === readers.size
     for (const [address, reader] of readers) {
-      if (wanted.has(address) && isSameCount) continue
-      // The nsqd is gone, or the reader's share of the messages in flight has changed.
+      if (wanted.has(address)) continue
       readers.delete(address)
       leave(reader)
     }
-    for (const address of wanted) if (!readers.has(address)) open(address, wanted.size)
-  }
-
-  function open(address: string, count: number): void {
-    const inFlightMax = Math.max(1, Math.floor(options.inFlightMax / count))
-    readers.set(address, openNsqReader({ ...options, address, inFlightMax }))
+    const inFlightMax = Math.max(1, Math.floor(options.inFlightMax / wanted.size))
+    // A connected reader stays connected: closing it would wait for its messages in hand.
+    for (const reader of readers.values()) reader.resize(inFlightMax)
+    for (const address of wanted) {
+      if (readers.has(address)) continue
+      readers.set(address, openNsqReader({ ...options, address, inFlightMax }))
+    }
   }
 
   function leave(reader: NsqReader): void {
@@ -88,10 +86,8 @@ export function openNsqSubscription(options: NsqSubscriptionOptions): Subscripti
   locateNext()
 
   return {
-    connected() {
-      for (const reader of readers.values()) if (reader.connected()) return true
-      return false
-    },
+    connected: () => [...readers.values()].some((reader) => reader.connected()),
+    isStandby: () => [...readers.values()].some((reader) => reader.isStandby()),
     close() {
       closing ??= close()
       return closing
