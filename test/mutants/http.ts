@@ -5,8 +5,40 @@ const sharedPages = {
   suite: 'src/api/http/shared-pages.test.ts',
 }
 
-/** What is shown to everybody. */
+const arrivals = { file: 'src/api/http/arrivals.ts', suite: 'src/api/http/arrivals.test.ts' }
+
+/** What is shown to everybody, and what arrives too slowly. */
 export const httpMutants: readonly Mutant[] = [
+  {
+    id: 'arrivals-are-read-first',
+    breaks: 'F19: a request that lies unread because the event loop was late is refused with 408',
+    ...arrivals,
+    find: `    defer(() => {
+      defer(task)
+    })`,
+    replace: '    task()',
+  },
+  {
+    id: 'arrivals-headers',
+    breaks: 'F19: headers may drip for as long as they like',
+    ...arrivals,
+    find: `return socket.bytesRead > connection.endOfLast ? 'headers' : 'idle'`,
+    replace: `return 'idle'`,
+  },
+  {
+    id: 'arrivals-body',
+    breaks: 'F19: a body may drip for as long as it likes',
+    ...arrivals,
+    find: `if (!newest.complete) return 'body'`,
+    replace: `if (!newest.complete) return 'idle'`,
+  },
+  {
+    id: 'arrivals-silent',
+    breaks: 'F22: connections that never send anything take all places',
+    ...arrivals,
+    find: 'if (silent.size <= silentMax || isMakingRoom) return',
+    replace: 'if (silentMax > 0 || isMakingRoom) return',
+  },
   {
     id: 'shared-page-version',
     breaks: 'a stock is shown as it was before the hold that was just told',

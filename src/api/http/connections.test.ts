@@ -75,10 +75,12 @@ describe('what cannot be read behind a request that waits', () => {
 
   it('is not waited for any longer: a request that comes too late is not served', async () => {
     const connection = await connect()
-    connection.send(`${get('/wait')}GET /wait HTTP/1.1\r\nhost: hold`)
+    connection.send(get('/wait'))
     await areWaiting(1)
     const [answer] = waiting
     const before = answer!.listenerCount('close')
+    await sendAndRead(connection, 'GET /wait HTTP/1.1\r\nhost: hold')
+    clock.advance(500)
     await until(() => answer!.listenerCount('close') > before, 2_000, 'too late')
     await sendAndRead(connection, 'fast\r\n\r\n')
     answer!.end()
@@ -166,7 +168,15 @@ describe('a client that reads nothing', () => {
     const { socket, received } = connectQuietly()
     socket.resume()
     socket.write('GET')
-    await once(socket, 'end')
+    let hasEnded = false
+    socket.once('end', () => {
+      hasEnded = true
+    })
+    const isTooLate = (): boolean => {
+      clock.advance(100)
+      return hasEnded
+    }
+    await until(isTooLate, 2_000, 'too late')
     expect(statusesIn(received())).toEqual(['408'])
     expect(await isPlaceFree()).toBe(false)
     look()

@@ -9,6 +9,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
 import { wait, type Cancel, type Clock } from '../../clock.ts'
 import type { Service } from '../../lifecycle.ts'
+import { watchArrivals } from './arrivals.ts'
 import { trackConnections } from './connections.ts'
 import { drain } from './drain.ts'
 import type { FastPath } from '../add-to-cart/fast-path.ts'
@@ -34,15 +35,18 @@ export interface HttpServerOptions {
   readonly keepAliveMs?: number
   /** How long a stop goes on serving, not ready, before it closes the door. 0 unless given. */
   readonly drainDelayMs?: number
-  /** For the headers of one request to arrive. 5000 unless given. */
+  /** From the first byte of a request to the end of its headers. 5000 unless given. */
   readonly headersTimeoutMs?: number
-  /** For all of one request to arrive. 15000 unless given. */
+  /** From the first byte of a request to its last. 15000 unless given. */
   readonly requestTimeoutMs?: number
   /** Open at the same time; more are closed at once. 20000 unless given. */
   readonly connectionsMax?: number
+  /** Of these, connections that have not sent anything; beyond it the oldest are closed. 15000 unless given. */
+  readonly silentMax?: number
 }
 
-const timeoutsCheckedEveryMs = 500
+/** A look at 20,000 connections takes some 2 ms. */
+const lookEveryMsMax = 500
 /**
  * Most balancers keep an idle connection for 60 s. The server has to keep it longer: one that closes first
  * resets the request that the balancer sends at the same moment.
@@ -58,12 +62,12 @@ const closeStuckEveryMs = 30_000
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, fastPath, readiness, clock, defer, host, port } = options
   const { headersTimeoutMs = 5_000, requestTimeoutMs = 15_000, connectionsMax = 20_000 } = options
-  const { keepAliveMs = keepAliveMsDefault, drainDelayMs = 0 } = options
+  const { keepAliveMs = keepAliveMsDefault, drainDelayMs = 0, silentMax = 15_000 } = options
   const serverOptions = {
-    headersTimeout: headersTimeoutMs,
-    requestTimeout: requestTimeoutMs,
+    // 0 is off: `watchArrivals` has the deadlines.
+    headersTimeout: 0,
+    requestTimeout: 0,
     keepAliveTimeout: keepAliveMs,
-    connectionsCheckingInterval: Math.min(timeoutsCheckedEveryMs, headersTimeoutMs),
     // Node would refuse it with an empty answer; `serve` does it with a problem.
     requireHostHeader: false,
   }
@@ -71,17 +75,35 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   // Else Node throws the answers away of whoever sends its requests and then its end, as `nc -N` does.
   Object.assign(server, { httpAllowHalfOpen: true })
   const connections = trackConnections(server)
+  const lookEveryMs = Math.min(lookEveryMsMax, headersTimeoutMs)
+  const arrivals = watchArrivals({
+    server,
+    lookEveryMs,
+    headersTimeoutMs,
+    requestTimeoutMs,
+    silentMs: keepAliveMs,
+    silentMax,
+    defer,
+    refuse: (socket) => {
+      refuseAfterAnswers(requestTimedOut, socket)
+    },
+  })
   server.maxConnections = connectionsMax
   // The code alone: the error has the bytes that could not be read, and may be kept for a while.
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
-    connections.endAfterAnswers(socket, () => {
-      refuseUnreadable(code, socket)
-    })
+    refuseAfterAnswers(code, socket)
   })
   // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
   server.on('checkExpectation', serve)
 
+  function refuseAfterAnswers(code: string | undefined, socket: Socket): void {
+    connections.endAfterAnswers(socket, () => {
+      refuseUnreadable(code, socket)
+    })
+  }
+
   function serve(request: IncomingMessage, response: ServerResponse): void {
+    arrivals.began(request)
     if (!connections.serves(request, response)) return
     if (!hasOneHost(request)) refuse(response)
     else if (fastPath?.take(request, response) !== true) serveWithExpress(app, request, response)
@@ -91,9 +113,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (drainDelayMs > 0 && server.listening) await wait(clock, drainDelayMs)
     cancelStuck()
     await drain({ server, connections, clock, defer })
+    cancelLook()
   }
 
   let cancelStuck: Cancel = () => undefined
+  let cancelLook: Cancel = () => undefined
   let drained: Promise<void> | undefined
   return {
     name: 'http server',
@@ -105,6 +129,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           server.off('error', reject)
           cancelStuck = clock.every(closeStuckEveryMs, () => {
             connections.closeStuck()
+          })
+          cancelLook = clock.every(lookEveryMs, () => {
+            arrivals.look()
           })
           resolve()
         })
@@ -145,9 +172,10 @@ function urlOf(server: Server): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
+const requestTimedOut = 'ERR_HTTP_REQUEST_TIMEOUT'
 const unreadable: Readonly<Record<string, ProblemCode>> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  [requestTimedOut]: 'request_timeout',
 }
 
 /** What is no HTTP at all, or comes too slowly, never reaches the app. */
