@@ -7,8 +7,24 @@ const sharedPages = {
 
 const arrivals = { file: 'src/api/http/arrivals.ts', suite: 'src/api/http/arrivals.test.ts' }
 
-/** What is shown to everybody, and what arrives too slowly. */
+/** Guards of the HTTP server: paths, slow requests, and pages that all share. */
 export const httpMutants: readonly Mutant[] = [
+  {
+    id: 'operators-paths-have-one-spelling',
+    breaks: 'a proxy’s rule for /v1/admin and /metrics is walked around with another spelling',
+    file: 'src/api/http/paths.ts',
+    suite: 'src/api/http/spellings.test.ts',
+    find: `if (respelt.has(request)) next('router')`,
+    replace: `if (request.url === '') next('router')`,
+  },
+  {
+    id: 'paths-have-case',
+    breaks: 'a proxy’s rule for /v1/admin and /metrics is walked around in capital letters',
+    file: 'src/api/http/app.ts',
+    suite: 'src/api/http/spellings.test.ts',
+    find: 'Router({ caseSensitive: true, strict: true })',
+    replace: 'Router({ caseSensitive: false, strict: true })',
+  },
   {
     id: 'arrivals-are-read-first',
     breaks: 'F19: a request that lies unread because the event loop was late is refused with 408',

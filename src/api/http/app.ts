@@ -1,4 +1,9 @@
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import express, {
+  Router,
+  type ErrorRequestHandler,
+  type Express,
+  type RequestHandler,
+} from 'express'
 import helmet from 'helmet'
 import { BrokerUnavailableError } from '../../broker/broker.ts'
 import { DatabaseUnavailableError } from '../../db/database.ts'
@@ -8,10 +13,11 @@ import type { Logger } from '../../logger.ts'
 import { IdentityUnavailableError, type Authentication } from '../identity/authentication.ts'
 import { docsAssets, docsRoutes } from './docs-page.ts'
 import { createOpenApiDocument } from './openapi.ts'
+import { canonicalPath, onlyAsWritten, withoutLastSlash } from './paths.ts'
 import { problem, ProblemError, type Reply } from './problem.ts'
 import { keepRawBody } from './raw-body.ts'
 import { hasBody, readRequestId } from './request-context.ts'
-import { routeHandler, sendReply, type AnyRoute, type RouteReply } from './route.ts'
+import { isForOperators, routeHandler, sendReply, type AnyRoute, type RouteReply } from './route.ts'
 
 export interface AppOptions {
   readonly routes: readonly AnyRoute[]
@@ -36,6 +42,8 @@ export function createApp(options: AppOptions): Express {
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', 'simple')
+  app.set('case sensitive routing', true)
+  app.use(canonicalPath)
   app.use(requestId(newId))
   app.use(requestLog(logger, clock))
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
@@ -45,10 +53,20 @@ export function createApp(options: AppOptions): Express {
   app.use(docsAssets())
   const all = [...routes, ...docsRoutes(() => document)]
   const document = createOpenApiDocument(all, version)
+  const operators = Router({ caseSensitive: true, strict: true })
+  operators.use(onlyAsWritten)
   for (const route of all) {
-    app[route.method](expressPath(route.path), routeHandler(route, authentication))
+    const router = isForOperators(route) ? operators : app
+    router[route.method](expressPath(route.path), routeHandler(route, authentication))
   }
-  app.use(methodNotAllowed(all))
+  operators.use(methodNotAllowed(all.filter(isForOperators), ''))
+  app.use(operators)
+  app.use(
+    methodNotAllowed(
+      all.filter((route) => !isForOperators(route)),
+      '/?',
+    ),
+  )
   app.use((_request, response) => {
     sendReply(response, problem('not_found'))
   })
@@ -69,8 +87,7 @@ function requestId(newId: NewId): RequestHandler {
 /** Add-to-cart and health checks come too often for a line each. */
 const unloggedPaths = new Set(['/v1/cart/items', '/livez', '/readyz', '/metrics'])
 
-/** As the router sees it: any case, with or without a slash at the end. */
-const pathOf = (url = ''): string => /^[^?]*?(?=\/?(\?|$))/.exec(url.toLowerCase())?.[0] ?? ''
+const pathOf = (url = ''): string => withoutLastSlash(url.split('?', 1)[0] ?? '')
 
 /**
  * A line per answer, for whoever asks for `debug`; a 5xx is a warning. Not pino-http, which makes a logger
@@ -104,15 +121,18 @@ const mediaType: RequestHandler = (request, response, next) => {
   next()
 }
 
-/** OPTIONS is told what a path takes; any other method it does not take is refused, saying the same. */
-function methodNotAllowed(routes: readonly AnyRoute[]): RequestHandler {
+/**
+ * OPTIONS is told what a path takes; any other method it does not take is refused, saying the same. `ending` is
+ * the expression for what may end a path.
+ */
+function methodNotAllowed(routes: readonly AnyRoute[], ending: '' | '/?'): RequestHandler {
   const patterns = new Map<string, string[]>()
   for (const { path, method } of routes) {
     const methods = method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]
     patterns.set(path, [...(patterns.get(path) ?? ['OPTIONS']), ...methods])
   }
   const known = [...patterns].map(([path, methods]) => ({
-    pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}/?$`),
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}${ending}$`),
     allow: methods.join(', '),
   }))
   return (request, response, next) => {

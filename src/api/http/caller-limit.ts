@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import type { Request, RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { Authentication } from '../identity/authentication.ts'
+import { withoutLastSlash } from './paths.ts'
 import { problem } from './problem.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { sendReply } from './route.ts'
@@ -51,8 +52,7 @@ const unlimitedRoutes: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** Paths are compared as the router compares them: by case, with or without a slash at the end. */
 function isUnlimited({ method, path }: Request): boolean {
-  const methods = unlimitedRoutes.get(path) ?? unlimitedRoutes.get(path.replace(/\/$/, ''))
-  return methods?.includes(method) === true
+  return unlimitedRoutes.get(withoutLastSlash(path))?.includes(method) === true
 }
 
 /**

@@ -63,7 +63,7 @@ const index = {
 
 /** Serves everything the page needs, and `/`. */
 export function docsAssets(): Router {
-  const router = Router()
+  const router = Router({ caseSensitive: true })
   router.get('/', (request, response) => {
     response.vary('accept')
     const wanted = request.accepts(['json', 'html'])

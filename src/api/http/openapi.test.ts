@@ -69,13 +69,22 @@ function createWholeApp(fixture: SaleFixture): Express {
 
 interface Layer {
   readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> }
+  /** Middleware, or a router within the router. */
+  readonly handle: { readonly stack?: readonly Layer[] }
 }
+
+/** The start page and the files of the documentation page are no part of the API. */
+const pageFiles = ['GET /', 'GET /docs/start.js']
 
 function routedIn(app: Express): string[] {
   const { stack } = app.router as unknown as { readonly stack: readonly Layer[] }
-  return stack.flatMap(({ route }) =>
+  return routesOf(stack).filter((route) => !pageFiles.includes(route))
+}
+
+function routesOf(stack: readonly Layer[]): string[] {
+  return stack.flatMap(({ route, handle }) =>
     route === undefined
-      ? []
+      ? routesOf(handle.stack ?? [])
       : Object.keys(route.methods).map((method) => `${method.toUpperCase()} ${route.path}`),
   )
 }

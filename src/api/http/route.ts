@@ -24,6 +24,8 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly params?: ZodType<Params>
   readonly query?: ZodType<Query>
   readonly body?: ZodType<Body>
+  /** For the operators' network only, though it needs no token. */
+  readonly internal?: true
   /** Takes an Idempotency-Key and answers with it. A shopper's route makes one when there is none. */
   readonly idempotent?: true
   /** Its answers carry an `ETag`, and `If-None-Match` is answered with 304. */
@@ -94,6 +96,9 @@ export interface RouteReply {
 }
 
 export type AnyRoute = RouteDefinition<unknown, unknown, unknown>
+
+export const isForOperators = ({ access, internal }: AnyRoute): boolean =>
+  access === 'admin' || internal === true
 
 /** Keeps the types of params, query and body together with their handler. */
 export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
@@ -222,9 +227,15 @@ export function describeIssues(error: z.ZodError, place: string): string {
 
 export const idempotencyKeyPattern = new RegExp(`^[!-~]{1,${limits.idempotencyKeyLengthMax}}$`)
 
-/** @throws ProblemError when it is not 1 to 255 visible ASCII characters. */
+/**
+ * The key of an `Idempotency-Key` header, which may be in the quotes of a structured field (RFC 9651): `"a"` is `a`.
+ * @throws ProblemError when it is not 1 to 255 visible ASCII characters.
+ */
 export function readIdempotencyKey(value: string | undefined): string | undefined {
-  if (value === undefined || idempotencyKeyPattern.test(value)) return value
+  if (value === undefined) return undefined
+  const quoted = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(value)?.[1]
+  const key = quoted === undefined ? value : quoted.replace(/\\(.)/g, '$1')
+  if (idempotencyKeyPattern.test(key)) return key
   throw new ProblemError(
     'validation_failed',
     `Idempotency-Key: 1 to ${limits.idempotencyKeyLengthMax} visible ASCII characters`,

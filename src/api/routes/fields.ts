@@ -33,7 +33,11 @@ export const currency = z
   .string()
   .regex(/^[A-Z]{3}$/, 'three capital letters, ISO 4217')
   .meta({ examples: ['EUR'] })
-export const uuid = z.uuid().meta({ examples: ['0197a1b2-3c4d-7e5f-8a6b-0c1d2e3f4a5b'] })
+/** RFC 9562: capital letters are read, small ones are stored and written. */
+export const uuid = z
+  .uuid()
+  .toLowerCase()
+  .meta({ examples: ['0197a1b2-3c4d-7e5f-8a6b-0c1d2e3f4a5b'] })
 export const timestamp = z.iso
   .datetime()
   .describe('RFC 3339, UTC')
@@ -96,7 +100,8 @@ const longMonths = '(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])'
 const shortMonths = '(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)'
 const february = '02-(?:0[1-9]|1[0-9]|2[0-8])'
 const date = `(?:${leapYears}-02-29|${years}-(?:${longMonths}|${shortMonths}|${february}))`
-const time = '(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?'
+/** With leap seconds, which come at the end of an hour or, in zones of half an hour, in its middle. */
+const time = '(?:[01][0-9]|2[0-3]):(?:[0-5][0-9]:[0-5][0-9]|(?:29|59):60)(?:\\.[0-9]+)?'
 const offset = '(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
 const instantPattern = new RegExp(`^${date}[Tt]${time}${offset}$`)
 
@@ -108,6 +113,12 @@ export const instant = (example: string) =>
   z
     .string()
     .regex(instantPattern, 'RFC 3339, with a year from 1970 to 2099')
-    .transform((text) => new Date(text.toUpperCase()).toISOString())
+    .transform((text) => new Date(epochMsOf(text.toUpperCase())).toISOString())
     .describe('RFC 3339 with any offset, years 1970 to 2099')
     .meta({ format: 'date-time', override: { examples: [example] } })
+
+/** `Date.parse` knows no leap seconds; one is the first moment of the next minute. */
+function epochMsOf(text: string): number {
+  const isLeap = text.slice(17, 19) === '60'
+  return isLeap ? Date.parse(`${text.slice(0, 17)}59${text.slice(19)}`) + 1_000 : Date.parse(text)
+}

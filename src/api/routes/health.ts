@@ -46,6 +46,7 @@ export function metricsRoutes({ metrics }: { readonly metrics: Metrics }) {
   const show = defineRoute({
     method: 'get',
     path: '/metrics',
+    internal: true,
     access: 'anyone',
     tag: 'operations',
     summary: 'Show the metrics',
