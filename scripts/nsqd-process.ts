@@ -47,6 +47,8 @@ export interface NsqProcess {
   readonly httpAddress: string
   readonly dataPath: string
   readonly pid: number
+  /** What it logged since its last start; at `--log-level=warn` these are complaints. */
+  log(): string
   /** Sends SIGTERM: nsqd writes its queues to disk. */
   stop(): Promise<void>
   /** Sends SIGKILL: nsqd loses the messages in memory. */
@@ -170,6 +172,7 @@ async function startDaemon(daemon: Daemon, addresses: Addresses): Promise<NsqPro
     get pid() {
       return child.pid
     },
+    log: () => child.output(),
     async stop() {
       await child.stop(stopTimeoutMs)
     },

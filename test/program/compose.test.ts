@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { nsqdFlags } from '../../scripts/nsqd-process.ts'
 import { createReadiness } from '../../src/api/http/readiness.ts'
 import { healthRoutes } from '../../src/api/routes/health.ts'
+import { variableNames } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config.ts'
 import {
   environmentOf,
@@ -55,6 +56,20 @@ describe('docker-compose.yml', () => {
   })
 })
 
+/** Variables that the file or the image sets, and why nobody else may. */
+const decidedHere: Readonly<Record<string, string>> = {
+  ROLE: 'the service is the role',
+  NODE_ID: 'every process has a name of its own',
+  HOST: 'the image listens on every address of its container',
+  PORT: 'the published port leads there',
+  DATABASE_PATH: 'the volume is mounted there',
+  PAYMENT_SIMULATOR_PATH: 'the volume is mounted there',
+  BROKER: 'the roles need nsqd',
+  NSQD_TCP_ADDRESSES: 'the service nsqd',
+  NSQD_HTTP_ADDRESSES: 'the service nsqd',
+  NSQLOOKUPD_HTTP_ADDRESSES: 'the service nsqlookupd',
+}
+
 describe.each(programServices)('the service %s', (name) => {
   const { build, command, environment = {}, healthcheck } = service(name)
 
@@ -62,6 +77,16 @@ describe.each(programServices)('the service %s', (name) => {
     const known = Object.keys(exampleEnvironment())
     expect(Object.keys(environment).filter((each) => !known.includes(each))).toEqual([])
     expect(() => loadConfig(environmentOf(service(name)), makeSecret)).not.toThrow()
+  })
+
+  it('passes every variable of the program through, but for those it decides itself', () => {
+    const fixed = variableNames.filter((each) => environment[each]?.includes('${') !== true)
+    expect(fixed.sort()).toEqual(Object.keys(decidedHere).sort())
+    const shell = Object.fromEntries(variableNames.map((each) => [each, `shell-${each}`]))
+    const seen = environmentOf(service(name), shell)
+    for (const each of variableNames.filter((one) => !fixed.includes(one))) {
+      expect(seen[each]).toBe(`shell-${each}`)
+    }
   })
 
   it('takes from the shell what it takes by the same name, with the default of the program', () => {

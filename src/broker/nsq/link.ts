@@ -2,8 +2,11 @@ import { Writer } from 'nsqjs'
 import type { Cancel, Clock } from '../../clock.ts'
 import { BrokerUnavailableError } from '../broker.ts'
 import type { NsqAddress } from './address.ts'
+import { endSocket } from './nsqjs-internals.ts'
 
 const handshakeTimeoutMs = 1_000
+/** How long nsqd may take to close its half of a connection; a stopped one never does. */
+export const endTimeoutMs = 500
 
 /** One nsqjs Writer from connect to close; it is never used twice. */
 export class NsqLink {
@@ -54,6 +57,19 @@ export class NsqLink {
 
   async failed(): Promise<never> {
     throw new Error(await this.closed)
+  }
+
+  /** Ends the connection in order: resolves when nsqd has closed its half, or after half a second. */
+  async end(reason: string): Promise<void> {
+    if (endSocket(this.#writer)) {
+      let cancel: Cancel = () => undefined
+      const late = new Promise<void>((resolve) => {
+        cancel = this.#clock.after(endTimeoutMs, resolve)
+      })
+      await Promise.race([this.closed, late])
+      cancel()
+    }
+    this.close(reason)
   }
 
   /** Closes the connection. A second call does nothing; the first reason counts. */

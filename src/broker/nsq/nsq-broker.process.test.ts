@@ -140,6 +140,31 @@ describe.skipIf(nsqdPath === undefined)('nsq broker', () => {
     await until(() => received.length === 1, soonMs)
   })
 
+  it('stops without a complaint of nsqd about its connections', async () => {
+    const daemon = await nsqd()
+    const broker = await openReady([daemon])
+    await broker.createChannel('topic', 'one')
+    await broker.createChannel('topic', 'two')
+    const both = ['one', 'two'].map((channel) => collect(broker, 'topic', channel))
+    await until(() => both.every(({ subscription }) => subscription.connected()), soonMs)
+    await broker.publish('topic', body('first'))
+    await until(() => both.every(({ received }) => received.length === 1), soonMs)
+    await broker.stop()
+    await daemon.stop()
+    expect(daemon.log()).toBe('')
+  })
+
+  it('stops in time when nsqd does not close its half of the connections', async () => {
+    const daemon = await nsqd()
+    const broker = await openReady([daemon])
+    await broker.createChannel('topic', 'one')
+    const { subscription } = collect(broker, 'topic', 'one')
+    await until(() => subscription.connected(), soonMs)
+    await daemon.pause()
+    await broker.stop()
+    expect(broker.status().ready).toBe(false)
+  })
+
   it('recovers from a hard kill, with the channels there before it is ready again', async () => {
     const daemon = await nsqd()
     const broker = await openReady([daemon])

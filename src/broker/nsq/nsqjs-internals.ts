@@ -1,4 +1,4 @@
-import type { Reader } from 'nsqjs'
+import type { Reader, Writer } from 'nsqjs'
 
 /**
  * The one place that looks behind the public face of nsqjs 0.13. 57 % of what a consumer costs is one
@@ -6,9 +6,10 @@ import type { Reader } from 'nsqjs'
  * and each FIN is written alone, as before.
  */
 
-interface Corkable {
+interface Socket {
   cork(): void
   uncork(): void
+  end(): void
 }
 
 /**
@@ -31,11 +32,25 @@ export function createTickCork(reader: Reader): () => void {
   }
 }
 
-function socketOf(reader: Reader): Corkable | undefined {
-  const connections = property(property(reader, 'readerRdy'), 'connections')
-  if (!Array.isArray(connections)) return undefined
-  const socket = property(property(connections[0], 'conn'), 'conn')
-  return isCorkable(socket) ? socket : undefined
+/**
+ * Ends our half of a connection, so that nsqd reads an end of file and closes its half. The `close` of nsqjs
+ * sends CLS and destroys the socket, with nsqd's answer unread in it: the kernel resets such a connection,
+ * and nsqd logs "ERROR: failed to read command, connection reset by peer" for each.
+ * @returns false when there is no connection.
+ */
+export function endSocket(client: Reader | Writer): boolean {
+  const socket = socketOf(client)
+  if (socket === undefined) return false
+  socket.end()
+  return true
+}
+
+/** A Writer has its connection in `conn`, a Reader in the first of `readerRdy.connections`. */
+function socketOf(client: Reader | Writer): Socket | undefined {
+  const connections = property(property(client, 'readerRdy'), 'connections')
+  const owner = Array.isArray(connections) ? property(connections[0], 'conn') : undefined
+  const socket = property(owner ?? property(client, 'conn'), 'conn')
+  return isSocket(socket) ? socket : undefined
 }
 
 function property(value: unknown, name: string): unknown {
@@ -43,10 +58,8 @@ function property(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name]
 }
 
-function isCorkable(value: unknown): value is Corkable {
-  return (
-    typeof property(value, 'cork') === 'function' && typeof property(value, 'uncork') === 'function'
-  )
+function isSocket(value: unknown): value is Socket {
+  return ['cork', 'uncork', 'end'].every((name) => typeof property(value, name) === 'function')
 }
 
 /** Changes how many messages nsqd may hand to `reader` at a time, without a new connection. */

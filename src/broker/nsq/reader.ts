@@ -3,7 +3,8 @@ import { wait, type Cancel, type Clock } from '../../clock.ts'
 import type { Logger } from '../../logger.ts'
 import type { Message } from '../broker.ts'
 import { parseAddress } from './address.ts'
-import { createTickCork, resizeReader } from './nsqjs-internals.ts'
+import { endTimeoutMs } from './link.ts'
+import { createTickCork, endSocket, resizeReader } from './nsqjs-internals.ts'
 import { createQuietLog } from './quiet-log.ts'
 
 /**
@@ -172,7 +173,21 @@ class SupervisedReader implements NsqReader {
     await this.#inbox.drained()
     // nsqjs writes a FIN in a nextTick; closing before it would lose it.
     await new Promise((resolve) => setImmediate(resolve))
+    await this.#endConnection()
     this.#reader.close()
+  }
+
+  /** Resolves when nsqd has closed its half, or after half a second. */
+  #endConnection(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(endTimeoutMs, resolve)
+      const finish = (): void => {
+        cancel()
+        resolve()
+      }
+      this.#reader.once('nsqd_closed', finish)
+      if (!endSocket(this.#reader)) finish()
+    })
   }
 }
 

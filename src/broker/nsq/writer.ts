@@ -77,7 +77,7 @@ class SupervisedWriter implements NsqWriter {
   async stop(): Promise<void> {
     this.#isStopping = true
     await this.#outbox.idle()
-    this.#link?.close('stopped')
+    await this.#link?.end('stopped')
     this.#endPause()
     this.#endFirstTry()
     await this.#supervision
