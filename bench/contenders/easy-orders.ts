@@ -57,6 +57,6 @@ async function checkOutCart(
 ): Promise<Answer> {
   const order = { userId, idempotencyKey, invoiceId: newUuid(), now: systemClock.now() }
   const result = await database.transaction(() => checkOut(order))
-  if (result.kind === 'cart_empty') return { status: 409, body: { code: 'cart_empty' } }
+  if (!('invoice' in result)) return { status: 409, body: { code: result.kind } }
   return { status: 201, body: { invoice: invoiceView(result.invoice) } }
 }

@@ -154,7 +154,23 @@ describe('pay', () => {
     const gift = await createSale(app.call, { priceMinor: 0 })
     const { shopper, invoiceId } = await invoiced(app.call, gift)
     const answer = await pay(app.call, shopper, invoiceId)
-    expect(answer.body).toMatchObject({ invoice: { status: 'paid', totalMinor: 0 } })
+    expect([answer.status, answer.body]).toMatchObject([
+      200,
+      {
+        invoice: { status: 'paid', totalMinor: 0 },
+        payment: { status: 'captured', amountMinor: 0 },
+      },
+    ])
+    expect(await capturesOf(invoiceId)).toEqual([])
+  })
+
+  it('asks the provider for nothing that costs nothing: even a bad card pays it', async () => {
+    const gift = await createSale(app.call, { priceMinor: 0 })
+    const { shopper, invoiceId } = await invoiced(app.call, gift)
+    const answer = await pay(app.call, shopper, invoiceId, { method: 'pm_declined', key: 'free' })
+    expect(answer.status).toBe(200)
+    const again = await pay(app.call, shopper, invoiceId, { method: 'pm_declined', key: 'free' })
+    expect([again.status, again.text]).toEqual([200, answer.text])
   })
 
   it('knows only invoices that are there and the shopper’s own', async () => {

@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { beginPayment, type BeginPayment } from '../db/payments/begin-payment.ts'
+import { answerOf, tellAnswer, type AttemptAnswer } from '../db/payments/tell-answer.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
 import type { NewId } from '../ids.ts'
@@ -58,6 +59,8 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
         return answer(begun)
       case 'repeated':
         return replayed(await answer(begun))
+      case 'nothing_to_pay':
+        return paidReply(begun.invoice, begun.payment)
       case 'already_paid':
         return paidReply(begun.invoice, begun.payment)
       case 'not_found':
@@ -94,7 +97,7 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
    */
   async function answer({ invoice, payment }: Settled): Promise<RouteReply> {
     const settling = underWay.get(payment.id)
-    if (settling === undefined) return present(invoice, payment)
+    if (settling === undefined) return tell({ invoice, payment })
     let cancel: Cancel = () => undefined
     const timeout = new Promise<undefined>((resolve) => {
       cancel = clock.after(replyTimeoutMs, () => {
@@ -103,9 +106,15 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
     })
     const settled = await Promise.race([settling, timeout])
     cancel()
-    return settled === undefined
-      ? present(invoice, payment)
-      : present(settled.invoice, settled.payment)
+    return tell(settled ?? { invoice, payment })
+  }
+
+  /** A final answer is written down before it is told, so that its key gets it again. */
+  async function tell(attempt: Settled): Promise<RouteReply> {
+    const answer = answerOf(attempt)
+    const needsNoMemory = answer === 'paid' || answer === 'pending'
+    if (needsNoMemory || attempt.payment.toldAnswer !== null) return present({ ...attempt, answer })
+    return present(await database.transaction(() => tellAnswer(attempt.payment.id)))
   }
 
   return {
@@ -118,25 +127,19 @@ export function createPayHandler(options: PayHandlerOptions): PayHandler {
   }
 }
 
-function present(invoice: Invoice, payment: Payment): RouteReply {
-  switch (payment.status) {
+function present({ invoice, payment, answer }: AttemptAnswer): RouteReply {
+  switch (answer) {
+    case 'paid':
+      return paidReply(invoice, payment)
+    case 'paid_otherwise':
+      return paidReply(invoice, undefined)
+    case 'pending':
+      return pendingReply(invoice, payment)
     case 'declined':
       return problem('payment_declined', payment.declineCode ?? undefined)
-    case 'voided':
-      // The attempt was given up because the late money of an earlier one paid the invoice.
-      return invoice.status === 'paid'
-        ? paidReply(invoice, undefined)
-        : problem('payment_declined', 'given_up')
-    case 'captured':
-      return paidReply(invoice, payment)
-    case 'authorized':
-      return invoice.status === 'paid'
-        ? paidReply(invoice, payment)
-        : pendingReply(invoice, payment)
-    case 'authorizing':
-    case 'late':
-      return pendingReply(invoice, payment)
-    case 'stranded':
+    case 'given_up':
+      return problem('payment_declined', 'given_up')
+    case 'needs_attention':
       return problem('invoice_needs_attention')
   }
 }

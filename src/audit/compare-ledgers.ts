@@ -193,6 +193,8 @@ async function comparePage(
     }
   }
   for (const our of oursById.values()) {
+    // Nothing was to be paid, so the provider was not asked.
+    if (our.amountMinor === 0) continue
     if (our.status !== 'captured' && our.status !== 'stranded') continue
     // The provider is asked again because the capture may be newer than its page. Stranded money
     // need not be captured; it only has to be known there.

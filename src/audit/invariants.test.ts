@@ -76,6 +76,7 @@ describe('the audit', () => {
       'I15',
       'I16',
       'I21',
+      'I24',
     ])
     for (const { examples } of results) expect(examples).toEqual([])
   })
@@ -251,6 +252,23 @@ describe('the audit', () => {
       'I15',
       'somebody has two carts',
       `insert into carts select 'second', user_id, status, created_at from carts where status = 'active' limit 1`,
+    ],
+    [
+      'I24',
+      'an invoice is due before a deadline that was promised in the cart',
+      `update reservations set expires_at = (select due_at + 1 from invoices where id = ${unpaid})
+       where invoice_id = ${unpaid}`,
+    ],
+    ['I24', 'a hold expired early', `update reservations set ended_at = 1 where id = ${expired}`],
+    [
+      'I24',
+      'a line was called off and its sale was not',
+      `update invoice_details set cancelled_at = 1 where invoice_id = ${unpaid}`,
+    ],
+    [
+      'I9',
+      'a line was called off and its hold is not released',
+      `update invoice_details set cancelled_at = 1 where invoice_id = ${paid}`,
     ],
     ['I16', 'a total is not the sum', `update invoices set total_minor = total_minor + 1`],
     ['I16', 'a line is gone', `delete from invoice_details where invoice_id = ${unpaid}`],

@@ -85,10 +85,11 @@ const invariants: readonly Invariant[] = [
       select i.id as invoice_id, i.status as invoice_status, r.id as reservation_id, r.status
       from invoices i join reservations r on r.invoice_id = i.id
       left join invoice_details l on l.reservation_id = r.id
-      where (i.status = 'paid' and r.status <> 'sold'
+      where (i.status = 'paid' and r.status <> 'sold' and l.cancelled_at is null
           and (r.status <> 'expired' or l.reservation_id is not null))
         or (i.status <> 'paid' and r.status = 'sold')
-        or (i.status in ('unpaid', 'paying') and r.status <> 'held')
+        or (i.status in ('unpaid', 'paying') and r.status <> 'held' and l.cancelled_at is null)
+        or (l.cancelled_at is not null and r.status <> 'released')
         or (i.status in ('cancelled', 'expired', 'needs_attention') and r.status = 'held')`,
   },
   {
@@ -148,7 +149,8 @@ const invariants: readonly Invariant[] = [
       from payments p join invoices i on i.id = p.invoice_id
       where (p.status in ('authorized', 'captured') and i.status <> 'paid')
         or (p.status = 'authorizing' and i.status <> 'paying')
-        or (p.status = 'stranded' and i.status not in ('needs_attention', 'paid'))
+        or (p.status = 'stranded' and p.amount_minor = i.total_minor
+          and i.status not in ('needs_attention', 'paid'))
       union all
       select i.id, i.status, i.total_minor, min(p.id), sum(p.amount_minor)
       from payments p join invoices i on i.id = p.invoice_id
@@ -201,10 +203,11 @@ const invariants: readonly Invariant[] = [
   },
   {
     id: 'I16',
-    title: 'an invoice is the sum of its lines',
+    title: 'an invoice is the sum of its lines, without those of called-off sales',
     violations: `
       select i.id as invoice_id, i.total_minor, coalesce(sum(l.line_total_minor), 0) as lines
-      from invoices i left join invoice_details l on l.invoice_id = i.id
+      from invoices i
+      left join invoice_details l on l.invoice_id = i.id and l.cancelled_at is null
       group by i.id, i.total_minor
       having i.total_minor <> coalesce(sum(l.line_total_minor), 0)`,
   },
@@ -223,6 +226,26 @@ const invariants: readonly Invariant[] = [
       select p.id, 'payment', p.user_id, null, i.user_id
       from payments p left join invoices i on i.id = p.invoice_id
       where i.id is null or i.user_id <> p.user_id`,
+  },
+  {
+    id: 'I24',
+    title: 'no hold ended before its deadline but by its owner, its payment or its sale',
+    violations: `
+      select i.id as invoice_id, r.id as reservation_id, r.expires_at, i.checkout_due_at, i.due_at
+      from invoice_details l
+      join invoices i on i.id = l.invoice_id
+      join reservations r on r.id = l.checkout_reservation_id
+      where i.checkout_due_at < r.expires_at or i.due_at < i.checkout_due_at
+      union all
+      select i.id, r.id, r.expires_at, i.checkout_due_at, i.due_at
+      from reservations r left join invoices i on i.id = r.invoice_id
+      where r.status = 'expired' and r.ended_at < coalesce(i.due_at, r.expires_at)
+      union all
+      select l.invoice_id, l.reservation_id, null, null, null
+      from invoice_details l
+      join reservations r on r.id = l.reservation_id
+      join flash_sales f on f.id = r.flash_sale_id
+      where l.cancelled_at is not null and f.state <> 'cancelled'`,
   },
 ]
 

@@ -125,7 +125,7 @@ describe('the audit by the clock', () => {
   it('shows zero for every invariant before the first audit', async () => {
     createAuditOf(fixture.database, fixture.clock)
     const shown = await violations()
-    expect(Object.keys(shown)).toHaveLength(14)
+    expect(Object.keys(shown)).toHaveLength(15)
     expect(Object.values(shown).every((count) => count === 0)).toBe(true)
   })
 

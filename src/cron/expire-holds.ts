@@ -1,7 +1,11 @@
 import { forgetRequests } from '../db/reserve/add-to-cart-requests.ts'
 import { archiveSales } from '../db/current-sales.ts'
 import type { Database, Script } from '../db/database.ts'
-import { cancelInvoicesOfCancelled, releaseCancelledCartHolds } from '../db/called-off-sales.ts'
+import {
+  cancelInvoicesOfCancelled,
+  releaseCancelledCartHolds,
+  releaseCancelledLines,
+} from '../db/called-off-sales.ts'
 import { expireCartHolds, expireInvoices, type Swept } from '../db/expiry.ts'
 import { forgetOperatorRequests } from '../db/operator-requests.ts'
 import { forgetEvents } from '../db/webhook-events.ts'
@@ -37,6 +41,7 @@ const steps: readonly Step[] = [
   ['invoice_expired', expireInvoices],
   ['cart_hold_released', releaseCancelledCartHolds],
   ['invoice_cancelled', cancelInvoicesOfCancelled],
+  ['invoice_reduced', releaseCancelledLines],
 ]
 
 /**

@@ -120,8 +120,8 @@ describe('invoices', () => {
     await fixture.checkOut(user)
     const hold = { id, productId: offer.productId, quantity: 2 }
     await fixture.database.transaction(function* () {
-      yield* run(`update reservations set status = 'expired', ended_at = 1 where id = ?`, id)
-      yield* returnToStock([hold], 'expired', now())
+      yield* run(`update reservations set status = 'released', ended_at = 1 where id = ?`, id)
+      yield* returnToStock([hold], 'released', now())
     })
     fixture.clock.advance(300_000)
     expect(await sweep(expireInvoices)).toMatchObject({ ended: 1 })

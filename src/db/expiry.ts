@@ -2,8 +2,8 @@ import { all, padded, placeholders, type Script } from './database.ts'
 import { endedHoldColumns, returnToStock, type EndedHold } from './holds.ts'
 
 /**
- * What the sweep ends, in bounded batches. Each is guarded by the state it leaves, so two sweepers at
- * once are harmless. None of them touches an invoice that is being paid.
+ * One batch of the sweep. Every update names the status it leaves, so two sweepers at once are harmless, and
+ * none touches an invoice that is being paid.
  */
 export interface Swept {
   /** Holds or invoices that were ended; fewer than `limit` means nothing is left. */
@@ -20,7 +20,7 @@ const expireCartHoldsSql = `
     order by expires_at limit ?)
   returning ${endedHoldColumns}`
 
-/** Holds in carts whose time is over. `now` in epoch ms. */
+/** Expires holds in carts whose time is over. `now` in epoch ms. */
 export function* expireCartHolds(now: number, limit: number): Script<Swept> {
   const ended = yield* all<EndedHold>(expireCartHoldsSql, now, now, limit)
   const productIds = yield* returnToStock(ended, 'expired', now)
@@ -33,7 +33,7 @@ const expireInvoicesSql = `
     select id from invoices where status = 'unpaid' and due_at <= ? order by due_at limit ?)
   returning id`
 
-/** Unpaid invoices past their due date, with their holds. */
+/** Expires unpaid invoices past their due date, with their holds. */
 export function* expireInvoices(now: number, limit: number): Script<Swept> {
   const invoices = yield* all<{ id: string }>(expireInvoicesSql, now, now, limit)
   return yield* endInvoicedHolds(invoices, 'expired', now)

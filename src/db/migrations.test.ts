@@ -100,3 +100,62 @@ describe('0004_what_a_restore_cannot_repeat', () => {
     expect(rowsOf('installation', 'one, restored_at')).toEqual([{ one: 1, restored_at: null }])
   })
 })
+
+describe('0005_invoice_lines', () => {
+  it('keeps every invoice with its lines, and finds the first reservations of late money', async () => {
+    await migrateTo('0004')
+    raw.exec(`
+      insert into products (id, shop_id, name, price_minor, currency, created_at)
+        values (1, 1, 'P', 5, 'EUR', 0);
+      insert into flash_sales (id, name, starts_at, ends_at, hold_seconds, created_at)
+        values (1, 'S', 0, 1, 300, 0);
+      insert into flash_sale_details (flash_sale_id, product_id, price_minor, created_at)
+        values (1, 1, 5, 0);
+      insert into carts (id, user_id, status, created_at) values
+        ('c1', 1, 'checked_out', 0), ('c2', 1, 'checked_out', 0);
+      insert into invoices (id, user_id, cart_id, idempotency_key, status, total_minor, currency,
+          hold_seconds, due_at, extended_at, created_at, paid_at) values
+        ('i1', 1, 'c1', 'k1', 'paid', 25, 'EUR', 300, 300001, null, 1, 900000),
+        ('i2', 1, 'c2', 'k2', 'unpaid', 5, 'EUR', 300, 360000, 250000, 1, null);
+      insert into reservations (id, user_id, idempotency_key, flash_sale_id, product_id, cart_id,
+          invoice_id, quantity, unit_price_minor, currency, status, created_at, expires_at, ended_at)
+      values
+        ('a1', 1, 'a1', 1, 1, 'c1', 'i1', 1, 5, 'EUR', 'expired', 0, 1, 400000),
+        ('a2', 1, 'a2', 1, 1, 'c1', 'i1', 1, 5, 'EUR', 'expired', 0, 1, 400000),
+        ('a3', 1, 'a3', 1, 1, 'c1', 'i1', 3, 5, 'EUR', 'expired', 0, 1, 400000),
+        ('b1', 1, 'b1', 1, 1, 'c1', 'i1', 1, 5, 'EUR', 'sold', 9, 9, 9),
+        ('b2', 1, 'b2', 1, 1, 'c1', 'i1', 1, 5, 'EUR', 'sold', 9, 9, 9),
+        ('b3', 1, 'b3', 1, 1, 'c1', 'i1', 3, 5, 'EUR', 'sold', 9, 9, 9),
+        ('d1', 1, 'd1', 1, 1, 'c2', 'i2', 1, 5, 'EUR', 'held', 0, 1, null);
+      insert into invoice_details values ('b1', 'i1', 1, 'P', 1, 5, 5), ('b2', 'i1', 1, 'P', 1, 5, 5),
+        ('b3', 'i1', 1, 'P', 3, 5, 15), ('d1', 'i2', 1, 'P', 1, 5, 5);`)
+    await migrateTo('0005')
+    expect(
+      rowsOf('invoices', 'id, status, total_minor, checkout_due_at, due_at, confirmed'),
+    ).toEqual([
+      {
+        id: 'i1',
+        status: 'paid',
+        total_minor: 25,
+        checkout_due_at: 300_001,
+        due_at: 300_001,
+        confirmed: null,
+      },
+      {
+        id: 'i2',
+        status: 'unpaid',
+        total_minor: 5,
+        checkout_due_at: 300_001,
+        due_at: 360_000,
+        confirmed: null,
+      },
+    ])
+    const lines = 'reservation_id as now, checkout_reservation_id as first, cancelled_at'
+    expect(rowsOf('invoice_details', lines)).toEqual([
+      { now: 'b1', first: 'a1', cancelled_at: null },
+      { now: 'b2', first: 'a2', cancelled_at: null },
+      { now: 'b3', first: 'a3', cancelled_at: null },
+      { now: 'd1', first: 'd1', cancelled_at: null },
+    ])
+  })
+})

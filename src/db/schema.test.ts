@@ -159,6 +159,43 @@ describe('invoices', () => {
     expect(remove).toThrow(/stays paid/)
   })
 
+  it.each(['paying', 'cancelled', 'expired'])('that are %s keep their total', async (status) => {
+    await fixture.invoice(userId, offer)
+    const endedAt = status === 'paying' ? null : 1
+    const both = `update invoices set total_minor = 1, status = ?, ended_at = ?`
+    await expect(attempt(both, status, endedAt)).rejects.toThrow(/only an unpaid/)
+    await attempt(`update invoices set status = ?, ended_at = ?`, status, endedAt)
+    await expect(attempt(`update invoices set total_minor = 1`)).rejects.toThrow(/only an unpaid/)
+  })
+
+  it('are never due before their checkout said, which never changes', async () => {
+    await fixture.invoice(userId, offer)
+    await expect(attempt(`update invoices set due_at = due_at - 1`)).rejects.toThrow(/CHECK/)
+    await attempt(`update invoices set due_at = due_at + 1`)
+    const earlier = `update invoices set checkout_due_at = checkout_due_at - 1`
+    await expect(attempt(earlier)).rejects.toThrow(/never changes/)
+    const confirmed = `update invoices set confirmed = ?`
+    await expect(attempt(confirmed, 'f'.repeat(64))).rejects.toThrow(/never changes/)
+  })
+
+  it('have a total that JSON can carry', async () => {
+    await fixture.invoice(userId, offer)
+    const total = `update invoices set total_minor = 9007199254740992`
+    await expect(attempt(total)).rejects.toThrow(/CHECK/)
+  })
+
+  it('keep a line that was called off so, with the reservation it had', async () => {
+    await fixture.invoice(userId, offer)
+    await attempt(`update invoice_details set cancelled_at = 5`)
+    const again = attempt(`update invoice_details set cancelled_at = 6`)
+    await expect(again).rejects.toThrow(/stays called off/)
+    const back = attempt(`update invoice_details set cancelled_at = null`)
+    await expect(back).rejects.toThrow(/stays called off/)
+    const other = await fixture.hold(userId, offer)
+    const point = attempt(`update invoice_details set reservation_id = ?`, other.id)
+    await expect(point).rejects.toThrow(/CHECK/)
+  })
+
   it('say when they were paid, and only then', async () => {
     await fixture.invoice(userId, offer)
     await expect(attempt(`update invoices set status = 'paid'`)).rejects.toThrow(/CHECK/)
@@ -170,8 +207,8 @@ describe('invoices', () => {
     const invoice = await fixture.invoice(userId, offer)
     const copy = (columns: string): Promise<void> =>
       attempt(
-        `insert into invoices select ?, user_id, ${columns}, status, total_minor, currency,
-           hold_seconds, due_at, extended_at, created_at, paid_at, ended_at from invoices where id = ?`,
+        `insert into invoices select ?, user_id, ${columns}, confirmed, status, total_minor,
+           currency, hold_seconds, checkout_due_at, due_at, extended_at, created_at, paid_at, ended_at from invoices where id = ?`,
         'copy',
         invoice.id,
       )

@@ -20,19 +20,23 @@ async function openShop(): Promise<ComparedShop> {
   const fixture = await openSaleFixture(createMemoryFolder())
   const { clock, newId } = fixture
   const first = await fixture.sale({ stock: 6, priceMinor: 500, purchaseLimit: 4, holdSeconds })
-  const second = await fixture.product(first.flashSaleId, { stock: 3, priceMinor: 700 })
+  const free = await fixture.product(first.flashSaleId, { stock: 4, priceMinor: 0 })
+  const second = await fixture.sale({ stock: 3, priceMinor: 700, holdSeconds: 20 })
   const hourMs = 3_600_000
   const now = clock.now()
   const sale = { state: 'open' as const, startsAt: now - hourMs, endsAt: now + hourMs }
-  const model = new ShopModel(now, { ...sale, holdMs: holdSeconds * 1_000 }, [
-    { id: first.productId, priceMinor: 500, purchaseLimit: 4, allotment: 6 },
-    { id: second.productId, priceMinor: 700, purchaseLimit: undefined, allotment: 3 },
+  const long = { ...sale, id: first.flashSaleId, holdMs: holdSeconds * 1_000 }
+  const short = { ...sale, id: second.flashSaleId, holdMs: 20_000 }
+  const unlimited = { purchaseLimit: undefined }
+  const model = new ShopModel(now, [
+    { id: first.productId, sale: long, priceMinor: 500, purchaseLimit: 4, allotment: 6 },
+    { id: free.productId, sale: long, priceMinor: 0, ...unlimited, allotment: 4 },
+    { id: second.productId, sale: short, priceMinor: 700, ...unlimited, allotment: 3 },
   ])
   let lateIds = 0
   return {
     fixture,
     model,
-    flashSaleId: first.flashSaleId,
     users: await fixture.users(3),
     wishes: [],
     newId,
@@ -108,6 +112,8 @@ describe(`the scripts against a model (${runs} shops from seed ${testSeed})`, ()
       'adjust "adjusted"',
       'change state "changed"',
       'begin "begun"',
+      'begin "nothing_to_pay"',
+      'sweep cancelled 1',
       'begin "not_found"',
       'authorised "capture"',
       'captured "captured"',

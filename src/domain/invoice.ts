@@ -27,7 +27,10 @@ export interface Invoice {
   readonly id: string
   readonly userId: number
   readonly status: InvoiceStatus
+  /** The lines that make the total. */
   readonly lines: readonly InvoiceLine[]
+  /** Lines that left it because their sale was called off. */
+  readonly cancelledLines: readonly InvoiceLine[]
   readonly totalMinor: number
   readonly currency: string
   readonly dueAt: number

@@ -23,12 +23,19 @@ export const strandedReasons = [
   'invoice_cancelled',
   'paid_already',
   'more_than_once',
+  'amount_changed',
 ] as const
 export type StrandedReason = (typeof strandedReasons)[number]
 
 /** The reasons for an entry on the attention list; a restored copy has `forgotten` the last kind. */
 export const attentionReasons = [...strandedReasons, 'forgotten'] as const
 export type AttentionReason = (typeof attentionReasons)[number]
+
+/**
+ * Final answers to a request to pay, other than "paid". `paid_otherwise`: the invoice is paid, not with this
+ * attempt.
+ */
+export type ToldAnswer = 'declined' | 'given_up' | 'paid_otherwise' | 'needs_attention'
 
 export interface Payment {
   readonly id: string
@@ -38,5 +45,7 @@ export interface Payment {
   readonly amountMinor: number
   readonly currency: string
   readonly declineCode: string | null
+  /** The final answer that its key was given before; null when there was none, or when it paid. */
+  readonly toldAnswer: ToldAnswer | null
   readonly createdAt: number
 }

@@ -3,7 +3,7 @@ import { createResolvePayments } from '../cron/resolve-payments.ts'
 import { listAttention } from '../db/attention.ts'
 import { expireInvoices } from '../db/expiry.ts'
 import { changeFlashSaleState } from '../db/flash-sales.ts'
-import { cancelInvoice, readInvoice } from '../db/invoices.ts'
+import { cancelInvoice, readInvoice, readInvoiceAtCheckout } from '../db/invoices.ts'
 import { settleAuthorized } from '../db/payments/settle-authorized.ts'
 import type { Invoice } from '../domain/invoice.ts'
 import type { Payment } from '../domain/payment.ts'
@@ -132,6 +132,9 @@ describe('money for an expired invoice', () => {
     expect(await fixture.stock(offer)).toBe('1/0/1')
     const paid = await fixture.read(readInvoice(user, invoice.id))
     expect(paid).toMatchObject({ status: 'paid', paidAt: now(), totalMinor: invoice.totalMinor })
+    // A repeated checkout is answered as the first one was, with the reservations of then.
+    const checkedOut = await fixture.read(readInvoiceAtCheckout(user, invoice.id))
+    expect(checkedOut).toEqual(invoice)
     const reservationId = paid?.lines[0]?.reservationId ?? ''
     expect(reservationId).not.toBe(invoice.lines[0]?.reservationId)
     expect(await fixture.status('reservations', reservationId)).toBe('sold')

@@ -12,7 +12,7 @@ const twice =
   'The inner select bounds the batch; the outer one is what guards where rows are locked one by one.'
 
 const transitions = {
-  file: 'migrations/sqlite/0002_late_money.sql',
+  file: 'migrations/sqlite/0005_invoice_lines.sql',
   find: `when old.status <> new.status and old.status <> 'paid'`,
   replace: 'when false',
 }
@@ -128,16 +128,57 @@ export const endingMutants: readonly Mutant[] = [
     id: 'cancelled-sale-leaves-paying',
     breaks: 'I8: what is being paid is cancelled with its sale',
     ...calledOff,
-    find: `where status = 'unpaid' and id in (
+    find: `update invoices set status = 'cancelled', ended_at = ?
+  where status = 'unpaid' and id in (
     select distinct r.invoice_id from reservations r
     join invoices i on i.id = r.invoice_id
     where r.status = 'held' and i.status = 'unpaid'`,
-    replace: `where status in ('unpaid', 'paying') and id in (
+    replace: `update invoices set status = 'cancelled', ended_at = ?
+  where status in ('unpaid', 'paying') and id in (
     select distinct r.invoice_id from reservations r
     join invoices i on i.id = r.invoice_id
     where r.status = 'held' and i.status in ('unpaid', 'paying')`,
     also: [transitions],
     kept: twice,
+  },
+  {
+    id: 'called-off-lines-leave-paying',
+    breaks: 'I12, I16: an invoice loses lines while it is being paid',
+    ...calledOff,
+    find: `and r.status = 'held' and f.state <> 'cancelled')
+  where status = 'unpaid' and id in (
+    select distinct r.invoice_id from reservations r
+    join invoices i on i.id = r.invoice_id
+    where r.status = 'held' and i.status = 'unpaid'`,
+    replace: `and r.status = 'held' and f.state <> 'cancelled')
+  where status in ('unpaid', 'paying') and id in (
+    select distinct r.invoice_id from reservations r
+    join invoices i on i.id = r.invoice_id
+    where r.status = 'held' and i.status in ('unpaid', 'paying')`,
+    also: [
+      {
+        file: 'migrations/sqlite/0005_invoice_lines.sql',
+        find: `when old.total_minor <> new.total_minor and old.status <> 'paid'`,
+        replace: `when false and old.status <> 'paid'`,
+      },
+    ],
+    kept: `${twice} The trigger says it for every statement.`,
+  },
+  {
+    id: 'called-off-ends-own-lines-only',
+    breaks: 'I24: calling off one sale takes the units of another out of an invoice',
+    ...calledOff,
+    find: `where status = 'held' and invoice_id in (\${placeholders(count)}) and flash_sale_id in (\${cancelledSaleIds})`,
+    replace: `where status = 'held' and invoice_id in (\${placeholders(count)})`,
+  },
+  {
+    id: 'called-off-cancels-when-nothing-is-left',
+    breaks: 'I24: calling off one sale cancels an invoice with lines of another',
+    ...calledOff,
+    find: `      and not exists (
+        select 1 from reservations other`,
+    replace: `      and not exists (
+        select 1 from users join reservations other on false`,
   },
   {
     id: 'invoice-gives-back-what-is-held',
@@ -240,8 +281,44 @@ export const endingMutants: readonly Mutant[] = [
     id: 'checkout-same-key',
     breaks: 'I17: a repeated checkout makes a second invoice',
     ...checkout,
-    find: 'if (known !== undefined) {',
-    replace: 'if (known === null) {',
+    find: 'if (known !== undefined) return yield* repeat(',
+    replace: 'if (known === null) return yield* repeat(',
+  },
+  {
+    id: 'checkout-longest-hold',
+    breaks: 'I24: the invoice is due before the longest hold time among its lines',
+    ...checkout,
+    find: 'Math.max(...lines.map((line) => line.holdSeconds))',
+    replace: 'Math.min(...lines.map((line) => line.holdSeconds))',
+  },
+  {
+    id: 'checkout-promised-deadline',
+    breaks: 'I24: the invoice is due before a deadline that was promised in the cart',
+    ...checkout,
+    find: 'Math.max(now + holdSeconds * 1000, ...lines.map(({ expiresAt }) => expiresAt))',
+    replace: 'now + holdSeconds * 1000',
+  },
+  {
+    id: 'checkout-of-the-confirmed-cart',
+    breaks: 'a checkout silently drops what expired a moment ago',
+    ...checkout,
+    find: 'if (!isConfirmed(lines, confirmation)) {',
+    replace: 'if (lines.length > 1_000) {',
+  },
+  {
+    id: 'checkout-key-of-another-confirmation',
+    breaks: 'I17: a key with another confirmation is answered with the first invoice',
+    ...checkout,
+    find: `if (known.confirmed !== confirmed) return { kind: 'key_reused' }`,
+    replace: '',
+  },
+  {
+    id: 'checkout-answered-with-first-reservations',
+    breaks: 'I17: after late money a repeated checkout names other reservations',
+    file: 'src/db/invoices.ts',
+    suite: 'src/payments/late-money.test.ts',
+    find: 'select checkout_reservation_id as "reservationId"',
+    replace: 'select reservation_id as "reservationId"',
   },
   {
     id: 'cancel-unpaid-only',

@@ -74,8 +74,40 @@ export const lateMoneyMutants: readonly Mutant[] = [
     id: 'late-money-waits',
     breaks: 'I12: late money pays an invoice that another card is paying',
     ...late,
-    find: `if (late.invoiceStatus === 'paying') return 'waits'`,
+    find: `if (late.invoiceStatus === 'paying' && isWholeTotal(late)) return 'waits'`,
     replace: '',
+    also: [
+      {
+        file: late.file,
+        find: `    case 'paying':
+      return 'amount_changed'`,
+        replace: `    case 'paying':`,
+      },
+    ],
+    kept: 'An invoice that is being paid is refused again where the status decides.',
+  },
+  {
+    id: 'late-money-of-another-total',
+    breaks: 'I12, I16: more money than the total pays an invoice that lost a line',
+    ...scripts,
+    find: 'amountMinor === totalMinor',
+    replace: 'amountMinor + totalMinor > 0',
+  },
+  {
+    id: 'late-money-leaves-cancelled-lines',
+    breaks: 'I9: late money sells a line that was called off',
+    ...expired,
+    suite: scriptSuite,
+    find: 'where l.invoice_id = ? and l.cancelled_at is null',
+    replace: 'where l.invoice_id = ?',
+  },
+  {
+    id: 'late-money-takes-no-cancelled-units',
+    breaks: 'I3: late money takes units for a line that was called off',
+    ...expired,
+    suite: scriptSuite,
+    find: 'where invoice_id = ? and cancelled_at is null group by product_id) as line',
+    replace: 'where invoice_id = ? group by product_id) as line',
   },
   {
     id: 'late-from-ended',
@@ -154,7 +186,7 @@ export const lateMoneyMutants: readonly Mutant[] = [
         replace: 'from reservations where id = ?',
       },
       {
-        file: 'migrations/sqlite/0002_late_money.sql',
+        file: 'migrations/sqlite/0005_invoice_lines.sql',
         find: `when old.status <> new.status and old.status <> 'paid'`,
         replace: 'when false',
       },

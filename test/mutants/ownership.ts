@@ -59,15 +59,15 @@ export const ownershipMutants: readonly Mutant[] = [
     id: 'own-checkout-key',
     breaks: 'I21: somebody else’s key finds somebody else’s invoice',
     ...checkout,
-    find: 'select id from invoices where user_id = ? and idempotency_key = ?',
-    replace: 'select id from invoices where ? > 0 and idempotency_key = ?',
+    find: 'from invoices where user_id = ? and idempotency_key = ?',
+    replace: 'from invoices where ? > 0 and idempotency_key = ?',
   },
   {
     id: 'own-invoice',
     breaks: 'I21: somebody else’s invoice is shown',
     ...invoices,
-    find: 'where i.id = ? and i.user_id = ?`',
-    replace: 'where i.id = ? and ? > 0`',
+    find: 'select ${invoiceColumns} from invoices i where i.id = ? and i.user_id = ?`',
+    replace: 'select ${invoiceColumns} from invoices i where i.id = ? and ? > 0`',
   },
   {
     id: 'own-invoices',
@@ -92,8 +92,8 @@ export const ownershipMutants: readonly Mutant[] = [
     also: [
       {
         file: invoices.file,
-        find: 'where i.id = ? and i.user_id = ?`',
-        replace: 'where i.id = ? and ? > 0`',
+        find: 'select ${invoiceColumns} from invoices i where i.id = ? and i.user_id = ?`',
+        replace: 'select ${invoiceColumns} from invoices i where i.id = ? and ? > 0`',
       },
     ],
     kept: 'The invoice is read as the user’s own first; the update says it again.',

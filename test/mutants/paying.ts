@@ -9,6 +9,10 @@ const settle = {
   suite: 'src/db/payments/settle-authorized.test.ts',
 }
 const payInvoice = { file: 'src/db/payments/pay-invoice.ts', suite: settle.suite }
+const tell = {
+  file: 'src/db/payments/tell-answer.ts',
+  suite: 'src/db/payments/tell-answer.test.ts',
+}
 const decline = { file: 'src/db/payments/decline.ts', suite: 'src/db/payments/decline.test.ts' }
 const giveUp = {
   file: 'src/db/payments/give-up-payment.ts',
@@ -17,7 +21,7 @@ const giveUp = {
 
 const late = 'migrations/sqlite/0002_late_money.sql'
 const transitions = {
-  file: late,
+  file: 'migrations/sqlite/0005_invoice_lines.sql',
   find: `when old.status <> new.status and old.status <> 'paid'`,
   replace: 'when false',
 }
@@ -92,6 +96,35 @@ export const payingMutants: readonly Mutant[] = [
     breaks: 'I17: a key used for another invoice or card is answered with the old attempt',
     ...begin,
     find: `if (known.invoiceId !== invoiceId || known.method !== method) return { kind: 'key_reused' }`,
+    replace: '',
+  },
+  {
+    id: 'nothing-to-pay',
+    breaks: 'a bank may decline an invoice over 0',
+    ...begin,
+    find: 'if (due.totalMinor === 0) return yield* payNothing(order, due)',
+    replace: '',
+  },
+  {
+    id: 'pay-without-cancelled-lines',
+    breaks: 'an invoice that lost a called-off line can never be paid',
+    ...payInvoice,
+    suite: 'src/db/called-off-sales.test.ts',
+    find: 'where invoice_id = ? and cancelled_at is null`',
+    replace: 'where invoice_id = ?`',
+  },
+  {
+    id: 'final-answer-is-remembered',
+    breaks: 'I17: a key that was answered with "declined" is answered with "paid" after late money',
+    ...tell,
+    find: `if (answer !== 'paid' && answer !== 'pending') yield* run(remember, answer, paymentId)`,
+    replace: '',
+  },
+  {
+    id: 'final-answer-is-repeated',
+    breaks: 'I17: the same, though it was remembered',
+    ...tell,
+    find: 'if (payment.toldAnswer !== null) return payment.toldAnswer',
     replace: '',
   },
   {

@@ -98,12 +98,12 @@ interface OurPayment {
   readonly status: string
   readonly method: string
   readonly invoiceStatus: string
-  readonly totalMinor: number
+  readonly amountMinor: number
 }
 
 const selectOurs = `
   select p.id, p.invoice_id as "invoiceId", p.status, p.method, i.status as "invoiceStatus",
-    i.total_minor as "totalMinor"
+    p.amount_minor as "amountMinor"
   from payments p join invoices i on i.id = p.invoice_id`
 
 interface CapturedRow {
@@ -130,15 +130,16 @@ function compare(ours: readonly OurPayment[], books: SqliteDatabase): readonly s
   const invoices = new Set<string>()
   for (const { id, invoiceId, amountMinor } of captured) {
     const our = oursById.get(id)
-    const agreed = our?.invoiceId === invoiceId && our.totalMinor === amountMinor
-    // Stranded money is on the attention list, so it needs no paid invoice.
+    const agreed = our?.invoiceId === invoiceId && our.amountMinor === amountMinor
+    // Money that pays nothing stands on the list for a person.
     if (agreed && our.status === 'stranded') continue
     if (!agreed || our.invoiceStatus !== 'paid') found.push(`${id} captured, invoice not paid`)
     if (invoices.has(invoiceId)) found.push(`invoice ${invoiceId} captured twice`)
     invoices.add(invoiceId)
   }
-  for (const { id, status, invoiceStatus, method } of ours) {
-    if (status === 'captured' && !capturedById.has(id)) found.push(`${id} not captured there`)
+  for (const { id, status, invoiceStatus, method, amountMinor } of ours) {
+    if (status === 'captured' && amountMinor > 0 && !capturedById.has(id))
+      found.push(`${id} not captured there`)
     const pays = invoiceStatus === 'paid' && (status === 'authorized' || status === 'captured')
     // A push payment may come after its void.
     if (pays && voided.has(id) && method !== 'pm_push') found.push(`${id} pays and was voided`)

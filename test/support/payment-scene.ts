@@ -142,7 +142,7 @@ async function auditFindings(path: string, url: string): Promise<readonly unknow
 const payments = `from payments p join invoices i on i.id = p.invoice_id`
 const oursAccountedFor = `
   select i.id || ' ' || i.total_minor as line ${payments}
-  where i.status = 'paid' and p.status in ('authorized', 'captured')
+  where i.status = 'paid' and p.status in ('authorized', 'captured') and p.amount_minor > 0
   union all
   select i.id || ' ' || p.amount_minor ${payments} where p.status = 'stranded'`
 const theirsCaptured = `

@@ -4,6 +4,7 @@ import type { Operation } from './open-api.ts'
 const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'POST /v1/users': { name: 'Ann', email: 'ann@example.com' },
   'POST /v1/cart/items': { flashSaleId: 1, productId: 1, quantity: 1 },
+  'POST /v1/checkout': { expectedTotalMinor: 0 },
   'POST /v1/invoices/{id}/pay': { paymentMethod: 'pm_ok' },
   'POST /v1/webhooks/payments': {
     id: 'evt_1',

@@ -13,6 +13,8 @@ export interface JsonSchema {
   readonly maximum?: number
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly required?: readonly string[]
+  readonly items?: JsonSchema
+  readonly maxItems?: number
 }
 
 /**
@@ -24,6 +26,8 @@ export function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
   switch (schema.type) {
     case 'object':
       return fittingObject(schema)
+    case 'array':
+      return fc.array(fitting(schema.items ?? {}), { maxLength: Math.min(schema.maxItems ?? 3, 3) })
     case 'integer': {
       const { min, max } = boundsOf(schema)
       return fc.integer({ min, max: Math.min(max, min + 50) })

@@ -7,7 +7,6 @@ import type { ShopModel } from './shop-model.ts'
 export interface ComparedShop {
   readonly fixture: SaleFixture
   readonly model: ShopModel
-  readonly flashSaleId: number
   readonly users: readonly number[]
   /** All requests so far. */
   readonly wishes: ModelWish[]

@@ -5,6 +5,7 @@ import { adjustStock } from '../../src/db/catalogue.ts'
 import {
   cancelInvoicesOfCancelled,
   releaseCancelledCartHolds,
+  releaseCancelledLines,
 } from '../../src/db/called-off-sales.ts'
 import { expireCartHolds, expireInvoices } from '../../src/db/expiry.ts'
 import { changeFlashSaleState } from '../../src/db/flash-sales.ts'
@@ -52,10 +53,11 @@ export const reserve = fc
   .record({ wishes: fc.array(wish, { minLength: 1, maxLength: 4 }) })
   .map(({ wishes }) =>
     command('reserve', { wishes }, async (shop) => {
-      const { fixture, model, flashSaleId, newId } = shop
+      const { fixture, model, newId } = shop
       const all = wishes.map((drawn) => modelWish(drawn, shop))
       shop.wishes.push(...all)
       const requests = all.map(({ key: idempotencyKey, ...rest }) => {
+        const flashSaleId = model.product(rest.productId).sale.id
         return { ...rest, userUid: fixture.uidOf(rest.userId), idempotencyKey, flashSaleId }
       })
       const real = await fixture.run(reserveBatch(requests, { now: model.now, newId }))
@@ -93,7 +95,7 @@ export const checkout = fc.record({ user: index, hold: index, isOwner, key }).ma
     const invoiceId = newId()
     const order = { userId, idempotencyKey: drawn.key, invoiceId, now: model.now }
     const result = await fixture.run(checkOut(order))
-    const real = result.kind === 'cart_empty' ? result.kind : `${result.kind} ${result.invoice.id}`
+    const real = 'invoice' in result ? `${result.kind} ${result.invoice.id}` : result.kind
     return [real, model.checkOut(userId, drawn.key, invoiceId)]
   }),
 )
@@ -132,7 +134,8 @@ export const sweepCancelled = fc.constant(
   command('sweep cancelled', {}, async ({ fixture, model }) => {
     const holds = await fixture.run(releaseCancelledCartHolds(model.now, batchSizeMax))
     const invoices = await fixture.run(cancelInvoicesOfCancelled(model.now, batchSizeMax))
-    return [[holds.ended, invoices.ended], model.sweepCancelled()]
+    const reduced = await fixture.run(releaseCancelledLines(model.now, batchSizeMax))
+    return [[holds.ended, invoices.ended, reduced.ended], model.sweepCancelled()]
   }),
 )
 
@@ -146,10 +149,12 @@ const adjust = fc.record({ product: index, by: fc.integer({ min: -4, max: 4 }) }
 )
 
 const changeState = (states: fc.Arbitrary<FlashSaleState>) =>
-  fc.record({ to: states }).map((drawn) =>
-    command('change state', drawn, async ({ fixture, model, flashSaleId }) => {
-      const { kind } = await fixture.run(changeFlashSaleState(flashSaleId, drawn.to, model.now))
-      return [kind, model.changeState(drawn.to)]
+  fc.record({ sale: index, to: states }).map((drawn) =>
+    command('change state', drawn, async ({ fixture, model }) => {
+      const sale = chosen(model.sales, drawn.sale)
+      if (sale === undefined) return ['no sale', 'no sale']
+      const { kind } = await fixture.run(changeFlashSaleState(sale.id, drawn.to, model.now))
+      return [kind, model.changeState(sale, drawn.to)]
     }),
   )
 export const pauseOrResume = changeState(fc.constantFrom('paused', 'open', 'open'))
@@ -164,7 +169,7 @@ export const shopCommand = fc.oneof(
   { weight: 5, arbitrary: cancel },
   { weight: 4, arbitrary: wait },
   { weight: 5, arbitrary: expire },
-  { weight: 1, arbitrary: sweepCancelled },
+  { weight: 2, arbitrary: sweepCancelled },
   { weight: 2, arbitrary: adjust },
   { weight: 1, arbitrary: pauseOrResume },
   ...moneyCommands,

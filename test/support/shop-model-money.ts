@@ -39,8 +39,14 @@ export class ModelMoney {
       case 'unpaid': {
         if (isBusy) return 'payment_in_progress'
         if (invoice.dueAt <= now) return 'expired'
+        const amountMinor = invoice.totalMinor
+        if (amountMinor === 0) {
+          payments.push({ ...attempt, amountMinor, status: 'captured', isGivenUp: false })
+          this.#pay(invoice)
+          return 'nothing_to_pay'
+        }
         invoice.status = 'paying'
-        payments.push({ ...attempt, status: 'authorizing', isGivenUp: false })
+        payments.push({ ...attempt, amountMinor, status: 'authorizing', isGivenUp: false })
         return 'begun'
       }
     }
@@ -97,8 +103,8 @@ export class ModelMoney {
   }
 
   #extend(invoice: ModelInvoice): void {
-    const { now, sale } = this.#shop
-    const graceEndsAt = now + Math.min(declineGraceMs, sale.holdMs)
+    const { now } = this.#shop
+    const graceEndsAt = now + Math.min(declineGraceMs, invoice.holdMs)
     if (invoice.isExtended || graceEndsAt <= invoice.dueAt) return
     invoice.dueAt = graceEndsAt
     invoice.isExtended = true
@@ -121,14 +127,22 @@ export class ModelMoney {
     if (payment.status === 'declined' || payment.status === 'voided') payment.status = 'late'
     if (payment.status !== 'late') return payment.status === 'authorized' ? 'capture' : 'settled'
     const invoice = this.#invoiceOf(payment)
-    if (invoice.status === 'paying') return 'waits'
-    const reason = this.#placeLate(invoice)
+    const isWhole = payment.amountMinor === invoice.totalMinor
+    if (invoice.status === 'paying' && isWhole) return 'waits'
+    const reason = isWhole ? this.#placeLate(invoice) : this.#placeOther(invoice)
     payment.status = reason === undefined ? 'authorized' : 'stranded'
     if (reason === undefined) return 'capture'
     if (invoice.status === 'expired' || invoice.status === 'cancelled') {
       invoice.status = 'needs_attention'
     }
     return 'stranded'
+  }
+
+  /** The invoice has lost a line since the attempt began. */
+  #placeOther(invoice: ModelInvoice): StrandedReason | undefined {
+    const { status } = invoice
+    const canBePaid = status === 'unpaid' || status === 'paying' || status === 'expired'
+    return canBePaid ? 'amount_changed' : this.#placeLate(invoice)
   }
 
   #placeLate(invoice: ModelInvoice): StrandedReason | undefined {
@@ -151,10 +165,13 @@ export class ModelMoney {
   /** Takes all units of the invoice again, or none. */
   #payExpired(invoice: ModelInvoice): StrandedReason | undefined {
     const shop = this.#shop
-    if (shop.sale.state === 'cancelled') return 'sale_cancelled'
     const lines = [...shop.holdsOf(invoice)].sort(
       (a, b) => a.productId - b.productId || (a.id < b.id ? -1 : 1),
     )
+    const isCalledOff = lines.some(
+      (hold) => shop.product(hold.productId).sale.state === 'cancelled',
+    )
+    if (isCalledOff) return 'sale_cancelled'
     const wanted = new Map<number, number>()
     for (const { productId, quantity } of lines) {
       wanted.set(productId, (wanted.get(productId) ?? 0) + quantity)

@@ -4,6 +4,7 @@ import type { PaymentStatus } from '../../src/domain/payment.ts'
 
 /** A sale of the model. This file has all rows of the model. */
 export interface ModelSale {
+  readonly id: number
   state: FlashSaleState
   readonly startsAt: number
   readonly endsAt: number
@@ -12,6 +13,7 @@ export interface ModelSale {
 
 export interface ModelProduct {
   readonly id: number
+  readonly sale: ModelSale
   readonly priceMinor: number
   readonly purchaseLimit: number | undefined
   allotment: number
@@ -34,8 +36,10 @@ export interface ModelInvoice {
   readonly id: string
   readonly userId: number
   readonly key: string
-  readonly totalMinor: number
-  /** The ids of the holds of its lines. */
+  totalMinor: number
+  /** The longest hold time among its lines at checkout. */
+  readonly holdMs: number
+  /** Ids of the holds its lines point at, without those of called-off sales. */
   lines: string[]
   status: InvoiceStatus
   dueAt: number
@@ -57,6 +61,7 @@ export interface ModelPayment {
   readonly invoiceId: string
   readonly key: string
   readonly method: string
+  readonly amountMinor: number
   status: PaymentStatus
   isGivenUp: boolean
 }
@@ -72,7 +77,6 @@ export interface ModelAttempt {
 /** The part of the model that the money part uses. */
 export interface ModelShop {
   readonly now: number
-  readonly sale: ModelSale
   readonly holds: ModelHold[]
   readonly invoices: readonly ModelInvoice[]
   readonly payments: ModelPayment[]

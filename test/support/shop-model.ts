@@ -16,7 +16,7 @@ import type {
  */
 export class ShopModel implements ModelShop {
   now: number
-  readonly sale: ModelSale
+  readonly sales: readonly ModelSale[]
   readonly products: readonly ModelProduct[]
   readonly holds: ModelHold[] = []
   readonly invoices: ModelInvoice[] = []
@@ -27,9 +27,9 @@ export class ShopModel implements ModelShop {
   /** The number of carts each shopper has checked out. */
   readonly #carts = new Map<number, number>()
 
-  constructor(now: number, sale: ModelSale, products: readonly ModelProduct[]) {
+  constructor(now: number, products: readonly ModelProduct[]) {
     this.now = now
-    this.sale = sale
+    this.sales = [...new Set(products.map(({ sale }) => sale))]
     this.products = products
     this.money = new ModelMoney(this)
   }
@@ -63,8 +63,8 @@ export class ShopModel implements ModelShop {
     const refusal = this.#refused.get(requestId) ?? wish.refuseUnlessRecorded
     if (refusal === 'too_late') this.#refused.set(requestId, refusal)
     if (refusal !== undefined) return refusal
-    if (flashSaleStatus(this.sale, this.now) !== 'active') return 'sale_not_open'
-    const { purchaseLimit = Infinity } = this.product(productId)
+    const { sale, purchaseLimit = Infinity } = this.product(productId)
+    if (flashSaleStatus(sale, this.now) !== 'active') return 'sale_not_open'
     if (this.taken(productId, userId) + quantity > purchaseLimit) return 'purchase_limit_reached'
     if (this.available(productId) < quantity) return 'sold_out'
     this.holds.push({
@@ -75,7 +75,7 @@ export class ShopModel implements ModelShop {
       quantity,
       status: 'held',
       invoiceId: undefined,
-      expiresAt: this.now + this.sale.holdMs,
+      expiresAt: this.now + sale.holdMs,
       cart: this.#carts.get(userId) ?? 0,
     })
     return `held ${requestId}`
@@ -106,22 +106,27 @@ export class ShopModel implements ModelShop {
     const live = this.#inCart(userId).filter(({ expiresAt }) => expiresAt > this.now)
     if (live.length === 0) return 'cart_empty'
     for (const hold of live) hold.invoiceId = invoiceId
-    const totalMinor = live.reduce(
-      (sum, { productId, quantity }) => sum + quantity * this.product(productId).priceMinor,
-      0,
-    )
+    const holdMs = Math.max(...live.map(({ productId }) => this.product(productId).sale.holdMs))
     this.invoices.push({
       id: invoiceId,
       userId,
       key,
-      totalMinor,
+      totalMinor: this.#totalOf(live),
+      holdMs,
       lines: live.map(({ id }) => id),
       status: 'unpaid',
-      dueAt: this.now + this.sale.holdMs,
+      dueAt: Math.max(this.now + holdMs, ...live.map(({ expiresAt }) => expiresAt)),
       isExtended: false,
     })
     this.#carts.set(userId, (this.#carts.get(userId) ?? 0) + 1)
     return `created ${invoiceId}`
+  }
+
+  #totalOf(holds: readonly ModelHold[]): number {
+    return holds.reduce(
+      (sum, { productId, quantity }) => sum + quantity * this.product(productId).priceMinor,
+      0,
+    )
   }
 
   cancelInvoice(userId: number, invoiceId: string): 'cancelled' | 'not_unpaid' | 'not_found' {
@@ -157,14 +162,25 @@ export class ShopModel implements ModelShop {
     return [holds.length, invoices.length]
   }
 
-  /** Does the same for cancelled sales. */
-  sweepCancelled(): readonly [number, number] {
-    if (this.sale.state !== 'cancelled') return [0, 0]
-    const holds = this.holds.filter(isInACart)
+  /** After a sale was called off: holds in carts, invoices that are cancelled, invoices that lose lines. */
+  sweepCancelled(): readonly [number, number, number] {
+    const isCalledOff = ({ productId }: ModelHold): boolean =>
+      this.product(productId).sale.state === 'cancelled'
+    const holds = this.holds.filter((hold) => isInACart(hold) && isCalledOff(hold))
     for (const hold of holds) hold.status = 'released'
-    const invoices = this.invoices.filter(({ status }) => status === 'unpaid')
-    for (const invoice of invoices) this.#end(invoice, 'cancelled', 'released')
-    return [holds.length, invoices.length]
+    const concerned = this.invoices.filter(
+      (invoice) => invoice.status === 'unpaid' && this.holdsOf(invoice).some(isCalledOff),
+    )
+    const whole = concerned.filter((invoice) => this.holdsOf(invoice).every(isCalledOff))
+    for (const invoice of whole) this.#end(invoice, 'cancelled', 'released')
+    const mixed = concerned.filter((invoice) => !whole.includes(invoice))
+    for (const invoice of mixed) {
+      const lost = this.holdsOf(invoice).filter(isCalledOff)
+      for (const hold of lost) hold.status = 'released'
+      invoice.lines = invoice.lines.filter((id) => !lost.some((hold) => hold.id === id))
+      invoice.totalMinor = this.#totalOf(this.holdsOf(invoice))
+    }
+    return [holds.length, whole.length, mixed.length]
   }
 
   adjust(productId: number, adjustBy: number): 'adjusted' | 'out_of_bounds' {
@@ -173,10 +189,10 @@ export class ShopModel implements ModelShop {
     return 'adjusted'
   }
 
-  changeState(state: FlashSaleState): 'changed' | 'over' {
-    if (this.now >= this.sale.endsAt) return 'over'
-    if (this.sale.state === 'cancelled' && state !== 'cancelled') return 'over'
-    this.sale.state = state
+  changeState(sale: ModelSale, state: FlashSaleState): 'changed' | 'over' {
+    if (this.now >= sale.endsAt) return 'over'
+    if (sale.state === 'cancelled' && state !== 'cancelled') return 'over'
+    sale.state = state
     return 'changed'
   }
 }

@@ -30,14 +30,18 @@ const scenes: readonly fc.Arbitrary<readonly ShopCommand[]>[] = [
   fc.tuple(reserve, checkout, begin, wait, expire, authorised),
   fc.tuple(reserve, wait, expire, pauseOrResume, reserve),
 ]
-/** The sequence with which most stories end. */
-const cancellation = fc.tuple(reserve, checkout, begin, reserve, cancelSale, sweepCancelled)
+/** The sequences with which most stories end. */
+const cancellation = fc.oneof(
+  fc.tuple(reserve, checkout, begin, reserve, cancelSale, sweepCancelled),
+  fc.tuple(reserve, reserve, reserve, checkout, cancelSale, sweepCancelled, begin),
+  fc.tuple(reserve, reserve, checkout, begin, voided, cancelSale, sweepCancelled, begin, cameLate),
+)
 
 const alone: fc.Arbitrary<readonly ShopCommand[]> = shopCommand.map((command) => [command])
 const next = fc.oneof(
   { weight: 50, arbitrary: alone },
   { weight: 10, arbitrary: fc.oneof(...scenes) },
-  { weight: 1, arbitrary: cancellation },
+  { weight: 2, arbitrary: cancellation },
 )
 
 /** Draws some dozens of commands for one shop. */

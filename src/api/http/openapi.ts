@@ -64,7 +64,11 @@ function operation(route: AnyRoute): ZodOpenApiOperationObject {
     ...(access !== 'anyone' && { security: [{ [access]: [] }] }),
     requestParams: requestParams(route),
     ...(body !== undefined && {
-      requestBody: { required: true, content: { 'application/json': { schema: body } } },
+      requestBody: {
+        // The program takes an absent body as `{}`.
+        required: !body.safeParse({}).success,
+        content: { 'application/json': { schema: body } },
+      },
     }),
     responses: { ...successes(route), ...failures(route) },
   }

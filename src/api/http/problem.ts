@@ -29,6 +29,7 @@ const kinds = {
   sale_not_open: { status: 409, title: 'The flash sale is not open' },
   currency_mismatch: { status: 409, title: 'The cart already holds items in another currency' },
   cart_full: { status: 409, title: 'The cart cannot take another item' },
+  cart_changed: { status: 409, title: 'The cart is not what was confirmed; nothing was done' },
   cart_empty: { status: 409, title: 'The cart has no live item' },
   invoice_expired: { status: 409, title: 'The invoice expired unpaid' },
   invoice_cancelled: { status: 409, title: 'The invoice was cancelled' },

@@ -241,11 +241,46 @@ describe('checkout', () => {
     expect(answer.body['invoice']).toMatchObject({ totalMinor: 1_000 })
   })
 
-  it('takes no body but an empty one', async () => {
+  it('takes no body but what confirms the cart', async () => {
     const { token } = shopper
-    const answer = await app.call('POST', '/v1/checkout', { token, body: { coupon: 'X' } })
-    expectProblem(answer, 400, 'validation_failed')
+    const bodies = [
+      { coupon: 'X' },
+      { reservationIds: ['1'] },
+      { reservationIds: Array.from({ length: 101 }, () => unknownId) },
+      { expectedTotalMinor: -1 },
+      { expectedTotalMinor: 1.5 },
+      { expectedTotalMinor: 2 ** 53 },
+      { expectedTotalMinor: null },
+    ]
+    for (const body of bodies) {
+      const answer = await app.call('POST', '/v1/checkout', { token, body })
+      expectProblem(answer, 400, 'validation_failed')
+    }
     const empty = await app.call('POST', '/v1/checkout', { token, body: {} })
     expectProblem(empty, 409, 'cart_empty')
+  })
+
+  it('does nothing when the cart is not the confirmed one, and the same key is a new try', async () => {
+    const buyer = await createShopper(app.call)
+    const { token } = buyer
+    const reservationId = await hold(app.call, sale, buyer, 2)
+    const headers = { 'idempotency-key': 'confirmed' }
+    const confirm = (body: object) => app.call('POST', '/v1/checkout', { token, headers, body })
+    const cart = (await app.call('GET', '/v1/cart', { token })).body
+    for (const body of [{ reservationIds: [unknownId] }, { expectedTotalMinor: 1 }]) {
+      const changed = await confirm(body)
+      expectProblem(changed, 409, 'cart_changed')
+      expect(changed.body['cart']).toEqual(cart)
+      expect(changed.headers.get('idempotency-key')).toBe('confirmed')
+    }
+    const right = { reservationIds: [reservationId.toUpperCase()], expectedTotalMinor: 2 * 4_999 }
+    const made = await confirm(right)
+    expect([made.status, made.headers.get('idempotency-replayed')]).toEqual([201, null])
+    const again = await confirm(right)
+    expect([again.status, again.text]).toEqual([201, made.text])
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    for (const body of [{}, { expectedTotalMinor: 2 * 4_999 }]) {
+      expectProblem(await confirm(body), 422, 'idempotency_key_reused')
+    }
   })
 })

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import { clearCart, readCart, removeFromCart } from '../../db/carts.ts'
-import { checkOut } from '../../db/checkout.ts'
+import { checkOut, type CheckOutResult } from '../../db/checkout.ts'
 import type { Database } from '../../db/database.ts'
 import type { NewId } from '../../ids.ts'
 import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'
 import { addToCartBody, type AddToCartHandler } from '../add-to-cart/handler.ts'
 import type { LateReplies } from '../add-to-cart/late-replies.ts'
-import { problem, ProblemError } from '../http/problem.ts'
+import { problem, ProblemError, type ProblemBody, type Reply } from '../http/problem.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
 import { defineRoute, json } from '../http/route.ts'
 import * as schemas from './schemas.ts'
@@ -190,7 +190,9 @@ function checkout({ database, clock, newId }: CartRoutesOptions) {
     tag: 'cart',
     summary: 'Check out',
     description:
-      'Turns the held items of the cart into an unpaid invoice, and the units stay held until the invoice is due.',
+      'Turns the held items of the cart into an unpaid invoice, and the units stay held until the invoice is due. ' +
+      'With a confirmation of the cart, only when the cart is that one.',
+    body: schemas.checkoutBody,
     idempotent: true,
     responses: {
       201: {
@@ -199,33 +201,30 @@ function checkout({ database, clock, newId }: CartRoutesOptions) {
         links: invoiceLinks,
       },
     },
-    problems: ['cart_empty'],
-    async handle({ userId, idempotencyKey = newId() }) {
-      const order = { userId, idempotencyKey, invoiceId: newId(), now: clock.now() }
-      const result = await database.transaction(() => checkOut(order))
-      const headers = { 'idempotency-key': idempotencyKey }
-      if (result.kind === 'cart_empty') {
-        const reply = problem('cart_empty')
-        return { ...reply, headers: { ...reply.headers, ...headers } }
-      }
-      const { invoice } = result
-      if (result.kind === 'created') return json(201, { invoice: invoiceView(invoice) }, headers)
-      return json(
-        201,
-        { invoice: invoiceView(atCheckout(invoice)) },
-        {
-          ...headers,
-          'idempotency-replayed': 'true',
-        },
-      )
+    problems: ['cart_empty', 'cart_changed', 'idempotency_key_reused'],
+    async handle({ userId, body: confirmation, idempotencyKey = newId() }) {
+      const order = { userId, idempotencyKey, confirmation, invoiceId: newId(), now: clock.now() }
+      const reply = checkoutReply(await database.transaction(() => checkOut(order)))
+      return { ...reply, headers: { ...reply.headers, 'idempotency-key': idempotencyKey } }
     },
   })
 }
 
-/**
- * Returns the invoice as checkout first answered it, so that a repeated key gets the same bytes.
- */
-function atCheckout(invoice: Parameters<typeof invoiceView>[0] & { readonly holdSeconds: number }) {
-  const dueAt = invoice.createdAt + invoice.holdSeconds * 1000
-  return { ...invoice, status: 'unpaid' as const, dueAt, paidAt: null }
+function checkoutReply(result: CheckOutResult): Reply {
+  switch (result.kind) {
+    case 'created':
+      return json(201, { invoice: invoiceView(result.invoice) })
+    case 'replayed': {
+      const body = { invoice: invoiceView(result.invoice) }
+      return json(201, body, { 'idempotency-replayed': 'true' })
+    }
+    case 'cart_changed': {
+      const reply = problem('cart_changed')
+      return { ...reply, body: { ...(reply.body as ProblemBody), cart: cartView(result.cart) } }
+    }
+    case 'cart_empty':
+      return problem('cart_empty')
+    case 'key_reused':
+      return problem('idempotency_key_reused')
+  }
 }

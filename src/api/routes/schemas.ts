@@ -245,21 +245,24 @@ export const requestStatus = z
   })
   .meta({ id: 'AddToCartRequestStatus' })
 
+const invoiceLine = z.object({
+  reservationId: uuid,
+  productId: rowId,
+  name: text('Wireless Earbuds'),
+  quantity: units(1),
+  unitPriceMinor: minor,
+  lineTotalMinor: minor,
+})
 export const invoice = z
   .object({
     id: uuid,
     userId: rowId,
     status: z.enum(invoiceStatuses),
-    lines: z.array(
-      z.object({
-        reservationId: uuid,
-        productId: rowId,
-        name: text('Wireless Earbuds'),
-        quantity: units(1),
-        unitPriceMinor: minor,
-        lineTotalMinor: minor,
-      }),
-    ),
+    lines: z.array(invoiceLine),
+    cancelledLines: z
+      .array(invoiceLine)
+      .optional()
+      .describe('Lines of sales that were called off; they are not part of the total'),
     totalMinor: minor,
     currency,
     dueAt: exampled(timestamp, '2026-12-12T12:22:00.000Z').describe('Unpaid by then, it expires'),
@@ -267,6 +270,18 @@ export const invoice = z
     paidAt: timestamp.optional(),
   })
   .meta({ id: 'Invoice' })
+
+/** The shopper's confirmation of the cart at checkout. */
+export const checkoutBody = z.strictObject({
+  reservationIds: z
+    .array(uuid.transform((id) => id.toLowerCase()))
+    .max(limits.cartLinesMax)
+    .optional()
+    .describe('The ids of all live items of the cart, in any order'),
+  expectedTotalMinor: minor
+    .optional()
+    .describe('The total of the cart in minor units of its currency'),
+})
 
 export const payBody = z.strictObject({
   paymentMethod: z
@@ -347,5 +362,6 @@ export const problemBody = z
     status: exampled(z.int().min(400).max(599), 409),
     code: exampled(z.enum(problemCodes as [ProblemCode, ...ProblemCode[]]), 'sold_out'),
     detail: text('quantity: at most 1000').optional().describe('For people; it may change'),
+    cart: cart.optional().describe('With `cart_changed`: the cart as it is'),
   })
   .meta({ id: 'Problem' })

@@ -26,6 +26,7 @@ const invoice: Invoice = {
   totalMinor: 3_998,
   currency: 'EUR',
   lines: [{ ...line, unitPriceMinor: 1_999, lineTotalMinor: 3_998 }],
+  cancelledLines: [],
   dueAt: at,
   createdAt: at,
   paidAt: null,
@@ -38,6 +39,7 @@ const payment: Payment = {
   amountMinor: 3_998,
   currency: 'EUR',
   declineCode: null,
+  toldAnswer: null,
   createdAt: at,
 }
 

@@ -31,12 +31,14 @@ export function cartView(items: readonly Reservation[]) {
 }
 
 export function invoiceView(invoice: Invoice) {
-  const { id, userId, status, lines, totalMinor, currency, dueAt, createdAt, paidAt } = invoice
+  const { id, userId, status, lines, cancelledLines, totalMinor, currency } = invoice
+  const { dueAt, createdAt, paidAt } = invoice
   return {
     id,
     userId,
     status,
     lines,
+    ...(cancelledLines.length > 0 && { cancelledLines }),
     totalMinor,
     currency,
     dueAt: timestamp(dueAt),

@@ -10,6 +10,7 @@ import { cancelInvoice } from '../invoices.ts'
 import { beginPayment, type BeginPayment } from './begin-payment.ts'
 import { endPayment } from './decline.ts'
 import { settleAuthorized } from './settle-authorized.ts'
+import { readUnsettled } from './unsettled-payments.ts'
 
 let fixture: SaleFixture
 let offer: Offer
@@ -133,5 +134,31 @@ describe('beginning to pay', () => {
     )
     expect(results.filter(({ kind }) => kind === 'begun')).toHaveLength(1)
     expect(await fixture.rows('select id from payments')).toHaveLength(1)
+  })
+
+  it('of nothing pays at once, and the key and a second try get the same payment', async () => {
+    const gift = await fixture.sale({ priceMinor: 0 })
+    const { id: invoiceId } = await fixture.invoice(user, gift, 2)
+    const free = await begin({ invoiceId, idempotencyKey: 'k', paymentId: 'p', method: 'pm_none' })
+    const payment = { id: 'p', status: 'captured', amountMinor: 0 }
+    expect(free).toMatchObject({
+      kind: 'nothing_to_pay',
+      invoice: { status: 'paid', paidAt: now() },
+      payment,
+    })
+    expect(await fixture.stock(gift)).toBe('8/0/2')
+    const again = await begin({ invoiceId, idempotencyKey: 'k', method: 'pm_none' })
+    expect(again).toMatchObject({ kind: 'repeated', payment })
+    expect(await begin({ invoiceId })).toMatchObject({ kind: 'already_paid', payment })
+    const other = await begin({ invoiceId, idempotencyKey: 'k', method: 'pm_ok' })
+    expect(other).toEqual({ kind: 'key_reused' })
+    expect(await fixture.read(readUnsettled(now(), 10))).toEqual([])
+  })
+
+  it('of nothing is refused at the due date, too', async () => {
+    const gift = await fixture.sale({ priceMinor: 0 })
+    const { id: invoiceId } = await fixture.invoice(user, gift)
+    fixture.clock.advance(300_000)
+    expect(await begin({ invoiceId })).toEqual({ kind: 'expired' })
   })
 })

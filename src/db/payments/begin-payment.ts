@@ -2,6 +2,7 @@ import type { Invoice } from '../../domain/invoice.ts'
 import type { Payment } from '../../domain/payment.ts'
 import { first, one, type Script } from '../database.ts'
 import { readInvoice } from '../invoices.ts'
+import { payInvoice } from './pay-invoice.ts'
 import { paymentColumns } from './read-payment.ts'
 
 /** A shopper's order to pay an invoice with one method. */
@@ -17,6 +18,8 @@ export interface BeginPayment {
 
 export type BeginResult =
   | { readonly kind: 'begun'; readonly invoice: Invoice; readonly payment: Payment }
+  /** The total was 0: the invoice is paid, and the provider is not asked. */
+  | { readonly kind: 'nothing_to_pay'; readonly invoice: Invoice; readonly payment: Payment }
   /** The key was used for the same order before; `payment` is that attempt as it stands. */
   | { readonly kind: 'repeated'; readonly invoice: Invoice; readonly payment: Payment }
   | {
@@ -50,10 +53,26 @@ export function* beginPayment(order: BeginPayment): Script<BeginResult> {
     if (known.invoiceId !== invoiceId || known.method !== method) return { kind: 'key_reused' }
     return { kind: 'repeated', invoice, payment: known }
   }
-  const claimed = yield* first(claimInvoice, invoiceId, userId, now, invoiceId)
-  if (claimed === undefined) return yield* whyNot(invoice)
-  const payment = yield* insertAttempt(order, invoice)
+  const due = yield* first<Due>(claimInvoice, invoiceId, userId, now, invoiceId)
+  if (due === undefined) return yield* whyNot(invoice)
+  if (due.totalMinor === 0) return yield* payNothing(order, due)
+  const payment = yield* insertAttempt(order, { ...due, status: 'authorizing' })
   return { kind: 'begun', invoice: { ...invoice, status: 'paying' }, payment }
+}
+
+interface Due {
+  readonly totalMinor: number
+  readonly currency: string
+}
+
+/** Marks an invoice over 0 as paid, with a captured payment of 0 that remembers the key. */
+function* payNothing(order: BeginPayment, due: Due): Script<BeginResult> {
+  const { userId, invoiceId, now } = order
+  const payment = yield* insertAttempt(order, { ...due, status: 'captured' })
+  const paid = yield* payInvoice(invoiceId, 'paying', now)
+  const invoice = yield* readInvoice(userId, invoiceId)
+  if (!paid || invoice === undefined) throw new Error(`invoice ${invoiceId} was not paid`)
+  return { kind: 'nothing_to_pay', invoice, payment }
 }
 
 const claimInvoice = `
@@ -62,7 +81,7 @@ const claimInvoice = `
     and not exists (
       select 1 from payments
       where invoice_id = ? and status in ('authorizing', 'authorized', 'captured', 'late'))
-  returning id`
+  returning total_minor as "totalMinor", currency`
 
 const selectCaptured = `
   select ${paymentColumns} from payments
@@ -97,20 +116,23 @@ const selectLive = `
 const insertPayment = `
   insert into payments (id, invoice_id, user_id, idempotency_key, method, amount_minor, currency,
     status, created_at, updated_at)
-  values (?, ?, ?, ?, ?, ?, ?, 'authorizing', ?, ?)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   returning ${paymentColumns}`
 
-function* insertAttempt(order: BeginPayment, invoice: Invoice): Script<Payment> {
-  const { paymentId, userId, idempotencyKey, method, now } = order
+type NewAttempt = Due & { readonly status: 'authorizing' | 'captured' }
+
+function* insertAttempt(order: BeginPayment, attempt: NewAttempt): Script<Payment> {
+  const { paymentId, invoiceId, userId, idempotencyKey, method, now } = order
   return yield* one<Payment>(
     insertPayment,
     paymentId,
-    invoice.id,
+    invoiceId,
     userId,
     idempotencyKey,
     method,
-    invoice.totalMinor,
-    invoice.currency,
+    attempt.totalMinor,
+    attempt.currency,
+    attempt.status,
     now,
     now,
   )

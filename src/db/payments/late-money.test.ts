@@ -6,9 +6,13 @@ import {
   type SaleFixture,
 } from '../../../test/support/sale-fixture.ts'
 import { closeAttention, listAttention } from '../attention.ts'
-import { cancelInvoice } from '../invoices.ts'
+import { releaseCancelledLines } from '../called-off-sales.ts'
+import { expireInvoices } from '../expiry.ts'
+import { changeFlashSaleState } from '../flash-sales.ts'
+import { cancelInvoice, readInvoice } from '../invoices.ts'
 import { dropLate, placeEnded, placeMoved } from './late-money.ts'
 import { endPayment } from './decline.ts'
+import { settleAuthorized } from './settle-authorized.ts'
 
 /** What each step does with a payment that is not where it should be; the way as a whole is in `payments`. */
 let fixture: SaleFixture
@@ -85,6 +89,67 @@ describe('late money', () => {
     const { payment } = await fixture.paid(user, offer)
     await fixture.run(dropLate(payment.id, fixture.clock.now()))
     expect(await fixture.status('payments', payment.id)).toBe('authorized')
+  })
+})
+
+describe('late money for an invoice that has lost a called-off line', () => {
+  /** An ended attempt over 4999 + 700, of which 700 are left to be paid. */
+  async function reduced(): Promise<string> {
+    await fixture.run(cancelInvoice(user, invoice.id, fixture.clock.now()))
+    const other = await fixture.sale({ priceMinor: 700 })
+    await fixture.hold(user, other)
+    invoice = await fixture.invoice(user, offer)
+    const id = await ended()
+    const now = fixture.clock.now()
+    await fixture.run(changeFlashSaleState(offer.flashSaleId, 'cancelled', now))
+    expect(await fixture.run(releaseCancelledLines(now, 10))).toMatchObject({ ended: 1 })
+    return id
+  }
+
+  async function reasonOf(id: string): Promise<string | undefined> {
+    const entries = await fixture.read(listAttention({ after: '', limit: 10 }))
+    return entries.find(({ paymentId }) => paymentId === id)?.reason
+  }
+
+  it('is too much for it: a person decides, and the rest can still be paid', async () => {
+    const id = await reduced()
+    expect(await place(id)).toBe('stranded')
+    expect(await reasonOf(id)).toBe('amount_changed')
+    expect(await fixture.status('invoices', invoice.id)).toBe('unpaid')
+    const rest = await fixture.pay(invoice)
+    expect(rest.amountMinor).toBe(700)
+    expect(await fixture.run(settleAuthorized(rest.id, fixture.clock.now()))).toBe('capture')
+  })
+
+  it('does not wait for another attempt to end, and does not stop it', async () => {
+    const id = await reduced()
+    const rest = await fixture.pay(invoice)
+    expect(await place(id)).toBe('stranded')
+    expect(await reasonOf(id)).toBe('amount_changed')
+    expect(await fixture.run(settleAuthorized(rest.id, fixture.clock.now()))).toBe('capture')
+  })
+
+  it('does not pay it after it has expired, and the invoice needs a person', async () => {
+    const id = await reduced()
+    fixture.clock.advance(300_000)
+    await fixture.run(expireInvoices(fixture.clock.now(), 10))
+    expect(await place(id)).toBe('stranded')
+    expect(await reasonOf(id)).toBe('amount_changed')
+    expect(await fixture.status('invoices', invoice.id)).toBe('needs_attention')
+  })
+
+  it('of an attempt over the rest pays the rest alone, though it has expired', async () => {
+    await reduced()
+    const { id } = await fixture.pay(invoice)
+    await fixture.run(endPayment(id, voided, fixture.clock.now()))
+    fixture.clock.advance(300_000)
+    await fixture.run(expireInvoices(fixture.clock.now(), 10))
+    expect(await place(id)).toBe('capture')
+    expect(await fixture.stock(offer)).toBe('3/0/0')
+    expect(await fixture.read(readInvoice(user, invoice.id))).toMatchObject({
+      status: 'paid',
+      totalMinor: 700,
+    })
   })
 })
 

@@ -49,10 +49,14 @@ interface Late {
   readonly invoiceId: string
   readonly invoiceStatus: InvoiceStatus
   readonly userId: number
+  /** Minor units, and the total that the invoice has by now. */
+  readonly amountMinor: number
+  readonly totalMinor: number
 }
 
 const selectLate = `
-  select p.invoice_id as "invoiceId", i.status as "invoiceStatus", i.user_id as "userId"
+  select p.invoice_id as "invoiceId", i.status as "invoiceStatus", i.user_id as "userId",
+    p.amount_minor as "amountMinor", i.total_minor as "totalMinor"
   from payments p join invoices i on i.id = p.invoice_id
   where p.id = ? and p.status = 'late'`
 const markPlaced = `
@@ -63,7 +67,7 @@ const markPlaced = `
 function* placeLate(paymentId: string, context: LateMoneyContext): Script<Placement> {
   const late = yield* first<Late>(selectLate, paymentId)
   if (late === undefined) return yield* settledBefore(paymentId)
-  if (late.invoiceStatus === 'paying') return 'waits'
+  if (late.invoiceStatus === 'paying' && isWholeTotal(late)) return 'waits'
   const reason = yield* payLate(late, context)
   if (reason !== undefined) return yield* strand(paymentId, { ...late, reason }, context.now)
   yield* one(markPlaced, context.now, paymentId)
@@ -78,21 +82,27 @@ function* settledBefore(paymentId: string): Script<Placement> {
   return (yield* first(selectToCapture, paymentId)) === undefined ? 'settled' : 'capture'
 }
 
+/** An invoice that lost a called-off line since has a smaller total: the money is too much for it. */
+const isWholeTotal = ({ amountMinor, totalMinor }: Late): boolean => amountMinor === totalMinor
+
 /** Pays the invoice; returns the reason when the money cannot pay it. */
 function* payLate(late: Late, context: LateMoneyContext): Script<StrandedReason | undefined> {
   switch (late.invoiceStatus) {
     case 'unpaid': {
+      if (!isWholeTotal(late)) return 'amount_changed'
       const paid = yield* payInvoice(late.invoiceId, 'unpaid', context.now)
       if (!paid) throw new Error(`invoice ${late.invoiceId} is no longer unpaid`)
       return undefined
     }
     case 'expired':
+      if (!isWholeTotal(late)) return 'amount_changed'
       return yield* payExpiredInvoice(late, context)
     case 'cancelled':
       return 'invoice_cancelled'
     case 'paid':
       return 'paid_already'
     case 'paying':
+      return 'amount_changed'
     case 'needs_attention':
       return 'more_than_once'
   }

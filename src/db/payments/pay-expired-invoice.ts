@@ -16,11 +16,11 @@ const takeAgain = `
   update stock set available = available - line.quantity, sold = sold + line.quantity
   from (
     select product_id, sum(quantity) as quantity from invoice_details
-    where invoice_id = ? group by product_id) as line
+    where invoice_id = ? and cancelled_at is null group by product_id) as line
   where stock.product_id = line.product_id and not exists (
     select 1 from (
       select product_id, sum(quantity) as quantity from invoice_details
-      where invoice_id = ? group by product_id) as wanted
+      where invoice_id = ? and cancelled_at is null group by product_id) as wanted
     join stock as found on found.product_id = wanted.product_id
     where found.available < wanted.quantity)
   returning stock.product_id as "productId"`
@@ -63,7 +63,7 @@ const selectLines = `
   join flash_sale_details d
     on d.flash_sale_id = r.flash_sale_id and d.product_id = r.product_id
   join flash_sales f on f.id = r.flash_sale_id
-  where l.invoice_id = ?
+  where l.invoice_id = ? and l.cancelled_at is null
   order by l.product_id, l.reservation_id`
 const sumTaken = `
   select coalesce(sum(quantity), 0) as taken from reservations

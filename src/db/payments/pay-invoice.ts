@@ -9,7 +9,8 @@ const sellHolds = `
   update reservations set status = 'sold', ended_at = ?
   where invoice_id = ? and status = 'held'
   returning ${endedHoldColumns}`
-const countLines = `select count(*) as lines from invoice_details where invoice_id = ?`
+const countLines = `
+  select count(*) as lines from invoice_details where invoice_id = ? and cancelled_at is null`
 
 /**
  * The guarded update of paying: moves an invoice from `from`, a status whose holds are alive, to `paid`

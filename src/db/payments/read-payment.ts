@@ -7,7 +7,7 @@ import { readInvoice } from '../invoices.ts'
 export const paymentColumns = `
   id, invoice_id as "invoiceId", user_id as "userId", status, method,
   amount_minor as "amountMinor", currency, decline_code as "declineCode",
-  created_at as "createdAt"`
+  told_answer as "toldAnswer", created_at as "createdAt"`
 
 const selectPayment = `select ${paymentColumns} from payments where id = ?`
 
