@@ -6,8 +6,8 @@ import { requireNsqd } from '../scripts/nsqd-process.ts'
 
 const program = join(import.meta.dirname, 'main.ts')
 /** A quiet machine takes a fifth of it; beside other suites a process start alone takes a second. */
-const runTimeoutMs = 170_000
-const testTimeoutMs = 180_000
+const runTimeoutMs = 600_000
+const testTimeoutMs = 620_000
 const nsqdBinary = await requireNsqd()
 
 interface Outcome {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Contender } from './contender.ts'
+import { crossCheck } from './cross-check.ts'
 import { failuresOf } from './failures.ts'
 import { jobOf, saleShapeOf } from './job-of.ts'
 import type { LoadProcess } from './load-process.ts'
@@ -20,7 +21,9 @@ export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
       const job = jobOf(cell, { ...run, sale, origins: contender.origins })
       const measured = await measure({ cell, contender, generator, job })
       const failures = await failuresOf({ cell, run, contender, databasePath, ...measured })
-      return { cell, ...measured, failures }
+      const isSoldOut = cell.workload === 'sold-out'
+      const disagreements = isSoldOut ? await crossCheck(contender, sale, run) : []
+      return { cell, ...measured, failures: [...failures, ...disagreements] }
     },
   )
   return { ...result, failures: [...result.failures, ...endings] }

@@ -1,7 +1,7 @@
 import { format } from 'prettier'
 import { isQuiet, type Machine } from './machine.ts'
 import type { Section } from './report.ts'
-import type { Scale } from './scale.ts'
+import { smokeScale, type Scale } from './scale.ts'
 
 /** The results that docs/benchmarks.md shows. */
 export interface Findings {
@@ -84,5 +84,8 @@ Before a load begins all shoppers have connected and read the product once, as a
 
 A cell counts only if every single answer was the one the workload demands, no connection broke, the rows in the
 database are exactly the holds answered, Holdfast's audit found every invariant intact, and every process ended well.
-CPU seconds are those of the measured window, from the kernel.`
+CPU seconds are those of the measured window, from the kernel.
+
+A second tool checks the first: in the smoke run (\`npm run bench -- --smoke\`, part of \`npm test\`) autocannon sends
+${smokeScale.crossCheckRequests} requests to every contender that is sold out, and has to count as many refusals.`
 }

@@ -21,6 +21,8 @@ export interface Scale {
   readonly orders: number
   /** Requests that wait at once while the memory of the API process is read. */
   readonly waiting: number
+  /** Requests that autocannon sends to every contender that is sold out; 0 sends none. */
+  readonly crossCheckRequests: number
   readonly soak: SoakScale
   /** Products of the curve over products. */
   readonly products: readonly number[]
@@ -54,6 +56,7 @@ export const canonicalScale: Scale = {
   race: { shoppers: 10_000, units: 1_000 },
   orders: 1_000,
   waiting: 10_000,
+  crossCheckRequests: 0,
   soak: {
     seconds: 300,
     connections: 100,
@@ -81,6 +84,7 @@ export const smokeScale: Scale = {
   race: { shoppers: 60, units: 10 },
   orders: 10,
   waiting: 40,
+  crossCheckRequests: 200,
   soak: {
     seconds: 1,
     connections: 10,

@@ -46,15 +46,32 @@ export interface Areas extends Chart {
   readonly tips: readonly string[]
 }
 
-const width = 1080
+/** A picture cannot be scaled down to a phone, where its text would have 4 px: each chart is drawn twice. */
+interface Layout {
+  /** The class whose style shows one of the two. */
+  readonly screen: 'desk' | 'phone'
+  /** Units of the drawing; about the pixels that it gets. */
+  readonly width: number
+  readonly ticksMax: { readonly x: number; readonly y: number }
+}
+
+const layouts: readonly Layout[] = [
+  { screen: 'desk', width: 1080, ticksMax: { x: 12, y: 5 } },
+  { screen: 'phone', width: 380, ticksMax: { x: 5, y: 4 } },
+]
 const margin = { top: 30, right: 16, bottom: 44, left: 72 }
-const ticksMax = { x: 12, y: 5 }
+/** The longest word on a marker, in units of the drawing. */
+const markerWidth = 150
 /** A bar this narrow is still seen. */
 const barWidthMin = 1
 
 export function barChart(chart: Bars): Html {
-  const scale = scaleOf(chart)
-  const bars = chart.bars.map(({ from, to, count, tip }) => {
+  return html`${layouts.map((layout) => bars(chart, layout))}`
+}
+
+function bars(chart: Bars, layout: Layout): Html {
+  const scale = scaleOf(chart, layout)
+  const drawn = chart.bars.map(({ from, to, count, tip }) => {
     const left = scale.x(from)
     const space = scale.x(to) - left
     const barWidth = Math.max(barWidthMin, space - Math.min(2, space / 5))
@@ -76,21 +93,25 @@ export function barChart(chart: Bars): Html {
       />
     </g>`
   })
-  return drawing(chart, scale, bars)
+  return drawing(chart, scale, drawn)
 }
 
 export function areaChart(chart: Areas): Html {
-  const scale = scaleOf(chart)
+  return html`${layouts.map((layout) => areas(chart, layout))}`
+}
+
+function areas(chart: Areas, layout: Layout): Html {
+  const scale = scaleOf(chart, layout)
   const { xs, layers } = chart
   let floor = xs.map(() => 0)
-  const areas = layers.map(({ name, values }) => {
+  const drawn = layers.map(({ name, values }) => {
     const ceiling = floor.map((below, index) => below + Math.max(0, values[index] ?? 0))
     const upper = xs.map((x, index) => point(scale, x, ceiling[index] ?? 0))
     const lower = xs.map((x, index) => point(scale, x, floor[index] ?? 0)).reverse()
     floor = ceiling
     return html`<polygon class="area ${name}" points="${[...upper, ...lower].join(' ')}" />`
   })
-  return drawing(chart, scale, [...areas, ...reaches(chart, scale)])
+  return drawing(chart, scale, [...drawn, ...reaches(chart, scale)])
 }
 
 /** Makes the areas that show the numbers of a moment under the mouse. */
@@ -116,10 +137,12 @@ interface Scale {
   readonly bottom: number
   readonly xMax: number
   readonly yMax: number
+  readonly layout: Layout
 }
 
 /** Ends at the next line of the grid, so that nothing touches the edge. */
-function scaleOf({ x, y, height }: Chart): Scale {
+function scaleOf({ x, y, height }: Chart, layout: Layout): Scale {
+  const { width, ticksMax } = layout
   const bottom = height - margin.bottom
   const xMax = x.max > 0 ? x.max : 1
   const step = roundStep(Math.max(1, y.max), ticksMax.y)
@@ -130,32 +153,43 @@ function scaleOf({ x, y, height }: Chart): Scale {
     bottom,
     xMax,
     yMax,
+    layout,
   }
 }
 
 function drawing(chart: Chart, scale: Scale, marks: readonly Html[]): Html {
   const { description, x, y, height } = chart
+  const { width, ticksMax, screen } = scale.layout
   const middle = margin.left + (width - margin.left - margin.right) / 2
   const half = margin.top + (scale.bottom - margin.top) / 2
-  return html` <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${description}">
-    ${ticks(scale.yMax, ticksMax.y).map((value) => rung(scale, value))} ${marks}
-    <line
-      class="axis"
-      x1="${margin.left}"
-      x2="${width - margin.right}"
-      y1="${scale.bottom}"
-      y2="${scale.bottom}"
-    />
-    ${ticks(scale.xMax, ticksMax.x).map((value) => notch(scale, value))}
-    ${chart.markers.map((marker) => dashed(scale, marker))}
-    <text class="label" x="${middle}" y="${height - 6}" text-anchor="middle">${x.label}</text>
-    <text class="label" transform="rotate(-90 14 ${half})" x="14" y="${half}" text-anchor="middle">
-      ${y.label}
-    </text>
-  </svg>`
+  return html` <div class="${screen}">
+    <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${description}">
+      ${ticks(scale.yMax, ticksMax.y).map((value) => rung(scale, value))} ${marks}
+      <line
+        class="axis"
+        x1="${margin.left}"
+        x2="${width - margin.right}"
+        y1="${scale.bottom}"
+        y2="${scale.bottom}"
+      />
+      ${ticks(scale.xMax, ticksMax.x).map((value) => notch(scale, value))}
+      ${chart.markers.map((marker) => dashed(scale, marker))}
+      <text class="label" x="${middle}" y="${height - 6}" text-anchor="middle">${x.label}</text>
+      <text
+        class="label"
+        transform="rotate(-90 14 ${half})"
+        x="14"
+        y="${half}"
+        text-anchor="middle"
+      >
+        ${y.label}
+      </text>
+    </svg>
+  </div>`
 }
 
 function rung(scale: Scale, value: number): Html {
+  const { width } = scale.layout
   const y = fixed(scale.y(value))
   return html` <line
       class="grid"
@@ -186,7 +220,7 @@ function notch(scale: Scale, value: number): Html {
 /** Words stand above the chart, to the side where there is room. */
 function dashed(scale: Scale, { at, label }: Marker): Html {
   const x = scale.x(at)
-  const isRight = x > width * 0.8
+  const isRight = x > scale.layout.width - markerWidth
   return html` <line
       class="marker"
       x1="${fixed(x)}"

@@ -59,7 +59,10 @@ table { border-collapse: collapse; width: 100%; margin-top: 12px; font-size: 14p
 th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
 th:first-child { text-align: left; font-weight: 500; padding-left: 0; }
 thead th { color: var(--soft); font-weight: 500; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px 32px; align-items: start; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 8px 32px; align-items: start; }
+.columns > * { min-width: 0; }
+.wide { overflow-x: auto; }
+.phone { display: none; }
 .findings td { text-align: left; vertical-align: top; }
 .findings td:first-child { white-space: nowrap; padding-left: 0; font-weight: 600; }
 .findings td:nth-child(2) { color: var(--soft); white-space: nowrap; }
@@ -69,6 +72,23 @@ thead th { color: var(--soft); font-weight: 500; }
 #tip {
   position: fixed; pointer-events: none; background: var(--ink); color: var(--card); padding: 4px 9px;
   border-radius: 6px; font-size: 13px; white-space: nowrap; font-variant-numeric: tabular-nums;
+}
+@media (max-width: 700px) {
+  main { padding: 20px 12px 40px; }
+  h1 { font-size: 24px; }
+  .about, .findings td { overflow-wrap: anywhere; }
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .tile { padding: 10px 12px; }
+  .tile strong { font-size: 19px; }
+  section { padding: 14px; }
+  .desk { display: none; }
+  .phone { display: block; }
+  table { font-size: 12px; }
+  th, td { padding: 4px; }
+  .findings tr { display: block; padding: 8px 0; border-bottom: 1px solid var(--line); }
+  .findings td { display: inline; border: 0; padding: 0 8px 0 0; }
+  .findings td:nth-child(3), .findings td:nth-child(4) { display: block; padding: 2px 0; }
+  .findings td:nth-child(4) { color: var(--soft); }
 }
 @media print { body { background: #ffffff; } section { break-inside: avoid; } }
 `

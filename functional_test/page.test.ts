@@ -32,7 +32,7 @@ describe('the page of a run', () => {
   test('is HTML without a fault', () => {
     const { nodes, errors } = parsed(page)
     expect(errors).toEqual([])
-    expect(namesOf(nodes).filter((name) => name === 'svg')).toHaveLength(5)
+    expect(namesOf(nodes).filter((name) => name === 'svg')).toHaveLength(14)
   })
 
   test('fetches nothing: it holds no URL and nothing that would load one', () => {
@@ -51,14 +51,17 @@ describe('the page of a run', () => {
   test('says the verdict, the numbers and the units of the axes', () => {
     const text = textOf(parsed(page).nodes)
     expect(text).toContain('VERDICT: all 1 invariants hold')
-    expect(text).toContain('holds per second in the race (1)')
-    expect(text).toContain('refusals per second in the race (1)')
+    expect(text).toContain('1 holds')
+    expect(text).toContain('in the race, all told within 10 ms: a rate of 100 per second')
+    expect(text).toContain('in the race, all told within 20 ms: a rate of 50 per second')
     for (const label of [
       'units',
       'holds / s',
+      'holds / 50 ms',
+      'ms since the first',
       'refusals / s',
       'seconds since',
-      'ms from the first',
+      'ms from first byte',
     ]) {
       expect(text).toContain(label)
     }
@@ -106,6 +109,7 @@ test('a run in which nothing was told has a page as well', () => {
     latencies: [],
     stock: [],
     perSecond: [],
+    firstSecond: [],
     memory: [],
     raceLatencies: { held: [], refused: [] },
   })

@@ -4,7 +4,7 @@ import type { Finding } from './judgement.ts'
 import { pageScript, pageStyle } from './page-parts.ts'
 import { megabytes, sameSecond, verdictLine } from './report.ts'
 import type { Bin } from './statistics.ts'
-import type { Summary } from './summary.ts'
+import { sliceMs, type RaceNumbers, type Summary } from './summary.ts'
 
 /**
  * The run as one page that opens offline: style, script and charts are in it, nothing is fetched.
@@ -33,8 +33,9 @@ export function pageOf(summary: Summary): string {
               ${about.shop} · ${about.machine} · ${dateOf(about.startedAt)} · seed ${about.seed}
             </p>
           </header>
-          ${tiles(summary)} ${stockSection(summary)} ${outcomesSection(summary)}
-          ${latencySection(summary)} ${tables(summary)} ${findingsSection(findings)}
+          ${tiles(summary)} ${firstSecondSection(summary)} ${stockSection(summary)}
+          ${outcomesSection(summary)} ${latencySection(summary)} ${tables(summary)}
+          ${findingsSection(findings)}
         </main>
         <div id="tip" hidden></div>
         <script>
@@ -54,15 +55,25 @@ function tiles({ race, latencies, memory, about }: Summary): Html {
   return html`<section class="tiles">
       ${tile(`${counted(Math.round(race.sentWithinMs))} ms`, 'from the first to the last first add-to-cart sent')}
       ${tile(`${counted(Math.round(race.answeredWithinMs))} ms`, 'until the last bot had its answer')}
-      ${tile(p99, 'p99 of an add-to-cart in the race')}
-      ${tile(counted(Math.round(race.holdsPerSecond)), `holds per second in the race (${counted(race.holds)})`)}
-      ${tile(counted(Math.round(race.refusalsPerSecond)), `refusals per second in the race (${counted(race.refusals)})`)}
+      ${tile(p99, 'p99 of an add-to-cart in the race')} ${outcomeTile(race, 'holds')}
+      ${outcomeTile(race, 'refusals')}
       ${tile(largest === 0 ? '?' : `${counted(largest)} MB`, 'peak memory of the largest server process')}
     </section>
     <p>
       ${sameSecond(about.bots, race)}. Everybody had connected before that, in
       ${race.connectSeconds.toFixed(1)} s.
     </p>`
+}
+
+/** A rate alone misleads: 29 holds in a third of a second are 90 per second, and there were never 90. */
+function outcomeTile(race: RaceNumbers, kind: 'holds' | 'refusals'): Html {
+  const within = kind === 'holds' ? race.holdsWithinMs : race.refusalsWithinMs
+  const rate = kind === 'holds' ? race.holdsPerSecond : race.refusalsPerSecond
+  const label =
+    race[kind] === 0
+      ? 'in the race'
+      : `in the race, all told within ${counted(Math.round(within))} ms: a rate of ${counted(Math.round(rate))} per second`
+  return tile(`${counted(race[kind])} ${kind}`, label)
 }
 
 const dateOf = (startedAt: string): string => `${startedAt.slice(0, 16).replace('T', ' ')} UTC`
@@ -104,6 +115,33 @@ const raceEnd = ({ raceEnds }: Summary['phases']): Marker => ({
   label: 'everybody has an answer',
 })
 
+function firstSecondSection({ firstSecond, phases }: Summary): Html {
+  const raceEndsMs = phases.raceEnds * 1_000
+  const markers = raceEndsMs <= 1_000 ? [{ ...raceEnd(phases), at: raceEndsMs }] : []
+  const one = (kind: 'holds' | 'refusals'): Html =>
+    barChart({
+      description: `${kind} told in the first second`,
+      x: { label: 'ms since the first add-to-cart was sent', max: 1_000 },
+      y: { label: `${kind} / ${sliceMs} ms`, max: largest(firstSecond.map((row) => row[kind])) },
+      markers,
+      height: 220,
+      colour: kind,
+      bars: firstSecond.map((row) => ({
+        from: row.fromMs,
+        to: row.fromMs + sliceMs,
+        count: row[kind],
+        tip: `${row.fromMs} to ${row.fromMs + sliceMs} ms: ${counted(row[kind])} ${kind}`,
+      })),
+    })
+  return section(
+    'The first second',
+    html`Everybody asks in the same moment, so most of the race is over within a second.`,
+    legend(['holds', 'refusals']),
+    one('holds'),
+    one('refusals'),
+  )
+}
+
 function outcomesSection(summary: Summary): Html {
   return section(
     'Outcomes per second',
@@ -143,12 +181,12 @@ function latencySection({ raceLatencies, latencies }: Summary): Html {
           { at: raced.p99, label: `p99 ${counted(Math.round(raced.p99))} ms` },
         ]
   // Labels of markers that are close together would overlap.
-  const apart = markers.length === 2 && (markers[1]!.at - markers[0]!.at) / max > 0.12
+  const apart = markers.length === 2 && (markers[1]!.at - markers[0]!.at) / max > 0.35
   const shown = apart ? markers : markers.slice(-1)
   const one = (bins: readonly Bin[], colour: Colour): Html =>
     barChart({
       description: `Latency of ${colour} in the race`,
-      x: { label: 'ms from the first byte sent to the last byte received', max },
+      x: { label: 'ms from first byte sent to last byte received', max },
       y: {
         label: `${colour} / ${counted(widthOf(bins))} ms`,
         max: largest(bins.map(({ count }) => count)),
@@ -218,17 +256,19 @@ function table(
         ${cells.map((cell) => html`<td>${cell}</td>`)}
       </tr>`,
   )
-  return html`<table>
-    <thead>
-      <tr>
-        <th scope="col">${first}</th>
-        ${headings.map((heading) => html`<th scope="col">${heading}</th>`)}
-      </tr>
-    </thead>
-    <tbody>
-      ${body}
-    </tbody>
-  </table>`
+  return html`<div class="wide">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">${first}</th>
+          ${headings.map((heading) => html`<th scope="col">${heading}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${body}
+      </tbody>
+    </table>
+  </div>`
 }
 
 function findingsSection(findings: readonly Finding[]): Html {

@@ -1,7 +1,14 @@
 import { expect, test, vi } from 'vitest'
 import { Crowd } from './crowd.ts'
 import { emptyHistory } from './history.ts'
-import { mediumOf, panelLines, plainLine, showProgress, type Reading } from './progress.ts'
+import {
+  countdown,
+  mediumOf,
+  panelLines,
+  plainLine,
+  showProgress,
+  type Reading,
+} from './progress.ts'
 
 function readingOf(crowd: Crowd, stock: Reading['stock'] = null): Reading {
   return { bots: crowd.size, count: (place) => crowd.count(place), rate: 1234.4, stock }
@@ -38,20 +45,29 @@ test('a panel is drawn on a terminal only', () => {
   expect(mediumOf(pipe, {})).toBe('plain')
 })
 
-test('elsewhere there is a line every three seconds, until it stops', () => {
+test('elsewhere there is a line every ten seconds, with a countdown, until it stops', () => {
   vi.useFakeTimers()
   try {
     const lines: string[] = []
     const watched = { crowd: new Crowd(5), history: emptyHistory() }
     const progress = showProgress('plain', (line) => lines.push(line), watched)
     progress.say('the race')
-    vi.advanceTimersByTime(9_000)
+    progress.phase('the race', performance.timeOrigin + performance.now() + 30_000)
+    vi.advanceTimersByTime(29_000)
     progress.stop()
-    vi.advanceTimersByTime(9_000)
-    expect(lines).toHaveLength(4)
+    vi.advanceTimersByTime(20_000)
+    expect(lines).toHaveLength(3)
+    expect(lines[1]).toMatch(/; at most 20 s more$/)
+    expect(lines[2]).toMatch(/; at most 10 s more$/)
     expect(lines[0]).toBe('the race')
     expect(lines[1]).toContain('waiting 0')
   } finally {
     vi.useRealTimers()
   }
+})
+
+test('a countdown is in whole seconds, and says nothing of a phase without an end', () => {
+  expect(countdown(undefined, 0)).toBe('')
+  expect(countdown(12_001, 0)).toBe('; at most 13 s more')
+  expect(countdown(12_000, 13_000)).toBe('; any moment now')
 })

@@ -5,8 +5,8 @@ import { now } from './time.ts'
 
 /** The progress display: a panel on a terminal, a plain line now and then elsewhere. */
 export interface Progress {
-  /** A new phase begins; it is named until the next one. */
-  phase(name: string): void
+  /** A new phase begins; it is named until the next one, and counted down when its end is known. */
+  phase(name: string, endsAt?: number): void
   /** A line that stays. */
   say(text: string): void
   stop(): void
@@ -18,7 +18,7 @@ export interface Watched {
 }
 
 const redrawEveryMs = 200
-const plainLineEveryMs = 3_000
+const plainLineEveryMs = 10_000
 const rateOverMs = 1_000
 const barWidth = 40
 
@@ -59,14 +59,17 @@ export function showProgress(
 /** Redraws while it runs; ora lets lines that stay pass above the panel. */
 function panel(print: (line: string) => void, meter: Meter): Progress {
   let name = 'starting'
-  const draw = (): string => [name, ...panelLines(meter.read())].join('\n')
+  let endsAt: number | undefined
+  const draw = (): string =>
+    [`${name}${countdown(endsAt, now())}`, ...panelLines(meter.read())].join('\n')
   const spinner = ora({ text: name, stream: process.stdout, discardStdin: false }).start()
   const timer = setInterval(() => {
     spinner.text = draw()
   }, redrawEveryMs)
   return {
-    phase(next) {
+    phase(next, nextEndsAt) {
       name = next
+      endsAt = nextEndsAt
       spinner.text = draw()
     },
     say(text) {
@@ -82,16 +85,26 @@ function panel(print: (line: string) => void, meter: Meter): Progress {
 }
 
 function plainLines(print: (line: string) => void, meter: Meter): Progress {
+  let endsAt: number | undefined
   const timer = setInterval(() => {
-    print(plainLine(meter.read()))
+    print(`${plainLine(meter.read())}${countdown(endsAt, now())}`)
   }, plainLineEveryMs)
   return {
-    phase: () => undefined,
+    phase(_name, nextEndsAt) {
+      endsAt = nextEndsAt
+    },
     say: print,
     stop() {
       clearInterval(timer)
     },
   }
+}
+
+/** Says how long a phase still takes at most; nothing when that is not known. */
+export function countdown(endsAt: number | undefined, at: number): string {
+  if (endsAt === undefined) return ''
+  const seconds = Math.ceil((endsAt - at) / 1_000)
+  return seconds > 0 ? `; at most ${seconds} s more` : '; any moment now'
 }
 
 /** One moment of a run. */

@@ -1,5 +1,5 @@
 import { checkCart, lookIntoCart } from './cart-look.ts'
-import type { Hold } from './history.ts'
+import type { History, Hold } from './history.ts'
 import { deadlinesOf, sweepGraceMs, unitsStillHeld } from './hold-times.ts'
 import { inTurns } from './in-turns.ts'
 import type { Bot, Run } from './run.ts'
@@ -13,6 +13,16 @@ const lookEveryMs = 500
  */
 const silentLooksMax = 3
 const lastLooksAtOnceMax = 100
+
+/** The latest moment at which an unpaid hold may still be there, by our clock; undefined without one. */
+export function lastHoldEndsAt(history: History, clockOffsetMs: number): number | undefined {
+  const deadlines = deadlinesOf(history)
+  const ends = history.holds
+    .map(({ reservationId }) => deadlines(reservationId).latest)
+    .filter((at) => Number.isFinite(at))
+  if (ends.length === 0) return undefined
+  return ends.reduce((last, at) => Math.max(last, at)) - clockOffsetMs + sweepGraceMs
+}
 
 /**
  * Waits until the server has ended every hold that nobody paid for or released, and writes down

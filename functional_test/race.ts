@@ -10,7 +10,7 @@ import { actAs } from './winner.ts'
 /** The race, the winners' shopping and the return of the refused. */
 
 /** The bots of the original program try for this long. */
-const originalStruggleMs = 30_000
+export const struggleMs = 30_000
 /** A bot that gets a unit before this may abandon it: it comes back while others still want it. */
 const capriciousMs = 25_000
 const returnPauseMsMax = 250
@@ -21,11 +21,11 @@ const lookSpreadMs = 3_000
 /** After these refusals asking again is useless. */
 const finalRefusals = new Set(['purchase_limit_reached', 'product_not_in_sale', 'sale_not_open'])
 
-export interface Stage {
+export interface RaceOptions {
   readonly watch: StockWatch
   readonly onRaceSettled: () => void
   /** The refused bots come back for this long; half a minute unless given. */
-  readonly struggleMs?: number
+  readonly returnForMs?: number
 }
 
 interface Struggle {
@@ -41,11 +41,11 @@ interface Struggle {
 export async function raceAndReturn(
   run: Run,
   bots: readonly Bot[],
-  { watch, onRaceSettled, struggleMs = originalStruggleMs }: Stage,
+  { watch, onRaceSettled, returnForMs = struggleMs }: RaceOptions,
 ): Promise<void> {
   const struggleOver = setTimeout(() => {
     watch.callOff()
-  }, struggleMs)
+  }, returnForMs)
   let settle: () => void = () => undefined
   const raceSettled = new Promise<void>((resolve) => {
     settle = resolve

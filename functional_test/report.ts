@@ -39,8 +39,8 @@ function raceLines({ race, busiestSecond, about }: Summary): string {
   return [
     `  ${sameSecond(about.bots, race)}`,
     `  everybody had an answer after ${Math.round(race.answeredWithinMs)} ms; connecting took ${race.connectSeconds.toFixed(1)} s before`,
-    `  holds     ${race.holds} in the race, ${Math.round(race.holdsPerSecond)} per second; in the busiest second ${busiestSecond.holds}`,
-    `  refusals  ${race.refusals} in the race, ${Math.round(race.refusalsPerSecond)} per second; in the busiest second ${busiestSecond.refusals}`,
+    `  holds     ${race.holds} in the race within ${Math.round(race.holdsWithinMs)} ms, a rate of ${Math.round(race.holdsPerSecond)} per second; in the busiest second ${busiestSecond.holds}`,
+    `  refusals  ${race.refusals} in the race within ${Math.round(race.refusalsWithinMs)} ms, a rate of ${Math.round(race.refusalsPerSecond)} per second; in the busiest second ${busiestSecond.refusals}`,
   ].join('\n')
 }
 

@@ -14,8 +14,8 @@ import { openFilesOf, ownOpenFiles, requireOpenFiles } from './open-files.ts'
 import type { Options } from './options.ts'
 import { startProgram, type Program } from './program.ts'
 import { mediumOf, showProgress, type Progress } from './progress.ts'
-import { lookAgain, waitForStock, waitForUnpaidHolds } from './quiesce.ts'
-import { raceAndReturn } from './race.ts'
+import { lastHoldEndsAt, lookAgain, waitForStock, waitForUnpaidHolds } from './quiesce.ts'
+import { raceAndReturn, struggleMs } from './race.ts'
 import type { Bot, Run } from './run.ts'
 import { createSale, findSale, type Sale } from './sale.ts'
 import { SetupError } from './setup-error.ts'
@@ -163,30 +163,33 @@ async function playOut(
     `${bots.length} bots for product ${run.productId} in sale ${run.flashSaleId} on ${observer.origin}: ${available} of ${allotment} units available`,
   )
   const arrivalAt = now()
-  const stage = (phase: string): void => {
-    progress.say(`${((now() - arrivalAt) / 1000).toFixed(1).padStart(7)} s  ${phase}`)
-    progress.phase(phase)
+  const enter = (phase: string, endsAt?: number): void => {
+    const most = endsAt === undefined ? '' : `, ${Math.ceil((endsAt - now()) / 1_000)} s at most`
+    progress.say(`${((now() - arrivalAt) / 1000).toFixed(1).padStart(7)} s  ${phase}${most}`)
+    progress.phase(phase, endsAt)
   }
-  stage('everybody connects and looks at the sale')
+  enter('everybody connects and looks at the sale')
   await arrive(run, bots)
   const watch = watchStock(observer, run.history, run.productId)
   const raceAt = now()
   let raceSettledAt = raceAt
   try {
-    stage('the race: everybody adds to cart in the same second')
+    enter('the race: everybody adds to cart in the same second')
     await raceAndReturn(run, bots, {
       watch,
       onRaceSettled: () => {
         raceSettledAt = now()
-        stage('everybody has an answer; winners shop, the refused come back')
+        const phase = 'everybody has an answer; winners shop, the refused come back'
+        enter(phase, raceAt + struggleMs)
       },
     })
-    stage('the bots are done; waiting for abandoned holds to end')
+    const phase = 'the bots are done; waiting for abandoned holds to end'
+    enter(phase, lastHoldEndsAt(run.history, sale.clock.offsetMs))
     await waitForUnpaidHolds(run, bots, sale.clock.offsetMs)
     if (buyers === 'bots only') await waitForStock(run, watch)
-    stage('quiet; everybody looks into the cart a last time')
+    enter('quiet; everybody looks into the cart a last time')
     await lookAgain(run, bots)
-    stage('asking API A, API B and the audit')
+    enter('asking API A, API B and the audit')
   } finally {
     await watch.stop()
   }

@@ -10,8 +10,10 @@ test('the rates begin with the first byte sent and end with the last such answer
     answeredWithinMs: 20,
     holds: 1,
     holdsPerSecond: 100,
+    holdsWithinMs: 10,
     refusals: 1,
     refusalsPerSecond: 50,
+    refusalsWithinMs: 20,
   })
 })
 
@@ -38,4 +40,11 @@ test('the histograms of holds and of refusals have the same bins', () => {
 
 test('it is JSON without loss', () => {
   expect(JSON.parse(JSON.stringify(summary))).toEqual(summary)
+})
+
+test('the first second is told in slices, and later answers are in none of them', () => {
+  const { firstSecond } = summary
+  expect(firstSecond).toHaveLength(20)
+  expect(firstSecond[0]).toEqual({ fromMs: 0, holds: 1, refusals: 1 })
+  expect(firstSecond.slice(1).every((row) => row.holds + row.refusals === 0)).toBe(true)
 })

@@ -21,6 +21,8 @@ export interface Summary {
   /** The stock over time, in seconds since the first byte of the race. */
   readonly stock: readonly StockPoint[]
   readonly perSecond: readonly SecondOfOutcomes[]
+  /** The first second of the race in slices of `sliceMs`, in which most of it happens. */
+  readonly firstSecond: readonly SliceOfOutcomes[]
   /** The ends of the race and of the run, in the same seconds. */
   readonly phases: { readonly raceEnds: number; readonly ends: number }
   readonly memory: readonly PeakMemory[]
@@ -52,6 +54,9 @@ export interface RaceNumbers {
   /** The number of refusals; a bot that clicks twice gets two. */
   readonly refusals: number
   readonly refusalsPerSecond: number
+  /** The time from the first byte sent until the last hold of the race was told. */
+  readonly holdsWithinMs: number
+  readonly refusalsWithinMs: number
 }
 
 export interface OutcomeRow {
@@ -69,6 +74,13 @@ export interface StockPoint {
 
 export interface SecondOfOutcomes {
   readonly second: number
+  readonly holds: number
+  readonly refusals: number
+}
+
+export interface SliceOfOutcomes {
+  /** The begin of the slice, ms since the first byte of the race. */
+  readonly fromMs: number
   readonly holds: number
   readonly refusals: number
 }
@@ -91,6 +103,8 @@ export interface Facts {
 
 const stockPointsMax = 600
 const histogramBinsMax = 40
+/** The width of a slice of the first second, ms. */
+export const sliceMs = 50
 
 export function summarize({ evidence, findings, moments, memory, about }: Facts): Summary {
   const { history, start, bots, productId } = evidence
@@ -123,6 +137,7 @@ export function summarize({ evidence, findings, moments, memory, about }: Facts)
       sold,
     })),
     perSecond,
+    firstSecond: inSlices(told, seconds),
     phases: { raceEnds: seconds(moments.raceSettledAt), ends: seconds(moments.endAt) },
     memory,
     findings,
@@ -168,8 +183,10 @@ function raceNumbers({ holds, refusals }: Told, moments: Moments, sent: Sends): 
   const inRace = (at: number): boolean => at <= raceSettledAt
   const raceHolds = holds.filter(inRace)
   const raceRefusals = refusals.filter(inRace)
+  const within = (all: readonly number[]): number =>
+    all.length === 0 ? 0 : Math.max(1, most(all) - sent.firstAt)
   const rate = (all: readonly number[]): number =>
-    all.length === 0 ? 0 : (all.length * 1000) / Math.max(1, most(all) - sent.firstAt)
+    all.length === 0 ? 0 : (all.length * 1000) / within(all)
   return {
     connectSeconds: (raceAt - arrivalAt) / 1000,
     sentWithinMs: sent.lastAt - sent.firstAt,
@@ -178,7 +195,30 @@ function raceNumbers({ holds, refusals }: Told, moments: Moments, sent: Sends): 
     holdsPerSecond: rate(raceHolds),
     refusals: raceRefusals.length,
     refusalsPerSecond: rate(raceRefusals),
+    holdsWithinMs: within(raceHolds),
+    refusalsWithinMs: within(raceRefusals),
   }
+}
+
+function inSlices(
+  { holds, refusals }: Told,
+  seconds: (at: number) => number,
+): readonly SliceOfOutcomes[] {
+  const slices = Array.from({ length: 1_000 / sliceMs }, (_, index) => ({
+    fromMs: index * sliceMs,
+    holds: 0,
+    refusals: 0,
+  }))
+  const sliceOf = (at: number) => slices[Math.floor((seconds(at) * 1_000) / sliceMs)]
+  for (const at of holds) {
+    const slice = sliceOf(at)
+    if (slice !== undefined) slice.holds += 1
+  }
+  for (const at of refusals) {
+    const slice = sliceOf(at)
+    if (slice !== undefined) slice.refusals += 1
+  }
+  return slices
 }
 
 function bySecond(

@@ -32,7 +32,7 @@ export interface WaveOptions {
 }
 
 const botsPerUnit = 3
-const struggleMs = 10_000
+const returnForMs = 10_000
 const settledWithinMs = 90_000
 /** The resolver takes up an unanswered payment after 15 s, in rounds of 5 s. */
 const resolvedWithinMs = 60_000
@@ -74,7 +74,7 @@ export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wav
   const watch = watchStock(observer, history, sale.productId)
   return {
     async play() {
-      await raceAndReturn(run, bots, { watch, onRaceSettled: () => undefined, struggleMs })
+      await raceAndReturn(run, bots, { watch, onRaceSettled: () => undefined, returnForMs })
     },
     settle: () => settle(stage, watch),
     async close() {
