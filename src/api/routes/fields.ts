@@ -33,6 +33,16 @@ export const currency = z
   .string()
   .regex(/^[A-Z]{3}$/, 'three capital letters, ISO 4217')
   .meta({ examples: ['EUR'] })
+const mailbox = "(?:[A-Za-z0-9_'+-]+[.])*[A-Za-z0-9_'+-]*[A-Za-z0-9_+-]"
+const domainLabel = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+/**
+ * An address of e-mail. A label of its domain has at most 63 characters and no hyphen at its ends (RFC 1035), the
+ * part before the `@` has at most 64 (RFC 5321): mail to anything else goes nowhere.
+ */
+export const email = z
+  .email({ pattern: new RegExp(`^(?=.{1,64}@)${mailbox}@(?:${domainLabel}[.])+[A-Za-z]{2,63}$`) })
+  .max(limits.emailLengthMax)
+  .meta({ examples: ['ann@example.com'] })
 /** RFC 9562: capital letters are read, small ones are stored and written. */
 export const uuid = z
   .uuid()

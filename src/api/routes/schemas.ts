@@ -8,6 +8,7 @@ import { reservationStatuses } from '../../domain/reservation.ts'
 import { problemCodes, type ProblemCode } from '../http/problem.ts'
 import {
   currency,
+  email,
   exampled,
   idText,
   instant,
@@ -84,10 +85,7 @@ export const token = text('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl').d
 export const userWithToken = z.object({ id: rowId, token }).meta({ id: 'UserWithToken' })
 export const newUser = z.strictObject({
   name: personName,
-  email: z
-    .email()
-    .max(limits.emailLengthMax)
-    .meta({ examples: ['ann@example.com'] }),
+  email,
 })
 export const newUsers = z.strictObject({
   count: z
