@@ -95,7 +95,9 @@ describe('the layers', () => {
   })
 
   it('has no support for tests that no test uses', () => {
-    const mains = ['chaos', 'mutants', 'openapi', 'simulation'].map((name) => `test/${name}/main.ts`)
+    const mains = ['chaos', 'mutants', 'openapi', 'simulation'].map(
+      (name) => `test/${name}/main.ts`,
+    )
     const programs = [...mains, 'test/random-run.ts']
     const reached = reachableFrom([...all.filter(isTest), ...programs])
     expect(all.filter((file) => isForTests(file) && !reached.has(file))).toEqual([])
