@@ -214,7 +214,7 @@ describe('the texts', () => {
   it.each(texts)('%s names files that exist', (text) => {
     const paths = [
       ...readText(text).matchAll(
-        /`((?:src|test|scripts|migrations|docs|functional_test|bench)\/[^`\s]+)`/g,
+        /`((?:src|test|scripts|migrations|docs|deploy|functional_test|bench)\/[^`\s]+)`/g,
       ),
     ]
     const missing = paths
