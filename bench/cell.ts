@@ -29,14 +29,14 @@ export async function runCell(cell: Cell, run: Run): Promise<CellResult> {
   return { ...result, failures: [...result.failures, ...endings] }
 }
 
-interface Scene {
+interface Measurement {
   readonly cell: Cell
   readonly contender: Contender
   readonly generator: LoadProcess
   readonly job: Job
 }
 
-async function measure({ cell, contender, generator, job }: Scene) {
+async function measure({ cell, contender, generator, job }: Measurement) {
   await generator.prepare(job)
   const { admin } = contender
   const processes = [...contender.processes, { name: 'generator', pid: generator.pid }]

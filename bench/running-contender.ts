@@ -27,10 +27,10 @@ export interface Played<T> {
   readonly endings: readonly string[]
 }
 
-/** Makes the database, starts the processes, calls `play`, and stops everything. */
+/** Makes the database, starts the processes, calls `use`, and stops everything. */
 export async function withRunningContender<T>(
   { cell, run, shape, inspected }: Setting,
-  play: (running: RunningContender) => Promise<T>,
+  use: (running: RunningContender) => Promise<T>,
 ): Promise<Played<T>> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
   const databasePath = join(folder, 'holdfast.db')
@@ -39,7 +39,7 @@ export async function withRunningContender<T>(
     const sale = await makeSale(run.shoppers.databasePath, databasePath, shape)
     contender = await startContender(cell, { ...run, databasePath, folder, inspected })
     if (sells(cell)) await untilOpen(contender.origins, sale, run.probeToken)
-    const result = await play({ contender, sale, databasePath })
+    const result = await use({ contender, sale, databasePath })
     return { result, endings: await contender.stop() }
   } catch (error) {
     const said = (await contender?.stop()) ?? []

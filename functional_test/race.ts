@@ -5,7 +5,7 @@ import type { Persona } from './personas.ts'
 import { keyOf, type Bot, type Run } from './run.ts'
 import type { StockWatch } from './stock-watch.ts'
 import { now, pause } from './time.ts'
-import { actAs } from './winner.ts'
+import { shopAsWinner } from './winner.ts'
 
 /** The race, the winners' shopping and the return of the refused. */
 
@@ -53,11 +53,13 @@ export async function raceAndReturn(
   const struggle: Struggle = { watch, raceSettled, startedAt: now() }
   try {
     const firstTries = start(run, bots)
-    const lives = bots.map(async (bot, index) => live(run, bot, await firstTries[index]!, struggle))
+    const shopping = bots.map(async (bot, index) =>
+      shopUntilDone(run, bot, await firstTries[index]!, struggle),
+    )
     await Promise.all(firstTries)
     onRaceSettled()
     settle()
-    await Promise.all(lives)
+    await Promise.all(shopping)
   } finally {
     clearTimeout(struggleOver)
   }
@@ -74,7 +76,7 @@ function start(run: Run, bots: readonly Bot[]): Promise<Told>[] {
   })
 }
 
-async function live(run: Run, bot: Bot, told: Told, struggle: Struggle): Promise<void> {
+async function shopUntilDone(run: Run, bot: Bot, told: Told, struggle: Struggle): Promise<void> {
   switch (told.kind) {
     case 'held':
       return shop(run, bot, { told, persona: bot.character.persona, struggle })
@@ -98,7 +100,7 @@ async function shop(run: Run, bot: Bot, { told, persona, struggle }: Purchase): 
   await checkCart(run, bot)
   // No units come back during the race, so that two equal clicks must get the same answer.
   if (persona === 'releases') await struggle.raceSettled
-  await actAs(persona, run, bot, told.reservation)
+  await shopAsWinner(persona, run, bot, told.reservation)
 }
 
 /**

@@ -94,7 +94,7 @@ async function runAgainst(options: Options, shop: Shop, print: Print): Promise<S
       id: randomUUID().slice(0, 8),
     }
     const buyers = options.target.kind === 'host' ? 'others too' : 'bots only'
-    const { moments, ...shown } = await playOut(run, bots, { sale, observer, buyers, progress })
+    const { moments, ...shown } = await runPhases(run, bots, { sale, observer, buyers, progress })
     const answers = await askTheShop(observer, adminToken, productId)
     progress.stop()
     return summarize({
@@ -143,7 +143,7 @@ function shopName({ target }: Options): string {
   }
 }
 
-interface Scene {
+interface RunContext {
   readonly sale: Sale
   readonly observer: Client
   readonly buyers: Evidence['buyers']
@@ -151,10 +151,10 @@ interface Scene {
 }
 
 /** From the first connection until the last abandoned hold has ended. */
-async function playOut(
+async function runPhases(
   run: Run,
   bots: readonly Bot[],
-  { sale, observer, buyers, progress }: Scene,
+  { sale, observer, buyers, progress }: RunContext,
 ): Promise<Omit<Evidence, 'answers'> & { readonly moments: Moments }> {
   const start = await readStock(observer, run.productId)
   if (start === null) throw new SetupError(`API A shows no stock of product ${run.productId}`)

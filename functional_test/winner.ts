@@ -23,7 +23,7 @@ const invoiceEveryMs = 200
 const payingMsMax = 60_000
 const payTriesMax = 5
 
-export async function actAs(
+export async function shopAsWinner(
   persona: Persona,
   run: Run,
   bot: Bot,

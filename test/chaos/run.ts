@@ -8,7 +8,7 @@ import { judgeBooks, judgeEnds, judgeWaves } from './verdict.ts'
 import { prepareWave, type Wave } from './wave.ts'
 
 /**
- * Prints a line of the run: start the shop, play storm and waves at the same time, repair, judge.
+ * Prints a line of the run: start the shop, run the storm and the waves at the same time, repair, judge.
  */
 
 type Say = (line: string) => void
@@ -56,7 +56,7 @@ async function runIn(shop: Shop, options: Options, say: Say): Promise<Finding[]>
       }),
     )
     say('the storm begins')
-    const [faults] = await Promise.all([storm(shop, { seed, seconds, say }), play(waves, say)])
+    const [faults] = await Promise.all([storm(shop, { seed, seconds, say }), runWaves(waves, say)])
     say(`${faults} faults are over and put right, every bot is done; waiting for the rest`)
     const evidence: Evidence[] = await Promise.all(waves.map((wave) => wave.settle()))
     say('asking both books')
@@ -66,12 +66,12 @@ async function runIn(shop: Shop, options: Options, say: Say): Promise<Finding[]>
   }
 }
 
-async function play(waves: readonly Wave[], say: Say): Promise<void> {
+async function runWaves(waves: readonly Wave[], say: Say): Promise<void> {
   await Promise.all(
     waves.map(async (wave, index) => {
       await pause(index * waveEveryMs)
       say(`sale ${index + 1} opens`)
-      await wave.play()
+      await wave.run()
       say(`sale ${index + 1}: every bot is done`)
     }),
   )

@@ -36,7 +36,7 @@ const apiNodes = 2
 export async function startShop(): Promise<Shop> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-chaos-'))
   const nsqd = await startNsqd({ binary: await requireNsqd() })
-  const shop = await lay(folder, nsqd)
+  const shop = await prepareShop(folder, nsqd)
   try {
     for (const part of shop.parts) await part.start()
     return shop
@@ -46,7 +46,7 @@ export async function startShop(): Promise<Shop> {
   }
 }
 
-async function lay(folder: string, nsqd: NsqProcess): Promise<Shop> {
+async function prepareShop(folder: string, nsqd: NsqProcess): Promise<Shop> {
   const [providerPort = 0, workerPort = 0, ...apiPorts] = await findFreePorts(2 + apiNodes)
   const databasePath = join(folder, 'holdfast.db')
   const adminToken = secret()

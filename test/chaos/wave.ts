@@ -15,7 +15,7 @@ import type { Shop } from './shop.ts'
 /** A sale with its bots. */
 export interface Wave {
   /** Lets the bots shop. Resolves when every bot is done. */
-  play(): Promise<void>
+  run(): Promise<void>
   /**
    * Waits, after all faults are repaired, until nothing is open, and reads the shop's final state.
    */
@@ -37,7 +37,7 @@ const settledWithinMs = 90_000
 /** The resolver takes up an unanswered payment after 15 s, in rounds of 5 s. */
 const resolvedWithinMs = 60_000
 
-interface Stage {
+interface WaveContext {
   readonly shop: Shop
   readonly run: Run
   readonly bots: readonly Bot[]
@@ -70,13 +70,13 @@ export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wav
     crowd: new Crowd(bots.length),
     id: `wave${index}`,
   }
-  const stage: Stage = { shop, run, bots, sale, observer, start }
+  const context: WaveContext = { shop, run, bots, sale, observer, start }
   const watch = watchStock(observer, history, sale.productId)
   return {
-    async play() {
+    async run() {
       await raceAndReturn(run, bots, { watch, onRaceSettled: () => undefined, returnForMs })
     },
-    settle: () => settle(stage, watch),
+    settle: () => settle(context, watch),
     async close() {
       await watch.stop()
       await Promise.all([shoppers.close(), observer.close()])
@@ -84,9 +84,9 @@ export async function prepareWave(shop: Shop, options: WaveOptions): Promise<Wav
   }
 }
 
-async function settle(stage: Stage, watch: StockWatch): Promise<Evidence> {
-  const { shop, run, bots, sale, observer, start } = stage
-  await untilNobodyPays(stage)
+async function settle(context: WaveContext, watch: StockWatch): Promise<Evidence> {
+  const { shop, run, bots, sale, observer, start } = context
+  await untilNobodyPays(context)
   await waitForStock(run, watch)
   await waitForUnpaidHolds(run, bots, sale.clock.offsetMs)
   await waitForStock(run, watch)
@@ -103,7 +103,7 @@ async function settle(stage: Stage, watch: StockWatch): Promise<Evidence> {
   }
 }
 
-async function untilNobodyPays({ shop, run, observer }: Stage): Promise<void> {
+async function untilNobodyPays({ shop, run, observer }: WaveContext): Promise<void> {
   const until = now() + resolvedWithinMs
   while (now() < until) {
     const { invoices } = await askTheShop(observer, shop.adminToken, run.productId)

@@ -16,11 +16,11 @@ import { until } from '../support/until.ts'
 /** Tests F16: program and provider are two processes, and their ledgers must agree at the end. */
 
 /** The tests run at the same time, because they wait most of it. */
-const inScene = (title: string, play: (scene: PaymentScene) => Promise<void>): void => {
+const inScene = (title: string, test: (scene: PaymentScene) => Promise<void>): void => {
   it.concurrent(title, async () => {
     const scene = await openPaymentScene()
     try {
-      await play(scene)
+      await test(scene)
       expect(await scene.disagreements()).toEqual([])
     } finally {
       await scene.close()

@@ -24,11 +24,11 @@ const patient = { ADD_TO_CART_WAIT_MS: '1000', ADD_TO_CART_MAX_AGE_MS: '120000' 
 describe.skipIf(nsqdBinary === undefined)('messages that nsqd delivers twice', () => {
   async function inCluster(
     options: Omit<ClusterOptions, 'nsqdBinary'>,
-    play: (cluster: Cluster) => Promise<void>,
+    test: (cluster: Cluster) => Promise<void>,
   ): Promise<void> {
     const cluster = await startCluster({ nsqdBinary: nsqdBinary ?? '', ...options })
     try {
-      await play(cluster)
+      await test(cluster)
     } finally {
       await cluster.stop()
     }

@@ -19,10 +19,10 @@ const atOnce = 50
 
 /** Tests F15 and F17 with two API nodes and a worker over a real nsqd. */
 describe.skipIf(nsqdBinary === undefined)(`two API nodes and a worker (seed ${testSeed})`, () => {
-  async function inCluster(play: (cluster: Cluster) => Promise<void>): Promise<void> {
+  async function inCluster(test: (cluster: Cluster) => Promise<void>): Promise<void> {
     const cluster = await startCluster({ nsqdBinary: nsqdBinary ?? '', apis: 2 })
     try {
-      await play(cluster)
+      await test(cluster)
       await expectAuditClean(cluster.apis[0]!.call)
     } finally {
       await cluster.stop()
