@@ -69,7 +69,7 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
     metrics,
   })
   const roles = createRoles(application)
-  const readiness = createReadiness({ ...baseChecks(application), ...roles.checks })
+  const readiness = createReadiness({ ...baseChecks(application), ...roles.checks }, roles.warnings)
   const servers = createHttpServers({ ...application, ...roles, readiness, version: readVersion() })
   const janitors =
     config.role !== 'api' && config.broker === 'nsq' ? [janitor(config, runtime)] : []

@@ -67,6 +67,16 @@ function queueMetrics(registers: Registry[]) {
       help: 'SQL statements run by this process, begin and commit aside',
       registers,
     }),
+    clockSkewSeconds: new Gauge({
+      name: 'holdfast_clock_skew_seconds',
+      help: 'How far the clock of another node was ahead of this one by its messages; the farthest of ten seconds',
+      registers,
+    }),
+    workers: new Gauge({
+      name: 'holdfast_workers',
+      help: 'Workers seen by this API node in the last 15 seconds',
+      registers,
+    }),
     queueLag: new Gauge({
       name: 'holdfast_queue_lag_messages',
       help: 'Add-to-cart messages queued or in flight',

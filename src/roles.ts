@@ -1,4 +1,4 @@
-import { createApiNode } from './api/api-node.ts'
+import { createApiNode, type ApiNode } from './api/api-node.ts'
 import type { Authentication } from './api/identity/authentication.ts'
 import type { FastPath } from './api/add-to-cart/fast-path.ts'
 import { createIdentity } from './api/identity/identity.ts'
@@ -8,7 +8,11 @@ import { createAudit, type RunAudit } from './audit/audit.ts'
 import type { Broker } from './broker/broker.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { createAddToCartResultConsumer } from './consumers/add-to-cart-result.ts'
+import { createWorkerWatch } from './api/worker-watch.ts'
+import {
+  createAddToCartResultConsumer,
+  type AddToCartResultConsumer,
+} from './consumers/add-to-cart-result.ts'
 import { createSellingConsumers } from './consumers/selling.ts'
 import { createStockReleasedConsumer } from './consumers/stock-released.ts'
 import { createMaintenance } from './cron/maintenance.ts'
@@ -17,6 +21,7 @@ import type { Database } from './db/database.ts'
 import type { NewId } from './ids.ts'
 import type { Service } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
+import { createClockSkew } from './messaging/clock-skew.ts'
 import { createPlainCodec, createSignedCodec, type MessageCodec } from './messaging/envelope.ts'
 import type { Metrics } from './metrics.ts'
 import { createParking, type Park } from './messaging/parking.ts'
@@ -38,6 +43,8 @@ export interface Roles {
   readonly fastPath: FastPath | undefined
   readonly authentication: Authentication
   readonly checks: Readonly<Record<string, ReadinessCheck>>
+  /** Told on `/readyz` without making the process unready. */
+  readonly warnings: Readonly<Record<string, ReadinessCheck>>
   /** The services in the order to start them. */
   readonly services: readonly Service[]
 }
@@ -104,7 +111,9 @@ export function createRoles(application: Application): Roles {
   const selling = sells ? createSellingConsumers(application) : undefined
   const identity = createIdentity(application)
   const apiNode = serves ? createApiNode(application, identity) : undefined
-  const results = apiNode && createAddToCartResultConsumer({ ...application, ...apiNode.results })
+  const results = apiNode && createResults(application, apiNode)
+  // A process that sells is a worker itself.
+  const workers = serves && !sells ? createWorkerWatch(application) : undefined
   const released = createStockReleasedConsumer({
     ...application,
     nodeId: config.nodeId,
@@ -119,16 +128,23 @@ export function createRoles(application: Application): Roles {
     authentication: identity.authentication,
     checks: {
       ...(serves && identity.checks),
-      ...(results && { results: () => (results.connected() ? 'ok' : 'no result channel yet') }),
+      ...(results && { results: () => results.status() }),
     },
+    warnings: workers === undefined ? {} : { workers: () => workers.warning() },
     services: [
       ...(serves ? identity.services : []),
       ...(apiNode?.services ?? []),
       results,
+      workers,
       released,
       ...(selling?.services ?? []),
       sells ? createMaintenance(application) : undefined,
       apiNode?.payments,
     ].filter((service) => service !== undefined),
   }
+}
+
+function createResults(application: Application, apiNode: ApiNode): AddToCartResultConsumer {
+  const clockSkew = createClockSkew({ ...application, finds: 'ahead_and_behind' })
+  return createAddToCartResultConsumer({ ...application, ...apiNode.results, clockSkew })
 }

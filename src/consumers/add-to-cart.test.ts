@@ -35,9 +35,17 @@ function consumerOn(database: Database): AddToCartConsumer {
   const logger = createLogger('silent', {})
   const metrics = createMetrics()
   const decider = createDecider({ database, gate, clock, newId, logger, metrics, maxAgeMs })
-  const teller = createOutcomeTeller({ broker, codec, clock, logger, maxAgeMs })
+  const teller = createOutcomeTeller({ nodeId: 'worker-1', broker, codec, clock, logger, maxAgeMs })
   const park = (_type: string, reason: string) => void events.push(`park ${reason}`)
-  return createAddToCartConsumer({ codec, decider, teller, park, logger, defer: setImmediate })
+  return createAddToCartConsumer({
+    codec,
+    decider,
+    teller,
+    park,
+    logger,
+    clockSkew: { observe: () => undefined },
+    defer: setImmediate,
+  })
 }
 
 /** Wraps the fixture's database to record every commit. */

@@ -3,6 +3,7 @@ import type { Message } from '../broker/broker.ts'
 import type { AddToCartOutcome } from '../domain/reservation.ts'
 import type { Logger } from '../logger.ts'
 import { isForOtherProduct, type AddToCart } from '../messaging/messages.ts'
+import type { ClockSkew } from '../messaging/clock-skew.ts'
 import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Park } from '../messaging/parking.ts'
 import type { Decider } from './decide.ts'
@@ -25,6 +26,7 @@ export interface AddToCartConsumerOptions {
   readonly decider: Decider
   readonly teller: OutcomeTeller
   readonly park: Park
+  readonly clockSkew: ClockSkew
   readonly logger: Logger
   readonly defer: (task: () => void) => void
 }
@@ -38,7 +40,7 @@ interface Received {
 }
 
 export function createAddToCartConsumer(options: AddToCartConsumerOptions): AddToCartConsumer {
-  const { codec, decider, teller, park, logger } = options
+  const { codec, decider, teller, park, logger, clockSkew } = options
   const batcher = createBatcher<Received>({ run: decide, batchSizeMax, defer: options.defer })
   let stopped = false
 
@@ -57,6 +59,9 @@ export function createAddToCartConsumer(options: AddToCartConsumerOptions): AddT
   }
 
   async function decide(batch: readonly Received[]): Promise<void> {
+    // The last one has waited the least.
+    const newest = batch.at(-1)?.request
+    if (newest !== undefined) clockSkew.observe(newest.nodeId, newest.sentAt)
     const refused: Decided[] = []
     const undecided: Received[] = []
     for (const received of batch) {

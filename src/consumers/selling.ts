@@ -5,6 +5,7 @@ import type { Database } from '../db/database.ts'
 import type { NewId } from '../ids.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
+import { createClockSkew } from '../messaging/clock-skew.ts'
 import type { MessageCodec } from '../messaging/envelope.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Park } from '../messaging/parking.ts'
@@ -23,6 +24,7 @@ export interface SellingConsumers {
 
 export interface SellingConsumersOptions {
   readonly config: {
+    readonly nodeId: string
     readonly addToCartRouting: AddToCartRoutingSetting
     readonly addToCartWaitMs: number
     readonly addToCartMaxAgeMs: number
@@ -44,8 +46,9 @@ export function createSellingConsumers(options: SellingConsumersOptions): Sellin
   const gate = createSoldOutGate(() => clock.now())
   const maxAgeMs = config.addToCartMaxAgeMs
   const decider = createDecider({ ...options, gate, maxAgeMs })
-  const teller = createOutcomeTeller({ ...options, maxAgeMs })
-  const consumer = createAddToCartConsumer({ ...options, decider, teller })
+  const teller = createOutcomeTeller({ ...options, maxAgeMs, nodeId: config.nodeId })
+  const clockSkew = createClockSkew({ ...options, finds: 'ahead' })
+  const consumer = createAddToCartConsumer({ ...options, decider, teller, clockSkew })
   const sales = { ...options, consumer, gate, routing: config.addToCartRouting }
   // A shopper may wait for an answer after the end of the sale, so its consumers stay for that
   // long.

@@ -20,7 +20,7 @@ it('nobody overtakes an outcome that fails in the very moment the others have wa
     return answer.promise
   }
   const options = { broker, codec: createPlainCodec(), clock, logger: createLogger('silent', {}) }
-  const teller = createOutcomeTeller({ ...options, maxAgeMs: 10_000 })
+  const teller = createOutcomeTeller({ ...options, maxAgeMs: 10_000, nodeId: 'worker-1' })
   teller.tell([decided('early')])
   teller.tell([decided('late')])
   answers[0]?.reject(new BrokerUnavailableError('away'))

@@ -26,6 +26,8 @@ export interface Decided {
 }
 
 export interface OutcomeTellerOptions {
+  /** The name of this worker. */
+  readonly nodeId: string
   readonly broker: Broker
   readonly codec: MessageCodec
   readonly clock: Clock
@@ -38,7 +40,7 @@ const retryDelayMs = 250
 const requeueDelayMs = 1_000
 
 export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTeller {
-  const { broker, codec, clock, logger, maxAgeMs } = options
+  const { broker, codec, clock, logger, maxAgeMs, nodeId: worker } = options
   const tellings = new Set<Promise<void>>()
   /** All outcomes wait for the same moment and continue in their order. */
   let pause: Promise<void> | undefined
@@ -57,7 +59,11 @@ export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTelle
     const topic = addToCartResultTopic(nodeId)
     const outcomes = some.map(({ request, outcome }) => ({ requestId: request.requestId, outcome }))
     try {
-      await publish(topic, codec.seal('add_to_cart_result', topic, { outcomes }), some)
+      await publish(
+        topic,
+        codec.seal('add_to_cart_result', topic, { outcomes, nodeId: worker, sentAt: clock.now() }),
+        some,
+      )
       for (const { message } of some) message.finish()
     } catch (error) {
       logger.warn({ err: error, nodeId, outcomes: some.length }, 'outcomes given back untold')

@@ -28,7 +28,15 @@ describe('maintenance', () => {
       announced.push(...productIds)
     }
     const audit = createAudit(fixture)
-    const options = { ...fixture, audit, announceStockReleased, metrics, logger: silentLogger }
+    const config = { nodeId: 'worker-1' }
+    const options = {
+      ...fixture,
+      config,
+      audit,
+      announceStockReleased,
+      metrics,
+      logger: silentLogger,
+    }
     const maintenance = createMaintenance(options)
     await maintenance.start()
     clock.advance(2_000)

@@ -1,5 +1,6 @@
 import type { RunAudit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
+import { beatHeart } from '../db/worker-heartbeats.ts'
 import type { Database } from '../db/database.ts'
 import type { Service } from '../lifecycle.ts'
 import type { Logger } from '../logger.ts'
@@ -12,6 +13,7 @@ import { createResolvePayments } from './resolve-payments.ts'
 import { createScheduler, type Job, type Timetable } from './scheduler.ts'
 
 export interface MaintenanceOptions {
+  readonly config: { readonly nodeId: string }
   readonly database: Database
   readonly announceStockReleased: AnnounceStockReleased
   readonly settlement: PaymentSettlement
@@ -28,13 +30,19 @@ const sweepName = 'expire holds'
  * Runs the periodic jobs: the sweep every second, open payments every 5 s, the audit every 30 s.
  */
 export function createMaintenance(options: MaintenanceOptions): Service {
-  const { metrics } = options
+  const { config, database, clock, metrics } = options
   const jobs: readonly Job[] = [
     {
       name: sweepName,
       schedule: '* * * * * *',
       overdueMs: 2_000,
       run: createExpireHolds(options),
+    },
+    {
+      name: 'beat',
+      schedule: '*/5 * * * * *',
+      overdueMs: 10_000,
+      run: () => database.transaction(() => beatHeart(config.nodeId, clock.now())),
     },
     {
       name: 'resolve payments',

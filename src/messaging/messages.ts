@@ -8,6 +8,7 @@ import { reservationStatuses, type AddToCartOutcome } from '../domain/reservatio
 const timestamp = z.int().min(0).max(limits.timestampMsMax)
 const uuid = z.string().length(36)
 const rowId = z.int().positive()
+const nodeId = z.string().regex(/^[a-zA-Z0-9_-]{1,32}$/)
 
 const addToCartSchema = z.strictObject({
   requestId: uuid,
@@ -20,7 +21,7 @@ const addToCartSchema = z.strictObject({
   productId: rowId,
   quantity: z.int().min(1).max(limits.quantityMax),
   /** The API node that holds the shopper's request open. */
-  nodeId: z.string().regex(/^[a-zA-Z0-9_-]{1,32}$/),
+  nodeId,
   sentAt: timestamp,
 })
 export type AddToCart = z.infer<typeof addToCartSchema>
@@ -46,6 +47,9 @@ const outcomeSchema: z.ZodType<AddToCartOutcome> = z.discriminatedUnion('kind', 
 
 const addToCartResultSchema = z.strictObject({
   outcomes: z.array(z.strictObject({ requestId: uuid, outcome: outcomeSchema })).max(10_000),
+  /** The worker that sends it, and when, by its clock. */
+  nodeId: nodeId.optional(),
+  sentAt: timestamp.optional(),
 })
 export type AddToCartResult = z.infer<typeof addToCartResultSchema>
 

@@ -276,6 +276,7 @@ async function nodeId(cluster: Cluster): Promise<string> {
 }
 
 function databaseDump(cluster: Cluster): unknown {
-  const tables = cluster.query(`select name from sqlite_schema where type = 'table' order by name`)
+  const tables = cluster.query(`select name from sqlite_schema where type = 'table'
+     and name <> 'worker_heartbeats' order by name`)
   return tables.map(({ name }) => [name, cluster.query(`select * from ${String(name)}`)])
 }

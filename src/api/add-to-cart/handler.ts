@@ -244,6 +244,10 @@ async function askQueue(request: Try, topic: string, context: AddToCartContext):
     return pendingReply(requestId)
   }
   learn(request, outcome, context.gate)
+  if (isOverAlready(outcome, clock.now())) {
+    await lateReplies.unanswered({ requestId, userId, idempotencyKey, sentAt })
+    return pendingReply(requestId)
+  }
   return present(outcome)
 }
 
@@ -256,6 +260,14 @@ function learn({ productId, quantity }: Try, outcome: AddToCartOutcome, gate: Lo
     if (!outcome.replayed) gate.notSoldOut(productId, quantity)
   } else if (outcome.refusal === 'sold_out') gate.close(productId, quantity)
   else if (shoppersOwn.includes(outcome.refusal)) gate.notSoldOut(productId, quantity)
+}
+
+/**
+ * A worker whose clock is far behind gives deadlines that have passed here. Such a hold is neither told
+ * as held nor as refused: the status resource says what the database makes of it.
+ */
+function isOverAlready(outcome: AddToCartOutcome, now: number): boolean {
+  return outcome.kind === 'held' && !outcome.replayed && outcome.reservation.expiresAt <= now
 }
 
 function pendingReply(requestId: string): Reply {

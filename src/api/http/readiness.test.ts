@@ -37,4 +37,13 @@ describe('readiness', () => {
     expect(report.ready).toBe(false)
     expect(report.checks['draining']).toBe('this node is shutting down')
   })
+
+  it('tells a warning without being lost, and none when all is well', async () => {
+    let workers = 'no worker'
+    const readiness = createReadiness({ database: () => 'ok' }, { workers: () => workers })
+    const checks = { database: 'ok' }
+    expect(await readiness.check()).toEqual({ ready: true, checks, warnings: { workers } })
+    workers = 'ok'
+    expect(await readiness.check()).toEqual({ ready: true, checks })
+  })
 })

@@ -9,19 +9,31 @@ export interface ReadinessReport {
   readonly ready: boolean
   /** The result of each check: `ok` or the reason. */
   readonly checks: Readonly<Record<string, string>>
+  /** What is wrong and does not make the process unready, by its name; absent when nothing is. */
+  readonly warnings?: Readonly<Record<string, string>>
 }
 
 /** A check returns `ok` or a reason; a thrown error counts as a reason. */
 export type ReadinessCheck = () => Promise<string> | string
 
-export function createReadiness(checks: Readonly<Record<string, ReadinessCheck>>): Readiness {
+export function createReadiness(
+  checks: Readonly<Record<string, ReadinessCheck>>,
+  warnings: Readonly<Record<string, ReadinessCheck>> = {},
+): Readiness {
   let draining = false
 
   async function check(): Promise<ReadinessReport> {
     const results: Record<string, string> = {}
     for (const [name, run] of Object.entries(checks)) results[name] = await outcome(run)
     if (draining) results['draining'] = 'this node is shutting down'
-    return { ready: Object.values(results).every((result) => result === 'ok'), checks: results }
+    const ready = Object.values(results).every((result) => result === 'ok')
+    const warned: Record<string, string> = {}
+    for (const [name, run] of Object.entries(warnings)) {
+      const result = await outcome(run)
+      if (result !== 'ok') warned[name] = result
+    }
+    const isWarned = Object.keys(warned).length > 0
+    return { ready, checks: results, ...(isWarned && { warnings: warned }) }
   }
 
   return {

@@ -17,6 +17,7 @@ export function healthRoutes({ readiness }: { readonly readiness: Readiness }) {
   })
 
   const checks = z.record(z.string(), z.string())
+  const warnings = z.record(z.string(), z.string()).optional()
   const ready = defineRoute({
     method: 'get',
     path: '/readyz',
@@ -26,16 +27,26 @@ export function healthRoutes({ readiness }: { readonly readiness: Readiness }) {
     description:
       'Send requests here only while it is ready: the database and the broker answer and the process is not shutting down.',
     responses: {
-      200: { description: 'Ready', schema: z.object({ status: z.literal('ready'), checks }) },
+      200: {
+        description: 'Ready',
+        schema: z.object({ status: z.literal('ready'), checks, warnings }),
+      },
       503: {
         description: 'Not ready',
-        schema: z.object({ status: z.literal('not_ready'), checks }),
+        schema: z.object({ status: z.literal('not_ready'), checks, warnings }),
       },
     },
     async handle() {
       const report = await readiness.check()
-      if (report.ready) return json(200, { status: 'ready', checks: report.checks })
-      return json(503, { status: 'not_ready', checks: report.checks }, { 'retry-after': '1' })
+      const { checks, warnings } = report
+      if (report.ready) {
+        return json(200, { status: 'ready', checks, ...(warnings && { warnings }) })
+      }
+      return json(
+        503,
+        { status: 'not_ready', checks, ...(warnings && { warnings }) },
+        { 'retry-after': '1' },
+      )
     },
   })
 
