@@ -59,11 +59,8 @@ export function createOutcomeTeller(options: OutcomeTellerOptions): OutcomeTelle
     const topic = addToCartResultTopic(nodeId)
     const outcomes = some.map(({ request, outcome }) => ({ requestId: request.requestId, outcome }))
     try {
-      await publish(
-        topic,
-        codec.seal('add_to_cart_result', topic, { outcomes, nodeId: worker, sentAt: clock.now() }),
-        some,
-      )
+      const result = { outcomes, nodeId: worker, sentAt: clock.now() }
+      await publish(topic, codec.seal('add_to_cart_result', topic, result), some)
       for (const { message } of some) message.finish()
     } catch (error) {
       logger.warn({ err: error, nodeId, outcomes: some.length }, 'outcomes given back untold')

@@ -18,10 +18,34 @@ export const deliveryMutants: readonly Mutant[] = [
     id: 'finish-after-publish',
     breaks: 'I5, F2: the message is gone when the outcome could not be told',
     ...teller,
-    find: `      await publish(topic, codec.seal('add_to_cart_result', topic, { outcomes }), some)
+    find: `      await publish(topic, codec.seal('add_to_cart_result', topic, result), some)
       for (const { message } of some) message.finish()`,
     replace: `      for (const { message } of some) message.finish()
-      await publish(topic, codec.seal('add_to_cart_result', topic, { outcomes }), some)`,
+      await publish(topic, codec.seal('add_to_cart_result', topic, result), some)`,
+  },
+  {
+    id: 'no-late-reply-beyond-the-room',
+    breaks: 'late replies grow without bound while the database is away',
+    file: 'src/api/add-to-cart/handler.ts',
+    suite: 'src/api/add-to-cart/handler.test.ts',
+    find: 'if (!lateReplies.hasRoom(pendingReplies.size()))',
+    replace: 'if (!lateReplies.hasRoom(-Infinity) && pendingReplies.size() < 0)',
+  },
+  {
+    id: 'no-hold-is-told-after-its-deadline',
+    breaks: 'F28: a hold is told that is over already',
+    file: 'src/api/add-to-cart/handler.ts',
+    suite: 'src/api/add-to-cart/handler.test.ts',
+    find: '!outcome.replayed && outcome.reservation.expiresAt <= now',
+    replace: '!outcome.replayed && outcome.reservation.expiresAt < 0 * now',
+  },
+  {
+    id: 'routing-is-decided-once',
+    breaks: 'two nodes decide the routing of one sale, and one publishes where nobody consumes',
+    file: 'src/db/current-sales.ts',
+    suite: 'src/db/current-sales.test.ts',
+    find: 'set topic_key = ?, routing = ? where id = ? and routing is null',
+    replace: 'set topic_key = ?, routing = ? where id = ?',
   },
   {
     id: 'untold-is-requeued',
