@@ -31,6 +31,12 @@ describe('a line of the log', () => {
     ['an address of e-mail', 'x ann.o-neill+sale@mail.example.co.uk y'],
     ['an address in a URL', 'x ann.o-neill%2Bsale%40mail.example.co.uk y'],
     ['an address in a URL in a URL', 'x ann%2540example.com y'],
+    ['an international address', 'x 用户@例え.jp y'],
+    ['an address in two scripts', 'x jörg.müller@bücher.example y'],
+    ['an address with marks', 'x उपयोगकर्ता@उदाहरण.भारत y'],
+    ['an address of a domain in punycode', 'x ann@mail.xn--p1b6ci4b4b3a.xn--h2brj9c y'],
+    ['an international address in a URL', 'x %E7%94%A8%E6%88%B7%40%E4%BE%8B%E3%81%88.jp y'],
+    ['an international domain in a URL', 'x ann%40%D0%BF%D0%BE.%D1%80%D1%84 y'],
   ])('has no %s, in a message, a field, a key or an error', (_title, text) => {
     const planted = text.slice(2, -2)
     const lines = [

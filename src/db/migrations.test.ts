@@ -6,6 +6,7 @@ import { migrationsFolder } from '../../test/support/database-fixture.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../../test/support/temporary-folder.ts'
 import type { Database } from './database.ts'
 import { migrate, readMigrations } from './migrate.ts'
+import { createUser } from './users.ts'
 import { openSqlite } from './sqlite/sqlite-database.ts'
 import { testRandom } from '../../test/support/seed.ts'
 
@@ -39,6 +40,46 @@ async function migrateTo(number: string): Promise<void> {
     0,
   )
 }
+
+describe('0008_email_keys', () => {
+  const upTo = async (name: string): Promise<void> => {
+    const migrations = readMigrations(migrationsFolder)
+    const end = migrations.findIndex((each) => each.name.startsWith(name))
+    await migrate(database, migrations.slice(0, end), 0)
+  }
+
+  it('leaves every account of an address that is there twice; the oldest one has the address', async () => {
+    await upTo('0008')
+    raw.exec(`insert into users (id, name, email, created_at) values
+      (2, 'A', 'Ann@example.com', 7), (3, 'A', 'ann@Example.com', 5), (4, 'A', 'ANN@EXAMPLE.COM', 5),
+      (5, 'B', 'Bob@Example.com', 9)`)
+    await migrate(database, readMigrations(migrationsFolder), 0)
+    expect(rowsOf('users', 'id, email, email_key as key')).toEqual([
+      { id: 1, email: 'shop@holdfast.invalid', key: 'shop@holdfast.invalid' },
+      { id: 2, email: 'Ann@example.com', key: null },
+      { id: 3, email: 'ann@Example.com', key: 'ann@example.com' },
+      { id: 4, email: 'ANN@EXAMPLE.COM', key: null },
+      { id: 5, email: 'Bob@Example.com', key: 'bob@example.com' },
+    ])
+    const register = (email: string) =>
+      database.transaction(() => createUser({ name: 'C', email }, 10))
+    for (const email of ['Ann@example.com', 'aNN@example.com', 'BOB@example.com']) {
+      expect(await register(email)).toBeUndefined()
+    }
+    expect(await register('cem@example.com')).toBeDefined()
+  })
+
+  it('gives a key to whom a program of before makes, unless somebody has it', async () => {
+    await migrate(database, readMigrations(migrationsFolder), 0)
+    raw.exec(`insert into users (id, name, email, created_at) values
+      (2, 'A', 'Ann@example.com', 7), (3, 'A', 'ann@Example.com', 8)`)
+    expect(rowsOf('users', 'id, email_key as key')).toEqual([
+      { id: 1, key: 'shop@holdfast.invalid' },
+      { id: 2, key: 'ann@example.com' },
+      { id: 3, key: null },
+    ])
+  })
+})
 
 describe('0002_late_money', () => {
   const invoiceColumns =

@@ -1,4 +1,5 @@
 import { all, first, padded, placeholders, run, type Script } from './database.ts'
+import { emailKey } from './email-key.ts'
 
 export interface User {
   /** A short number that sorts. A restored copy may give it to another user: see `uid`. */
@@ -16,15 +17,17 @@ export interface NewUser extends User {
 }
 
 const insertUser = `
-  insert into users (name, email, created_at) values (?, ?, ?)
-  on conflict (email) do nothing
+  insert into users (name, email, email_key, created_at) values (?, ?, ?, ?)
+  on conflict do nothing
   returning id, uid`
 const insertShop = `insert into shops (owner_id, name, created_at) values (?, ?, ?)`
 
-/** Makes a user and their shop; undefined when the address is taken. */
+/** Makes a user and their shop; undefined when the address is taken, in whatever spelling: see `emailKey`. */
 export function* createUser(user: Omit<User, 'id'>, now: number): Script<NewUser | undefined> {
   const { name, email } = user
-  const row = yield* first<{ id: number; uid: string }>(insertUser, name, email, now)
+  const key = emailKey(email)
+  if (key === undefined) throw new Error('a user needs an address of e-mail')
+  const row = yield* first<{ id: number; uid: string }>(insertUser, name, email, key, now)
   if (row === undefined) return undefined
   yield* run(insertShop, row.id, name, now)
   return { id: row.id, uid: row.uid, name, email }

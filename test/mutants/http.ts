@@ -10,6 +10,15 @@ const arrivals = { file: 'src/api/http/arrivals.ts', suite: 'src/api/http/arriva
 /** Guards of the HTTP server: paths, slow requests, and pages that all share. */
 export const httpMutants: readonly Mutant[] = [
   {
+    id: 'email-key-is-unique',
+    breaks:
+      'I14: one person has two accounts, and twice the purchase limit, by writing their address otherwise',
+    file: 'migrations/sqlite/0008_email_keys.sql',
+    suite: 'src/api/routes/users.test.ts',
+    find: 'create unique index users_by_email_key',
+    replace: 'create index users_by_email_key',
+  },
+  {
     id: 'operators-paths-have-one-spelling',
     breaks: 'a proxy’s rule for /v1/admin and /metrics is walked around with another spelling',
     file: 'src/api/http/paths.ts',

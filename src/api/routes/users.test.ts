@@ -35,6 +35,23 @@ describe('registering', () => {
       if (answer.status !== 201) expectProblem(answer, 409, 'email_taken')
   })
 
+  it('takes an address once, in whatever case, form and spelling of its domain', async () => {
+    for (const [first, ...others] of [
+      ['Eve@Example.com', 'eve@example.com', 'EVE@EXAMPLE.COM'],
+      ['用户@例え.jp', '用户@xn--r8jz45g.jp', '用户@例え。jp'],
+      ['jörg@bücher.example', 'JO\u0308RG@xn--bcher-kva.example'],
+    ]) {
+      const made = await register({ name: 'Eve', email: first })
+      expect([made.status, made.body['user']]).toEqual([
+        201,
+        expect.objectContaining({ email: first }),
+      ])
+      for (const email of [first, ...others]) {
+        expectProblem(await register({ name: 'Eve', email }), 409, 'email_taken')
+      }
+    }
+  })
+
   it('refuses what is no name or no address', async () => {
     const good = { name: 'Cy', email: 'cy@example.com' }
     const names = ['', ' ', 'x'.repeat(201), '\u0000', '\u0000Cy', 'C\ny', '\udfff', 5, null]
