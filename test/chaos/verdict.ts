@@ -51,12 +51,12 @@ export function judgeEnds({ name, mishaps }: Pick<Part, 'name' | 'mishaps'>): Fi
   })
 }
 
-const auditScript = join(import.meta.dirname, '..', '..', 'scripts', 'audit.ts')
+const auditScript = join(import.meta.dirname, '..', '..', 'scripts', 'command.js')
 
 /** Compares our database and the provider's ledger from outside, by `npm run audit`. */
 export async function judgeBooks({ databasePath, provider }: Shop): Promise<Finding> {
   const options = ['--database', databasePath, '--provider', provider.origin]
-  const command = ['--import', 'tsx', auditScript, ...options]
+  const command = [auditScript, 'audit', ...options]
   const about = { id: 'books', title: 'our books and the provider’s agree (npm run audit)' }
   try {
     await promisify(execFile)(process.execPath, command)
