@@ -15,7 +15,8 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/database.ts'
 import { migrate, migrationStatus, readMigrations } from './db/migrate.ts'
-import { openSqliteReader, type DatabaseReader } from './db/sqlite/sqlite-reader.ts'
+import { createDatabaseFile } from './db/sqlite/database-file.ts'
+import { openSqliteReader } from './db/sqlite/sqlite-reader.ts'
 import { openSqlite } from './db/sqlite/sqlite-database.ts'
 import { createLifecycle, type Service } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
@@ -49,8 +50,9 @@ const totalStopTimeoutMs = 9_000
 export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
   const { clock, logger, random } = runtime
   const metrics = createMetrics()
-  const database = openSqlite({
+  const opened = openSqlite({
     path: config.databasePath,
+    check: 'later',
     clock,
     random,
     defer: runtime.defer,
@@ -60,6 +62,15 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
   })
   const broker = createBroker(config, runtime)
   const reader = openSqliteReader(config.databasePath)
+  const file = createDatabaseFile({
+    path: config.databasePath,
+    database: opened,
+    reader,
+    clock,
+    logger,
+    afterCheck: (database) => migrateDatabase(database, clock, logger),
+  })
+  const { database } = file
   const { provider, providerServices } = createProvider(config, runtime)
   const application = createApplication(config, runtime, {
     database,
@@ -69,17 +80,22 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
     metrics,
   })
   const roles = createRoles(application)
-  const readiness = createReadiness({ ...baseChecks(application), ...roles.checks }, roles.warnings)
+  let isStarted = false
+  const checks = { ...baseChecks(application, () => isStarted), ...roles.checks }
+  const readiness = createReadiness(checks, roles.warnings)
   const servers = createHttpServers({ ...application, ...roles, readiness, version: readVersion() })
   const janitors =
     config.role !== 'api' && config.broker === 'nsq' ? [janitor(config, runtime)] : []
   const services = [
-    databaseService({ database, reader }, clock, logger),
+    // It listens first, so that it is alive and says how far the check of the file has come.
+    servers,
+    file,
     ...providerServices,
     broker,
     ...janitors,
     ...roles.services,
-    servers,
+    // And it stops first: what was begun is answered while everything else still works.
+    { name: servers.name, start: () => Promise.resolve(), stop: () => servers.stop() },
   ]
   const lifecycle = createLifecycle({
     services,
@@ -89,8 +105,15 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
     totalStopTimeoutMs: config.drainDelayMs + totalStopTimeoutMs,
   })
   return {
-    ...lifecycle,
     name: 'holdfast',
+    async start() {
+      await lifecycle.start()
+      isStarted = true
+    },
+    stop() {
+      file.abandon()
+      return lifecycle.stop()
+    },
     url: () => servers.url(),
     adminUrl: () => servers.adminUrl(),
   }
@@ -146,30 +169,21 @@ function janitor(config: Config, { clock, logger }: Runtime): Service {
 /** Where the schema of this program lies, in `src` as in `dist`. */
 export const migrationsFolder = fileURLToPath(new URL('../migrations/sqlite', import.meta.url))
 
-function databaseService(
-  { database, reader }: { readonly database: Database; readonly reader: DatabaseReader },
-  clock: Clock,
-  logger: Logger,
-): Service {
-  return {
-    name: 'database',
-    async start() {
-      const applied = await migrate(database, readMigrations(migrationsFolder), clock.now())
-      if (applied.length > 0) logger.info({ applied }, 'database migrated')
-    },
-    async stop() {
-      await reader.close()
-      await database.close()
-    },
-  }
+async function migrateDatabase(database: Database, clock: Clock, logger: Logger): Promise<void> {
+  const applied = await migrate(database, readMigrations(migrationsFolder), clock.now())
+  if (applied.length > 0) logger.info({ applied }, 'database migrated')
 }
 
-function baseChecks({ database, broker }: Application): Readonly<Record<string, ReadinessCheck>> {
+function baseChecks(
+  { database, broker }: Application,
+  isStarted: () => boolean,
+): Readonly<Record<string, ReadinessCheck>> {
   const migrations = readMigrations(migrationsFolder)
   return {
     async database() {
       const { pending } = await migrationStatus(database, migrations)
-      return pending.length === 0 ? 'ok' : `migrations pending: ${pending.join(', ')}`
+      if (pending.length > 0) return `migrations pending: ${pending.join(', ')}`
+      return isStarted() ? 'ok' : 'the file is checked; the process is still starting'
     },
     broker() {
       const status = broker.status()

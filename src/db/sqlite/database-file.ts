@@ -1,0 +1,106 @@
+import type { Clock } from '../../clock.ts'
+import type { Service } from '../../lifecycle.ts'
+import type { Logger } from '../../logger.ts'
+import type { Database } from '../database.ts'
+import { checkIntegrity, type CheckProgress } from './check-integrity.ts'
+import { watchFile, type FileWatch } from './file-watch.ts'
+import { guardDatabase, type GuardedDatabase } from './guarded-database.ts'
+import type { DatabaseReader } from './sqlite-reader.ts'
+
+/**
+ * The database file through the life of a process: nobody may use it before it is checked, and nobody after it is
+ * no longer the file that was opened. Only a restart recovers from that.
+ */
+export interface DatabaseFile extends Service {
+  readonly database: GuardedDatabase
+  /** Gives a check that is under way, or that has found damage, up: the process is to stop. */
+  abandon(): void
+}
+
+export interface DatabaseFileOptions {
+  readonly path: string
+  readonly database: Database
+  /** Runs the check in its thread. */
+  readonly reader: DatabaseReader
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Runs once the file is checked and open. */
+  readonly afterCheck: (database: Database) => Promise<void>
+}
+
+const watchEveryMs = 500
+/** A check that takes longer is told in the log, once for each of these. */
+const progressEveryMs = 1_000
+
+export function createDatabaseFile(options: DatabaseFileOptions): DatabaseFile {
+  const { path, reader, clock, logger, afterCheck } = options
+  let watch: FileWatch | undefined
+  let abandoned = false
+  let giveUp = (): void => undefined
+  const whenAbandoned = new Promise<void>((resolve) => {
+    giveUp = resolve
+  })
+  let cancelWatch = (): void => undefined
+  const database = guardDatabase(options.database, () => watch?.findLoss())
+  database.refuse('the database file is not checked yet')
+
+  function showProgress(): (progress: CheckProgress) => void {
+    let toldAt = clock.monotonic()
+    return ({ table, percent }) => {
+      database.refuse(`the database file is being checked: ${percent} %, now ${table}`)
+      if (clock.monotonic() - toldAt < progressEveryMs) return
+      toldAt = clock.monotonic()
+      logger.info({ table, percent }, 'the database file is being checked')
+    }
+  }
+
+  /** Returns only when nothing is damaged, or when the process is to stop. */
+  async function check(): Promise<void> {
+    const damage = await checkIntegrity(reader, showProgress(), () => !abandoned).catch(
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
+    if (damage === undefined || abandoned) return
+    database.refuse(`the database file is damaged: ${damage}`)
+    logger.fatal({ path, damage }, 'the database file is damaged: stop, and restore a backup')
+    await whenAbandoned
+  }
+
+  function lookAgain(): void {
+    const loss = database.refusal() ?? watch?.findReplacement()
+    if (loss === undefined) {
+      cancelWatch = clock.after(watchEveryMs, lookAgain)
+      return
+    }
+    database.refuse(loss)
+    logger.fatal(
+      { path, loss },
+      'the database file is lost: nothing is read or written before a restart',
+    )
+  }
+
+  return {
+    name: 'database',
+    database,
+    abandon() {
+      abandoned = true
+      giveUp()
+    },
+    async start() {
+      const startedAt = clock.monotonic()
+      await Promise.race([check(), whenAbandoned])
+      if (abandoned) return
+      logger.info({ ms: Math.round(clock.monotonic() - startedAt) }, 'the database file is checked')
+      database.admit()
+      await afterCheck(database)
+      if (path === ':memory:') return
+      watch = watchFile(path)
+      lookAgain()
+    },
+    async stop() {
+      cancelWatch()
+      await reader.close()
+      await database.close()
+      watch?.close()
+    },
+  }
+}
