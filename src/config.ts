@@ -8,9 +8,9 @@ import { misspeltVariables, unknownInFile, type Environment } from './config/mis
 export type { MessageKey } from './config/environment.ts'
 
 export interface ExternalIssuerConfig {
-  /** `iss` of the tokens. */
+  /** The `iss` of the tokens. */
   readonly issuer: string
-  /** `aud` of the tokens. */
+  /** The `aud` of the tokens. */
   readonly audience: string
   readonly jwksUrl: string
 }
@@ -21,15 +21,17 @@ export interface Config {
   readonly role: 'all' | 'api' | 'worker'
   readonly host: string
   readonly port: number
-  /** Where the admin routes are served instead, if anywhere else. */
+  /** The port of the admin routes and metrics, if they have one of their own. */
   readonly adminPort: number | undefined
-  /** Proxies in front whose `X-Forwarded-For` is believed. */
+  /** The number of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: number
   readonly databasePath: string
   readonly paymentSimulatorPath: string
-  /** The provider over HTTP; undefined is the simulator inside the process. */
+  /** The URL of the provider; undefined means the simulator inside the process. */
   readonly paymentProviderUrl: string | undefined
-  /** Of the provider's webhooks; the first signs (in the simulator), all of them verify. */
+  /**
+   * The secrets of the provider's webhooks; the first signs (in the simulator), all of them verify.
+   */
   readonly paymentWebhookSecrets: readonly string[]
   readonly broker: 'embedded' | 'nsq'
   readonly nsqdTcpAddresses: readonly string[]
@@ -37,11 +39,11 @@ export interface Config {
   readonly nsqlookupdHttpAddresses: readonly string[]
   readonly nodeId: string
   readonly adminToken: string
-  /** Of the local issuer. */
+  /** The secret of the local issuer. */
   readonly jwtSecret: string
-  /** Who signs the shoppers' tokens, if not we. */
+  /** The external issuer of the shoppers' tokens, if there is one. */
   readonly externalIssuer: ExternalIssuerConfig | undefined
-  /** Sign and verify messages; the first signs. */
+  /** The keys of messages: the first signs, all verify. */
   readonly messageKeys: readonly MessageKey[]
   readonly holdSeconds: number
   readonly addToCartWaitMs: number
@@ -51,11 +53,11 @@ export interface Config {
   readonly addToCartUserRate: number
   /** Other requests per second and shopper; 0 is off. */
   readonly shopperRate: number
-  /** Requests per second and address of those who are no known shopper; 0 is off. */
+  /** Requests per second and address without a known shopper; 0 is off. */
   readonly addressRate: number
-  /** How long a stop goes on serving with `/readyz` 503, so that balancers can look. */
+  /** A stop serves for this long with `/readyz` 503, so that balancers notice it. */
   readonly drainDelayMs: number
-  /** How long an idle connection stays open. */
+  /** An idle connection stays open for this long. */
   readonly keepAliveMs: number
   readonly pendingRepliesMax: number
   readonly logLevel: string
@@ -170,7 +172,7 @@ function externalIssuerOf(values: Values): ExternalIssuerConfig | undefined {
   return { issuer, audience, jwksUrl }
 }
 
-/** Everything in it that nobody may read in a log. */
+/** Returns all secrets of the configuration; the log removes them. */
 export function secretsOf(config: Config): readonly string[] {
   const { adminToken, jwtSecret, paymentWebhookSecrets, messageKeys } = config
   return [

@@ -3,25 +3,29 @@ import type { FormatLine } from './terminal-log.ts'
 
 export type { Logger } from 'pino'
 
-/** Strikes out what must not be read by whoever reads a log. */
+/** Removes everything from a text that readers of a log must not see. */
 export type Redact = (text: string) => string
 
 export interface LoggerOptions {
-  /** Knows the secrets of this process; without it only what looks like one is struck out. */
+  /**
+   * Removes the secrets of this process; without it only texts that look like secrets are removed.
+   */
   readonly redact?: Redact
   /**
-   * Standard output unless given, by Node's own stream: pino's flushes when the process ends, and tries
-   * for ever when nobody reads.
+   * Standard output unless given, by Node's own stream: pino's flushes when the process ends, and
+   * tries for ever when nobody reads.
    */
   readonly destination?: DestinationStream
   /** Turns a finished line into what a terminal shows; JSON stays JSON unless given. */
   readonly format?: FormatLine
 }
 
-/** Never in a line under these names, at the top or one level down. */
+/** The values under these names are removed from every line, at the top or one level down. */
 const names = ['authorization', 'cookie', 'token', 'email', 'idempotencyKey', 'paymentMethod']
 
-/** One JSON object per line, `bindings` on each; `level` as pino names them. */
+/**
+ * Makes a logger that writes one JSON object per line with `bindings`; `level` is one of pino's.
+ */
 export function createLogger(
   level: string,
   bindings: Readonly<Record<string, string>>,
@@ -33,7 +37,7 @@ export function createLogger(
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: [...names, ...names.map((name) => `*.${name}`)],
     serializers: { err: describeError },
-    // The last word on every line, whoever wrote what into which field.
+    // This runs last on every line, so that no field escapes it.
     hooks: { streamWrite: redact },
   }
   if (format === undefined) return pino(options, destination)
@@ -51,7 +55,7 @@ const standardOutput: DestinationStream = {
   },
 }
 
-/** Shorter ones would strike out words of everybody. */
+/** Shorter secrets would remove ordinary words. */
 const secretLengthMin = 8
 
 /** Beyond ASCII; the dots are those that a domain may have there. */
@@ -63,8 +67,13 @@ const encoded = '%[89a-f][0-9a-f]'
 const looks: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]+\.[\w-]*\.?[\w-]*/g, '[token]'],
   [/\bBearer +[^\s"\\]+/gi, 'Bearer [token]'],
+<<<<<<< HEAD
   // Bounded, or a long line without an @ would cost its square. The @ of a URL may be encoded, even again.
   // Characters beyond ASCII are all taken for letters: classes by script (`\p{L}`) take fifteen times as long.
+=======
+  // The lengths are bounded, or a long line without an @ would take quadratic time. The @ of a URL
+  // may be encoded, even twice.
+>>>>>>> 439fca4 (docs: comments of routes, config and the log; the test of first words covers more folders)
   [
     new RegExp(
       `[\\w.+%'${letters}${dots}-]{1,64}(?:@|%(?:25){0,3}40)` +
@@ -76,12 +85,15 @@ const looks: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/** For the secrets of this process, and for whatever looks like a token or an address of e-mail. */
+/**
+ * Makes the redaction of these secrets and of every text that looks like a token or an e-mail
+ * address.
+ */
 export function createRedact(secrets: readonly string[]): Redact {
   const known = secrets
     .filter((secret) => secret.length >= secretLengthMin)
     .flatMap((secret) => [secret, escaped(secret), escaped(escaped(secret))])
-    // A secret may be part of another.
+    // Longer secrets come first, because a secret may be part of another.
     .sort((one, other) => other.length - one.length)
   return (text) => {
     let redacted = text
@@ -91,12 +103,15 @@ export function createRedact(secrets: readonly string[]): Redact {
   }
 }
 
-/** As it stands in JSON; twice for JSON within a string of the line. */
+/** Escapes a text as JSON does; applied twice for JSON within a string of the line. */
 const escaped = (text: string): string => JSON.stringify(text).slice(1, -1)
 
 const causesMax = 5
 
-/** What an error says about itself, without what it carries: parsers attach the whole input. */
+/**
+ * Returns the message and the stack of an error without attached data: parsers attach the whole
+ * input.
+ */
 export function describeError(error: unknown): unknown {
   return describe(error, 0)
 }

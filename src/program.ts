@@ -64,7 +64,7 @@ function redacted(error: unknown, redact: Redact): unknown {
   return error
 }
 
-/** How long a wall clock that was set has to stay there before holds and sales follow it. */
+/** Holds and sales follow a clock step after it has stayed for this long. */
 const stepBelievedAfterMs = 60_000
 
 function steadyClock(logger: Logger): Clock {
@@ -77,12 +77,17 @@ function steadyClock(logger: Logger): Clock {
   })
 }
 
-/** Whoever reads the output may be gone (EPIPE), or its disk full; the shop sells all the same. */
+/**
+ * Ignores errors of the output: its reader may be gone (EPIPE) or its disk full, and the shop must
+ * sell on.
+ */
 function workUnread(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 }
 
-/** Node would print the error as it is, with whatever it carries. */
+/**
+ * Logs a crash and exits. Node would print the error with everything attached to it, also secrets.
+ */
 function endOnCrash(logger: Logger): void {
   process.on('uncaughtException', (error, origin) => {
     exit(1, () => {

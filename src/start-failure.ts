@@ -1,6 +1,6 @@
 /**
- * Says in one sentence why a process could not start, and what to do about it. It imports nothing, so that
- * it can speak when a module cannot even be loaded.
+ * Says in one sentence why a process could not start, and what to do about it. It imports nothing,
+ * so that it can speak when a module cannot even be loaded.
  */
 
 /** The variables that a failure may name. */
@@ -27,7 +27,7 @@ const understoodNames = new Set([
   'ProviderUnavailableError',
 ])
 
-/** Whether the message alone helps; anything else is a bug, and its stack says where. */
+/** Tells whether the message alone helps; any other error is a bug, and its stack says where. */
 export function isUnderstood(error: unknown): boolean {
   return explanation(error) !== undefined || understoodNames.has(nameOf(error))
 }
@@ -38,7 +38,7 @@ export function sentenceOf(error: unknown): string {
   return explanation(error) ?? `${reason}${messageOf(error)}`
 }
 
-/** The same error with a sentence for whoever started the program; what is not known is left as it is. */
+/** Returns the error with a sentence that says what to do; an unknown error stays as it is. */
 export function explainStart(error: unknown, settings: StartSettings): unknown {
   const sentence = explanation(error, settings)
   return sentence === undefined ? error : new StartFailure(sentence, { cause: error })

@@ -5,7 +5,7 @@ import { createTerminalFormat } from './terminal-log.ts'
 
 const secret = 'a "quoted" secret of ours'
 
-/** What a terminal without colours shows of everything that is logged. */
+/** Returns the output of the logger on a terminal without colours. */
 function shown(log: (logger: Logger) => void): string {
   const texts: string[] = []
   const destination = { write: (text: string) => void texts.push(text) }

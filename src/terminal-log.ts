@@ -1,7 +1,7 @@
-/** Makes log lines readable on a terminal. Where nobody sits at one they stay JSON. */
+/** Makes a log line readable on a terminal. Elsewhere lines stay JSON. */
 export type FormatLine = (line: string) => string
 
-/** As `pino-pretty` exports it; it is loaded only where there is a terminal. */
+/** The options of `pino-pretty` that are used; it is loaded only where there is a terminal. */
 export interface PrettyOptions {
   readonly colorize: boolean
   readonly ignore: string
@@ -25,8 +25,8 @@ export function createTerminalFormat(factory: PrettyFactory, colorize: boolean):
 }
 
 /**
- * JSON keeps control characters harmless as `\u001b`. On a terminal they would move the cursor or worse,
- * and part of a line is text that clients sent. Tabs and line breaks of stacks stay.
+ * JSON keeps control characters harmless as `\u001b`. On a terminal they would move the cursor or
+ * worse, and part of a line is text that clients sent. Tabs and line breaks of stacks stay.
  */
 function withoutControls(_key: string, value: unknown): unknown {
   const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g

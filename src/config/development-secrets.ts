@@ -5,8 +5,9 @@ import { z } from 'zod'
 import { makeFolder } from '../make-folder.ts'
 
 /**
- * The secrets that development makes. They are kept beside the database, readable by their owner only, so
- * that the admin token and the shoppers' tokens survive a restart. Production never comes here.
+ * The secrets that development makes. They are kept beside the database, readable by their owner
+ * only, so that the admin token and the shoppers' tokens survive a restart. Production never comes
+ * here.
  */
 export interface DevelopmentSecrets {
   readonly ADMIN_TOKEN: string
@@ -26,8 +27,8 @@ export class SecretsFileError extends Error {
 }
 
 /**
- * Reads the secrets of a database, or makes them. Of two starters at once the one whose file comes first is
- * followed by both: `link` is atomic and overwrites nothing, and the file has its content before its name.
+ * Reads the secrets of a database, or makes them. Two starters at once both use the file that comes first:
+ * `link` is atomic and overwrites nothing, and the file has its content before its name.
  * @throws SecretsFileError with a sentence when the file can be neither read nor made.
  */
 export function keepDevelopmentSecrets(databasePath: string): DevelopmentSecrets {

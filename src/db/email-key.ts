@@ -5,13 +5,13 @@ const localBytesMax = 64
 /** RFC 5322 atoms, and RFC 6531: any letter, mark, digit or sign beyond ASCII. */
 const localForm =
   /^(?:[\w!#$%&'*+/=?^`{|}~-]|[^\p{ASCII}\p{C}\p{Z}])+(?:\.(?:[\w!#$%&'*+/=?^`{|}~-]|[^\p{ASCII}\p{C}\p{Z}])+)*$/u
-/** What a domain is typed with; the dots are the four that IDNA (UTS 46) knows. */
+/** The characters of a typed domain; the dots are the four that IDNA (UTS 46) knows. */
 const typedDomain = /^[\p{L}\p{M}\p{N}.。．｡-]+$/u
 const asciiDomain =
   /^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])$/
 
 /**
- * What makes an address of e-mail unique: two addresses with the same key reach the same person. The domain is in
+ * The key makes an e-mail address unique: two addresses with the same key reach the same person. The domain is in
  * ASCII, since `用户@例え.jp` and `用户@xn--r8jz45g.jp` are one. The local part is without case and in NFC: RFC 5321
  * leaves its case to the receiving host, and every large provider ignores it. Dots and `+tags` stay, for they differ
  * between providers. Undefined when it is no address.

@@ -8,7 +8,7 @@ import { z } from 'zod'
  */
 export const signatureHeader = 'payment-signature'
 
-/** A signature that is older may have been copied by somebody else. */
+/** An older signature may have been copied, so it is refused. */
 export const webhookToleranceMs = 300_000
 
 /**

@@ -6,12 +6,15 @@ import { program, startProcess } from '../support/start-process.ts'
 import { createTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
-/** Prints more than any pipe takes, or crashes, when told to. */
+/** On a signal this code prints more than a pipe takes, or crashes. */
 const obedient = [
   `process.on('SIGHUP', () => process.stdout.write('x'.repeat(4e6)))`,
   `process.on('SIGUSR2', () => { throw new Error('a bug') })`,
 ]
-/** The program promises 10 s and gives its services 6 s; the rest is for a machine with a load of 12. */
+/**
+ * The program promises 10 s and gives its services 6 s; the rest is for a machine with a load of
+ * 12.
+ */
 const stopWithinMs = 40_000
 
 const ends: (() => unknown)[] = []

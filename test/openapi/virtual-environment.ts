@@ -28,7 +28,7 @@ export async function prepareVirtualEnvironment(
   const programs = join(folder, 'bin')
   const finished = join(folder, 'finished')
   if (existsSync(finished)) return programs
-  // What an interrupted installation left is no environment.
+  // A folder of an interrupted installation is no environment.
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   await succeed(['python3', '-m', 'venv', folder], environment)

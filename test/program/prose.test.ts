@@ -15,10 +15,20 @@ const clauseWords =
 const clauseWordsLater = /[.:;] (What|Whatever|Who|Whoever|Whom|Whose|Of)\b(?![^.]*\?)/
 
 const folders = [
+  'bench',
+  'functional_test',
+  'scripts',
+  'src/api/identity',
+  'src/api/routes',
   'src/audit',
+  'src/commands',
+  'src/config',
+  'src/consumers',
   'src/cron',
   'src/domain',
   'src/messaging',
+  'test/chaos',
+  'test/faults',
   'test/program',
   'test/simulation',
 ]

@@ -20,7 +20,7 @@ import { describeIssues, readIdempotencyKey } from '../http/route.ts'
  * handler, same answers: one contract test runs the same cases through both entry points.
  */
 export interface FastPath {
-  /** True when the request was taken. */
+  /** Handles the request if it is an add-to-cart, and returns whether it did. */
   take(request: IncomingMessage, response: ServerResponse): boolean
 }
 
@@ -34,7 +34,10 @@ export interface FastPathOptions {
   readonly defer: (task: () => void) => void
 }
 
-/** All of a busy tick would be a thousand, which every garbage collection meanwhile had to copy. */
+/**
+ * All replies of a busy tick would be a thousand, which every garbage collection in between would
+ * copy.
+ */
 const repliesTogetherMax = 32
 
 export function createFastPath(options: FastPathOptions): FastPath {
@@ -42,8 +45,8 @@ export function createFastPath(options: FastPathOptions): FastPath {
   let replies: Sending[] = []
 
   /**
-   * Replies leave one right after the other, some of a tick together: a write that wakes its receiver
-   * costs three times one that finds it awake, and was 43 % of the time of a refusal.
+   * Replies leave one right after the other, some of a tick together: a write that wakes its
+   * receiver costs three times one that finds it awake, and was 43 % of the time of a refusal.
    */
   function send(sending: Sending): void {
     replies.push(sending)
@@ -57,7 +60,7 @@ export function createFastPath(options: FastPathOptions): FastPath {
     for (const each of together) writeOrDrop(each)
   }
 
-  /** One that cannot be written must not take the others of its tick with it. */
+  /** Writes a reply. One that cannot be written must not stop the others of its tick. */
   function writeOrDrop(sending: Sending): void {
     try {
       write(sending)
@@ -123,7 +126,7 @@ async function answer(
   return addToCart.handle({ flashSaleId, productId, quantity, userId, userUid, idempotencyKey })
 }
 
-/** The body, or what is wrong with it. */
+/** Returns the body, or a text that says what is wrong with it. */
 function parseBody(body: unknown): AddToCartBody | string {
   const { data, error } = addToCartBody.safeParse(body)
   return error === undefined ? data : describeIssues(error, 'body')
@@ -142,14 +145,14 @@ function keyHeader(request: IncomingMessage): string | undefined {
 const utf8 = new TextDecoder()
 const plainJson = /^application\/json(; ?charset=utf-8)?$/i
 
-/** Anything unusual about the body is left to Express and its parser. */
+/** Tells whether the body is plain JSON. Express and its parser handle everything else. */
 function isPlainJson({ headers }: IncomingMessage): boolean {
   return plainJson.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined
 }
 
 /**
- * Hands on the body as text, without a byte order mark; undefined when it is larger than allowed. A
- * client that goes away in the middle is never heard of again: nothing was begun for it.
+ * Reads the body as text, without a byte order mark; undefined when it is larger than allowed. When
+ * the client disconnects in the middle, `done` is never called and nothing was begun.
  */
 function readBody(request: IncomingMessage, done: (text: string | undefined) => void): void {
   let body: Buffer | undefined
@@ -157,12 +160,12 @@ function readBody(request: IncomingMessage, done: (text: string | undefined) => 
   request.on('data', (chunk: Buffer) => {
     length += chunk.length
     if (length > bodyBytesMax) body = undefined
-    // Nearly always the only one.
+    // This chunk is nearly always the only one.
     else body = body === undefined ? chunk : Buffer.concat([body, chunk])
   })
   request.on('end', () => {
     const text = length > bodyBytesMax ? undefined : utf8.decode(body)
-    // The request may wait for seconds; its bytes need not.
+    // The request may wait for seconds, so its bytes are released.
     body = undefined
     done(text)
   })
@@ -183,7 +186,10 @@ function parseJson(text: string): unknown {
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
-/** All headers in one go: set before `writeHead`, each would be looked up and checked once more. */
+/**
+ * Writes the reply with all headers at once: set one by one, Node would look each up and check it
+ * again.
+ */
 function write({ response, reply, requestId }: Sending): void {
   const { status, headers, body } = reply
   const text = JSON.stringify(body)

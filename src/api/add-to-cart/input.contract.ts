@@ -23,7 +23,10 @@ type Refused = readonly [title: string, status: number, code: ProblemCode, reque
 
 const json = { 'content-type': 'application/json' }
 
-/** Bodies are refused before anybody is asked who they are; all of these come with a good token. */
+/**
+ * Makes unreadable bodies. They are refused before the token is checked; all of these have a valid
+ * one.
+ */
 function unreadableBodies(valid: string): readonly Refused[] {
   return [
     ['bad JSON', 400, 'malformed_json', { body: '{"productId": 1,' }],
@@ -138,7 +141,7 @@ const badKeys: readonly (readonly [title: string, key: string])[] = [
   ['letters beyond ASCII', 'schlüssel'],
 ]
 
-/** What add-to-cart refuses because of how it looks: the same through both entryPoints. */
+/** Tests the refusal of malformed requests; both entry points must give the same answers. */
 export function addToCartInputContract(entryPoint: EntryPoint): void {
   describe(`add to cart through ${entryPoint.name}, wrong input`, () => {
     let app: TestApp
@@ -197,7 +200,7 @@ export function addToCartInputContract(entryPoint: EntryPoint): void {
     })
 
     it.each(badKeys)('refuses an Idempotency-Key of %s', async (_title, key) => {
-      // fetch speaks latin1 in headers, as the wire does.
+      // fetch encodes headers in latin1, as HTTP does.
       const answer = await send({ body: sale, key })
       expectProblem(answer, 400, 'validation_failed')
       expect(answer.body['detail']).toContain('Idempotency-Key')

@@ -18,7 +18,9 @@ import {
 import { startApp, type TestApp } from '../../../test/support/start-app.ts'
 import { until } from '../../../test/support/until.ts'
 
-/** Another process writes to the database all the time: the worker cannot decide anything. */
+/**
+ * In these tests another process writes all the time, so that the worker cannot decide anything.
+ */
 describe('add to cart while the worker is held back', () => {
   let app: TestApp
   let sale: TestSale
@@ -69,7 +71,7 @@ describe('add to cart while the worker is held back', () => {
     expect(held.body).toMatchObject({ requestId, status: 'held', reservation: { quantity: 1 } })
     expectProblem(await ask(app.call, url, 1), 404, 'not_found')
     let again = await send(0, entryPoint, 'patient')
-    // 25 ms of waiting may be too few on a busy machine.
+    // On a busy machine the answer may take longer than the 25 ms of the wait.
     const isAnswered = async () => {
       if (again.status === 202) again = await send(0, entryPoint, 'patient')
       return again.status !== 202

@@ -161,7 +161,10 @@ function fire(operation: Operation, shot: Shot): Promise<Answer> {
   return app.call(method, url, { token, body: shot.body, headers })
 }
 
-/** As the provider signs, so that what fits the schema gets past the signature. */
+/**
+ * Signs a webhook as the provider does, so that bodies which fit the schema pass the signature
+ * check.
+ */
 function signatureOf(sent: unknown): string {
   const text = typeof sent === 'string' ? sent : JSON.stringify(sent)
   return signWebhook(webhookSecret, sent === undefined ? '' : text, Date.now())
@@ -169,7 +172,7 @@ function signatureOf(sent: unknown): string {
 
 const alwaysPossible = [400, 404, 413, 415]
 
-/** What is wrong with an answer, whatever was sent. */
+/** Lists everything that is wrong with an answer. */
 function complaints(
   { statuses }: Operation,
   { status, headers, body: answered }: Answer,
@@ -209,7 +212,9 @@ function complaintsOf(operation: Operation, fired: readonly Fired[]): readonly s
   })
 }
 
-/** The CPU time of one turn while requests are fired, not while they are made up. It is under 100. */
+/**
+ * The CPU time of one turn while requests are fired, not while they are made up. It is under 100.
+ */
 const stallMsMax = 500
 
 describe(`nothing a client sends (seed ${seed})`, () => {
@@ -222,7 +227,7 @@ describe(`nothing a client sends (seed ${seed})`, () => {
       const fired = await fireAll(operation, some)
       const stallMs = meter.stop()
       expect(complaintsOf(operation, fired)).toEqual([])
-      // What fits the schema gets further than the schema, or this would prove little.
+      // Bodies that fit the schema must pass its check; otherwise this would prove little.
       const further = fired.filter(({ answer }) => answer.status !== 400)
       expect([operation.path, further.length > 0]).toEqual([operation.path, true])
       expect(stallMs, operation.path).toBeLessThan(stallMsMax)

@@ -5,7 +5,7 @@ import { nameOf, plausibleIds, urlFor } from '../../../test/support/requests.ts'
 import { createSale, createShopper } from '../../../test/support/sale.ts'
 import { startApp, testAdminToken, type TestApp } from '../../../test/support/start-app.ts'
 
-/** As much of a schema as is looked at here. */
+/** The part of a schema that these tests read. */
 interface Schema {
   readonly $ref?: string
   readonly type?: string | readonly string[]
@@ -86,7 +86,7 @@ function* within(where: string, schema: Schema): Generator<readonly [string, Sch
     yield* within(`${where}.${name}`, inner)
   }
   if (schema.items !== undefined) yield* within(`${where}[]`, schema.items)
-  // Of a value that may be null the example stands outside.
+  // The example of a nullable value is outside of its `anyOf`.
   for (const inner of schema.anyOf ?? []) if (inner.properties) yield* within(where, inner)
 }
 

@@ -44,8 +44,8 @@ const headers = { 'content-type': 'application/json', 'cache-control': 'public, 
 const goodForMs = 1_000
 /**
  * While commits come all the time a page is read again only after it rested ten times as long as
- * the reading took: one page then never costs more than a tenth of the event loop. Whoever asks
- * meanwhile waits for it.
+ * the reading took: one page then never costs more than a tenth of the event loop. Callers wait for
+ * it meanwhile.
  */
 const restFactor = 10
 const restMsMax = 250

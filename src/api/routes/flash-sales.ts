@@ -7,7 +7,7 @@ import type { SharedPages } from '../http/shared-pages.ts'
 import * as schemas from './schemas.ts'
 import { flashSaleView, listedFlashSaleView } from './views.ts'
 
-/** What anybody may see of the sales. Both routes share their answers among all who ask. */
+/** Makes the public routes of the sales. Both share an answer among all who ask. */
 export function flashSaleRoutes({ sharedPages }: { readonly sharedPages: SharedPages }) {
   return [list(sharedPages), show(sharedPages)]
 }

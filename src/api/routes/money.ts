@@ -37,7 +37,10 @@ export function moneyRoutes(options: MoneyRoutesOptions) {
 type WebhookResult = 'learned' | 'repeated' | 'unknown_payment'
 
 function webhook({ database, settlement, clock, metrics, webhookSecrets }: MoneyRoutesOptions) {
-  async function hear({ id, paymentId }: z.infer<typeof webhookEvent>): Promise<WebhookResult> {
+  async function handleEvent({
+    id,
+    paymentId,
+  }: z.infer<typeof webhookEvent>): Promise<WebhookResult> {
     if (await database.read(() => isEventKnown(id))) return 'repeated'
     const isOurs = await settlement.learn(paymentId)
     // The event is remembered only after its effect, so that the provider repeats one that failed.
@@ -65,13 +68,13 @@ function webhook({ database, settlement, clock, metrics, webhookSecrets }: Money
         metrics.paymentWebhooks.inc({ result: 'refused' })
         throw new ProblemError('webhook_signature_invalid')
       }
-      metrics.paymentWebhooks.inc({ result: await untilAnswered(hear(body)) })
+      metrics.paymentWebhooks.inc({ result: await orProviderUnavailable(handleEvent(body)) })
       return json(200, { received: true })
     },
   })
 }
 
-async function untilAnswered<T>(result: Promise<T>): Promise<T> {
+async function orProviderUnavailable<T>(result: Promise<T>): Promise<T> {
   try {
     return await result
   } catch (error) {

@@ -4,7 +4,7 @@ import { defineRoute } from '../http/route.ts'
 import type { SharedPages } from '../http/shared-pages.ts'
 import * as schemas from './schemas.ts'
 
-/** What anybody may see of a product. The answer is shared among all who ask. */
+/** Makes the public route of a product's stock. Its answer is shared among all who ask. */
 export function productRoutes({ sharedPages }: { readonly sharedPages: SharedPages }) {
   const showStock = defineRoute({
     method: 'get',
