@@ -61,7 +61,7 @@ export interface Message {
 export interface Subscription {
   /** Tells whether messages can arrive now. A standby is not connected. */
   connected(): boolean
-  /** Whether another consumer has the channel, so that no message arrives here. */
+  /** Tells whether another consumer has the channel, so that no message arrives here. */
   isStandby(): boolean
   /** Stops receiving and waits until all messages are finished or `drainTimeoutMs` has passed. */
   close(): Promise<void>

@@ -118,10 +118,10 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * Copies the database and the ledger, and returns when the later of the two snapshots was taken, epoch ms.
- * The database's is first: whatever it says is captured was captured before, so the ledger has it. What is
- * captured between the two is in the ledger alone, and the audit of a restored copy looks after it; the
- * other way round the copy would claim captures that its ledger does not know.
+ * Copies the database and the ledger. Returns the time of the later of the two snapshots, epoch ms.
+ * The database is copied first, so that the ledger has every capture that the database has. A
+ * capture between the two is only in the ledger, and the audit of a restored copy finds it. In the
+ * other order the database would have captures that its ledger does not know.
  */
 async function copyBoth(plan: Plan, parts: Parts): Promise<number> {
   const opened: Snapshot[] = []
@@ -141,7 +141,10 @@ async function copyBoth(plan: Plan, parts: Parts): Promise<number> {
 
 const auditBudgetMs = 3_600_000
 
-/** The ids of violated invariants. The clock stands at the snapshot: the copy does not age while it is made. */
+/**
+ * The ids of violated invariants. The clock stands at the snapshot: the copy does not age while it
+ * is made.
+ */
 async function violations(plan: Plan, parts: Parts, takenAt: number): Promise<readonly string[]> {
   const clock = { ...systemClock, now: () => takenAt }
   const database = openSqliteReader(parts.database)

@@ -25,7 +25,7 @@ const localGate = {
 
 const lateOrRedelivered = 'const late = attempts > 1 || clock.now() - sentAt > maxAgeMs'
 
-/** Taking stock, once per request and only while there is some. */
+/** Mutants of taking stock: once per request, and only while there is some. */
 export const holdingMutants: readonly Mutant[] = [
   {
     id: 'take-stock',

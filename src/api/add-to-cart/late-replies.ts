@@ -22,8 +22,8 @@ import type { Logger } from '../../logger.ts'
  */
 export interface LateReplies extends Service {
   /**
-   * Whether one more request may be asked while `waiting` others wait for their replies: if the database
-   * is away, each of them may have to be kept here until it is back.
+   * Tells whether there is room for one more request while `waiting` others wait for their replies:
+   * each of them may have to be kept here until an unavailable database is back.
    */
   hasRoom(waiting: number): boolean
   /** Notes a request whose shopper is about to get 202. */
@@ -43,7 +43,9 @@ export interface LateRepliesOptions {
   readonly defer: (task: () => void) => void
   /** A request of this age cannot take stock any more, ms. */
   readonly maxAgeMs: number
-  /** Requests that may wait to be written down, at most; at least as many as may wait for a reply. */
+  /**
+   * Requests that may wait to be written down, at most; at least as many as may wait for a reply.
+   */
   readonly unwrittenMax: number
 }
 

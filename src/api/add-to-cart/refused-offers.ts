@@ -2,14 +2,14 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../clock.ts'
 
 /**
- * Remembers for half a second that an offer is not there, called off or over. The catalog knows only
- * sales that run or start soon, so without this memory each request for another one asked the
+ * Remembers for half a second that an offer is not there, called off or over. The catalog knows
+ * only sales that run or start soon, so without this memory each request for another one asked the
  * database: 406 statements for 200 requests, where a sold-out product took 12.
  */
 export interface RefusedOffers {
   find(flashSaleId: number, productId: number): OfferRefusal | undefined
   remember(flashSaleId: number, productId: number, refusal: OfferRefusal): void
-  /** The whole sale does not exist, whatever the product. */
+  /** Remembers that the whole sale does not exist, for every product. */
   rememberUnknownSale(flashSaleId: number): void
   /** Forgets everything, for a change made by this node. */
   clear(): void
@@ -19,7 +19,9 @@ export type OfferRefusal = 'sale_not_open' | 'product_not_in_sale'
 
 /** With the catalog's quarter of a second, a change made by another node shows within a second. */
 const keptMs = 500
-/** A crowd asks for few offers; whoever tries out numbers pushes out only others of the kind. */
+/**
+ * A crowd asks for few offers. A caller who tries out numbers displaces only other such entries.
+ */
 const offersMax = 10_000
 
 /** `undefined` as product means every product of the sale. */
@@ -34,7 +36,7 @@ export function createRefusedOffers(clock: Clock): RefusedOffers {
     ttl: keptMs,
     // It takes a start at 0 for none.
     perf: { now: () => clock.monotonic() + 1 },
-    // Else it remembers the time for a real millisecond, by a timer of its own.
+    // Without this the cache remembers the time for a real millisecond, by a timer of its own.
     ttlResolution: 0,
   })
 

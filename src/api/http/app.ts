@@ -26,15 +26,15 @@ export interface AppOptions {
   readonly clock: Clock
   readonly newId: NewId
   readonly version: string
-  /** Who may send how much; everybody as they like unless given. */
+  /** Limits the rate of each caller; no limit unless given. */
   readonly callerLimit?: RequestHandler
-  /** Proxies in front whose `X-Forwarded-For` is believed; none unless given. */
+  /** The number of proxies whose `X-Forwarded-For` is trusted; 0 unless given. */
   readonly trustedProxies?: number
 }
 
 export const bodyBytesMax = 16 * 1024
 
-/** The Express app: every route of the contract, not listening yet. */
+/** Makes the Express app with every route of the contract; it does not listen yet. */
 export function createApp(options: AppOptions): Express {
   const { routes, authentication, logger, clock, newId, version } = options
   const app = express()
@@ -90,8 +90,8 @@ const unloggedPaths = new Set(['/v1/cart/items', '/livez', '/readyz', '/metrics'
 const pathOf = (url = ''): string => withoutLastSlash(url.split('?', 1)[0] ?? '')
 
 /**
- * A line per answer, for whoever asks for `debug`; a 5xx is a warning. Not pino-http, which makes a logger
- * for every request: half of what Express costs, for lines that nobody reads at `info`.
+ * Logs a line per answer at level `debug`, and a 5xx as a warning. pino-http would make a logger
+ * for every request, which is half of Express's cost, for lines that nobody reads at `info`.
  */
 function requestLog(logger: Logger, clock: Clock): RequestHandler {
   return (request, response, next) => {
@@ -100,7 +100,7 @@ function requestLog(logger: Logger, clock: Clock): RequestHandler {
       const level = response.statusCode >= 500 ? 'warn' : 'debug'
       if (!logger.isLevelEnabled(level) || unloggedPaths.has(pathOf(request.url))) return
       const { id, method, originalUrl } = request
-      // Without the query: people put tokens and addresses there.
+      // The query is left out, because clients put tokens and addresses there.
       const req = { id, method, url: originalUrl.split('?', 1)[0] }
       const responseTime = Math.round(clock.monotonic() - startedAt)
       logger[level](
@@ -112,7 +112,7 @@ function requestLog(logger: Logger, clock: Clock): RequestHandler {
   }
 }
 
-/** A body in anything but JSON would be silently ignored by the parser. */
+/** Refuses bodies that are not JSON; the parser would silently ignore them. */
 const mediaType: RequestHandler = (request, response, next) => {
   if (hasBody(request) && request.is('application/json') === false) {
     sendReply(response, problem('unsupported_media_type'))
@@ -122,8 +122,8 @@ const mediaType: RequestHandler = (request, response, next) => {
 }
 
 /**
- * OPTIONS is told what a path takes; any other method it does not take is refused, saying the same. `ending` is
- * the expression for what may end a path.
+ * OPTIONS is told what a path takes; any other method it does not take is refused, saying the same.
+ * `ending` is the expression for what may end a path.
  */
 function methodNotAllowed(routes: readonly AnyRoute[], ending: '' | '/?'): RequestHandler {
   const patterns = new Map<string, string[]>()
@@ -160,7 +160,7 @@ function errorHandler(logger: Logger): ErrorRequestHandler {
   }
 }
 
-/** Everything that can be thrown on the way, as a problem. What is not foreseen is ours: 500. */
+/** Turns a thrown error into a problem. An unexpected error is a bug of the program: 500. */
 export function toProblem(error: unknown): Reply {
   if (error instanceof ProblemError) return error.reply
   if (error instanceof DatabaseUnavailableError) return problem('database_unavailable')
@@ -169,7 +169,7 @@ export function toProblem(error: unknown): Reply {
   return parserProblem(error) ?? problem('internal_error')
 }
 
-/** What Express and its body parser throw about a request that is wrong. */
+/** Turns an error of Express or its body parser about a wrong request into a problem. */
 function parserProblem(error: unknown): Reply | undefined {
   const { type, status } = (error ?? {}) as { readonly type?: unknown; readonly status?: unknown }
   switch (type) {

@@ -69,7 +69,7 @@ async function pass(ms: number): Promise<void> {
   await turns()
 }
 
-/** Whether the server has closed the connection; what it had said. */
+/** Watches a connection: whether the server has closed it, and what it has sent. */
 function watch(connection: RawConnection): { closed: boolean; said: string } {
   const seen = { closed: false, said: '' }
   void connection.received().then((said) => {

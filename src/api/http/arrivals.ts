@@ -3,11 +3,12 @@ import type { Socket } from 'node:net'
 import { hasBody } from './request-context.ts'
 
 /**
- * Watches what is arriving on every connection, and ends what takes too long. Node's own timeouts are switched
- * off for it. They count from the moment a connection is accepted, so that one opened in advance was refused
- * with 408 after 5 s; and they measure the time on the clock, so that a process whose event loop was late refused
- * requests that had long arrived: 153 of 10,000 cold connections. Here time is counted in looks, one per turn of
- * the event loop at most, and before anything is ended the loop reads what lies in the sockets.
+ * Watches the arriving requests on every connection and ends those that take too long. Node's own
+ * timeouts are off. They count from the moment a connection is accepted, so that one opened in
+ * advance was refused with 408 after 5 s; and they measure by the clock, so that a process whose
+ * event loop was late refused requests that had long arrived: 153 of 10,000 cold connections. Here
+ * time is counted in looks, at most one per turn of the event loop, and the loop reads the sockets
+ * before anything is ended.
  */
 export interface Arrivals {
   /** Call it for every request whose headers have arrived. */
@@ -19,11 +20,11 @@ export interface Arrivals {
 export interface ArrivalsOptions {
   readonly server: Server
   readonly lookEveryMs: number
-  /** From the first byte of a request to the end of its headers. */
+  /** The time from the first byte of a request to the end of its headers. */
   readonly headersTimeoutMs: number
-  /** From the first byte of a request to its last. */
+  /** The time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number
-  /** How long a connection may stay open without having sent anything. */
+  /** A connection may stay open for this long without sending anything. */
   readonly silentMs: number
   /** Connections that have sent nothing; beyond it the oldest are closed. */
   readonly silentMax: number
@@ -36,7 +37,9 @@ export interface ArrivalsOptions {
 interface Connection {
   /** Bytes up to the end of the last request; more of them are the beginning of another one. */
   endOfLast: number
-  /** The request whose headers have arrived and whose body may not have; undefined when it has none. */
+  /**
+   * The request whose headers have arrived and whose body may not have; undefined when it has none.
+   */
   newest: IncomingMessage | undefined
   /** For how many looks the same request has been arriving, or nothing at all has. */
   looks: number
@@ -132,7 +135,10 @@ export function watchArrivals(options: ArrivalsOptions): Arrivals {
   }
 }
 
-/** Closes the oldest connections that have not sent anything, so that at most `silentMax` of them remain. */
+/**
+ * Closes the oldest connections that have not sent anything, so that at most `silentMax` of them
+ * remain.
+ */
 function closeOldest(silent: Set<Socket>, silentMax: number): void {
   for (const socket of silent) if (socket.bytesRead > 0) silent.delete(socket)
   for (const socket of silent) {
@@ -142,13 +148,13 @@ function closeOldest(silent: Set<Socket>, silentMax: number): void {
   }
 }
 
-/** What is arriving now: nothing, headers, or the body behind them. */
+/** Tells which part of a request is arriving now: none, headers, or the body after them. */
 function phaseOf(socket: Socket, connection: Connection): 'idle' | 'headers' | 'body' {
   const { newest } = connection
   if (newest !== undefined) {
     if (!newest.complete) return 'body'
-    // Bytes that came since may be the rest of the body, or the beginning of another request, which then
-    // counts from its next byte on.
+    // Bytes that came since may be the rest of the body, or the beginning of another request, which
+    // then counts from its next byte on.
     connection.endOfLast = socket.bytesRead
     connection.newest = undefined
   }

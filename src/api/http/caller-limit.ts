@@ -7,17 +7,20 @@ import { problem } from './problem.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { sendReply } from './route.ts'
 
-/** How many requests per second one caller may send to the routes that have no limit of their own. */
+/** The requests per second that one caller may send to the routes without a limit of their own. */
 export interface CallerLimitOptions {
   readonly authentication: Authentication
   readonly clock: Clock
-  /** For a shopper whose token this process has seen, from whatever address; 0 is off. */
+  /** The rate of a shopper whose token this process has seen, from any address; 0 is off. */
   readonly shopperRate: number
   /** For everybody else together who sends from one address; 0 is off. */
   readonly addressRate: number
 }
 
-/** Refuses with 429 beyond the rate. Operators are not limited: they are few, and needed most on a bad day. */
+/**
+ * Refuses with 429 beyond the rate. Operators are not limited: they are few, and needed most on a
+ * bad day.
+ */
 export function limitCallers(options: CallerLimitOptions): RequestHandler {
   const { authentication, clock, shopperRate, addressRate } = options
   const shoppers = createRateLimit(shopperRate, clock)
@@ -38,9 +41,10 @@ export function limitCallers(options: CallerLimitOptions): RequestHandler {
 }
 
 /**
- * These routes have no limit by caller: add-to-cart has a limit of its own; machines that watch the process
- * must always get their answer; the provider sends its webhooks in bursts from a few addresses, a refused one
- * is money that arrives late, and a forged one costs no more than the check of its signature.
+ * These routes have no limit by caller: add-to-cart has a limit of its own; machines that watch the
+ * process must always get their answer; the provider sends its webhooks in bursts from a few
+ * addresses, a refused one is money that arrives late, and a forged one costs no more than the
+ * check of its signature.
  */
 const unlimitedRoutes: ReadonlyMap<string, readonly string[]> = new Map([
   ['/v1/cart/items', ['POST']],
@@ -56,8 +60,8 @@ function isUnlimited({ method, path }: Request): boolean {
 }
 
 /**
- * The key an address is counted by: an IPv4 address itself, however it is written, and for IPv6 the network of
- * 2^64 addresses that every subscriber has.
+ * The key an address is counted by: an IPv4 address itself, however it is written, and for IPv6 the
+ * network of 2^64 addresses that every subscriber has.
  */
 export function networkOf(address: string): string {
   if (!isIPv6(address)) return address
@@ -66,7 +70,10 @@ export function networkOf(address: string): string {
   return isMapped ? dotted(groups.slice(6)) : groups.slice(0, 4).join(':')
 }
 
-/** The eight groups of an IPv6 address in their shortest form: `2001:DB8::1` is 2001, db8, 0, 0, 0, 0, 0, 1. */
+/**
+ * The eight groups of an IPv6 address in their shortest form: `2001:DB8::1` is 2001, db8, 0, 0, 0,
+ * 0, 0, 1.
+ */
 function groupsOf(address: string): string[] {
   const hexadecimal = address
     .replace(/%.*$/, '')

@@ -22,7 +22,10 @@ const page = `<!doctype html>
 const start = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null })
 `
 
-/** The package's folder, not the package: importing it would run the page's 1.5 MB here, for 40 MB of memory. */
+/**
+ * The package's folder, not the package: importing it would run the page's 1.5 MB here, for 40 MB
+ * of memory.
+ */
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
 /** The API's documentation for programs and people. */
@@ -52,7 +55,7 @@ export function docsRoutes(document: () => unknown): readonly AnyRoute[] {
   ]
 }
 
-/** What a program is told at `/`; a browser is led to the documentation. */
+/** The JSON that `/` answers to a program; a browser gets a redirect to the documentation. */
 const index = {
   name: 'Holdfast',
   documentation: '/docs',

@@ -8,12 +8,12 @@ import { rawBodyOf } from './raw-body.ts'
 import { spreadRetryAfter } from './retry-after.ts'
 
 /**
- * A route says everything about itself once: the router is built from it, the input is checked by it
- * and the OpenAPI document is generated from it.
+ * The definition of a route. The router, the checks of the input and the OpenAPI document are made
+ * from it.
  */
 export interface RouteDefinition<Params, Query, Body> {
   readonly method: 'get' | 'post' | 'patch' | 'delete'
-  /** As OpenAPI writes it: `/v1/invoices/{id}`. */
+  /** The path in OpenAPI's form: `/v1/invoices/{id}`. */
   readonly path: string
   readonly access: 'anyone' | 'shopper' | 'admin'
   readonly tag: string
@@ -26,14 +26,16 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly body?: ZodType<Body>
   /** For the operators' network only, though it needs no token. */
   readonly internal?: true
-  /** Takes an Idempotency-Key and answers with it. A shopper's route makes one when there is none. */
+  /**
+   * Takes an Idempotency-Key and answers with it. A shopper's route makes one when there is none.
+   */
   readonly idempotent?: true
   /** Its answers carry an `ETag`, and `If-None-Match` is answered with 304. */
   readonly conditional?: true
   /** The body is signed: the handler checks the bytes as they came. */
   readonly signed?: true
   readonly responses: Readonly<Record<number, ResponseDefinition>>
-  /** Beside those every route of this access has. */
+  /** The route's own problems, besides those of every route with this access. */
   readonly problems?: readonly ProblemCode[]
   readonly handle: (input: RouteInput<Params, Query, Body>) => Promise<RouteReply>
 }
@@ -62,9 +64,9 @@ export interface RouteInput<Params, Query, Body> {
   readonly body: Body
   /** The authenticated shopper; 0 on routes that are not for shoppers. */
   readonly userId: number
-  /** Their name that no restored copy gives to somebody else; empty where `userId` is 0. */
+  /** The shopper's uid, which no restored copy gives to another user; empty where `userId` is 0. */
   readonly userUid: string
-  /** What the client sent, if anything. */
+  /** The Idempotency-Key of the client, if it sent one. */
   readonly idempotencyKey: string | undefined
   readonly signed: SignedBody
   readonly origin: Origin
@@ -75,21 +77,21 @@ export interface SignedBody {
   readonly signature: string | undefined
 }
 
-/** Which request it is, for what is written down about it. */
+/** The origin of a request, for records about it. */
 export interface Origin {
-  /** Method and path as OpenAPI writes them. */
+  /** Method and path in OpenAPI's form. */
   readonly route: string
   readonly requestId: string
-  /** The address it came from, a trusted proxy's word for it included. */
+  /** The address of the client, as trusted proxies report it. */
   readonly address: string
 }
 
 export interface RouteReply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Sent as JSON. */
+  /** A body that is sent as JSON. */
   readonly body?: unknown
-  /** Sent as it is, with the content type of `headers`. */
+  /** A body that is sent as it is, with the content type of `headers`. */
   readonly text?: string
   /** Sent as they are, likewise. */
   readonly bytes?: Buffer
@@ -107,10 +109,11 @@ export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
   return route as AnyRoute
 }
 
-/** Sends a reply; every JSON answer of the API leaves through here. */
+/** Sends a reply. Every JSON answer of the Express routes is sent here. */
 export function sendReply(response: Response, reply: RouteReply): void {
   response.statusCode = reply.status
-  // Not `response.set`, which adds a charset JSON has no use for: both entry points answer the same.
+  // Not `response.set`, which adds a charset JSON has no use for: both entry points answer the
+  // same.
   const headers = { 'cache-control': 'no-store', ...spreadRetryAfter(reply.headers ?? {}) }
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (reply.bytes !== undefined) {
@@ -137,8 +140,9 @@ function sendBytes(response: Response, bytes: Buffer): void {
 }
 
 /**
- * RFC 9110, 13.1.2: tags are compared weakly, and `*` is any. Not the `fresh` of Express, which takes a request's
- * `Cache-Control: no-cache` for a wish not to be told 304; `fetch` adds it to every `If-None-Match`.
+ * RFC 9110, 13.1.2: tags are compared weakly, and `*` is any. Not the `fresh` of Express, which
+ * takes a request's `Cache-Control: no-cache` for a wish not to be told 304; `fetch` adds it to
+ * every `If-None-Match`.
  */
 function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false
@@ -148,13 +152,16 @@ function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
   return known.includes(opaque)
 }
 
-/** The Express handler of a route: who are you, is the input right, then the route's own code. */
+/**
+ * Makes the Express handler of a route: it authenticates, checks the input, and calls the route's
+ * code.
+ */
 export function routeHandler(route: AnyRoute, authentication: Authentication): RequestHandler {
   return async (request, response) => {
     const { userId, userUid } = await authorize(route, request, authentication)
     const idempotencyKey =
       route.idempotent === true ? readIdempotencyKey(request.get('idempotency-key')) : undefined
-    // Also on problems: the client sees which request the answer belongs to.
+    // Problems carry the key too, so that the client sees which request was answered.
     if (idempotencyKey !== undefined) response.set('idempotency-key', idempotencyKey)
     const reply = await route.handle({
       params: parse(route.params, request.params, 'path'),
@@ -202,7 +209,7 @@ async function authorize(
 }
 
 function bodyOf(request: Request): unknown {
-  // A route without a body may be called with none at all, or with {}.
+  // A route without fields in its body accepts no body or {}.
   return request.body === undefined ? {} : (request.body as unknown)
 }
 
@@ -216,7 +223,7 @@ function parse(schema: ZodType | undefined, value: unknown, place: string): unkn
 
 const issuesMax = 5
 
-/** Which field is wrong and why, without repeating what was sent. */
+/** Says which field is wrong and why, without repeating the sent value. */
 export function describeIssues(error: z.ZodError, place: string): string {
   return error.issues
     .slice(0, issuesMax)
@@ -242,7 +249,7 @@ export function readIdempotencyKey(value: string | undefined): string | undefine
   )
 }
 
-/** A reply of this status with a JSON body. */
+/** Makes a reply of this status with a JSON body. */
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): Reply {
   return { status, headers, body }
 }

@@ -165,7 +165,7 @@ describe('what is hardly HTTP', () => {
   })
 })
 
-/** A server with a short patience and nobody behind it. */
+/** Makes a server with short timeouts and without routes. */
 function createImpatientServer(): HttpServer {
   const logger = createLogger('silent', {})
   const authentication: Authentication = {
@@ -221,7 +221,7 @@ describe('connections', () => {
   it('beyond the cap are closed at once, and taken again when one has gone', async () => {
     const server = createImpatientServer()
     await server.start()
-    // Answered once, a connection may stay.
+    // A connection may stay open once it has got an answer.
     const open = async () => {
       const connection = await openRaw(server.url())
       connection.send(request('GET /nowhere'))
@@ -253,7 +253,7 @@ describe('stopping', () => {
     const paying = await invoiced(app.call, sale)
     const lock = lockDatabase(app.databasePath)
     const probe = await openRaw(app.url)
-    // One more waiting request keeps the connection of the probe in use.
+    // One more waiting request keeps the probe's connection in use.
     const body = JSON.stringify(sale)
     const authorization = `authorization: Bearer ${paying.shopper.token}`
     const length = `content-length: ${body.length}`

@@ -17,13 +17,13 @@ import { problem, type ProblemCode, type Reply } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface HttpServer extends Service {
-  /** Where it listens, e.g. `http://127.0.0.1:3000`; only while started. */
+  /** Returns the URL it listens on, such as `http://127.0.0.1:3000`; only while started. */
   url(): string
 }
 
 export interface HttpServerOptions {
   readonly app: Express
-  /** Absent where no add-to-cart is served. */
+  /** The fast path; undefined where no add-to-cart is served. */
   readonly fastPath: FastPath | undefined
   readonly readiness: Readiness
   readonly clock: Clock
@@ -31,33 +31,39 @@ export interface HttpServerOptions {
   readonly defer: (task: () => void) => void
   readonly host: string
   readonly port: number
-  /** How long an idle connection stays open. 65000 unless given. */
+  /** An idle connection stays open for this long. 65000 unless given. */
   readonly keepAliveMs?: number
-  /** How long a stop goes on serving, not ready, before it closes the door. 0 unless given. */
+  /**
+   * A stop serves for this long, not ready, before it stops accepting connections. 0 unless given.
+   */
   readonly drainDelayMs?: number
   /** From the first byte of a request to the end of its headers. 5000 unless given. */
   readonly headersTimeoutMs?: number
   /** From the first byte of a request to its last. 15000 unless given. */
   readonly requestTimeoutMs?: number
-  /** Open at the same time; more are closed at once. 20000 unless given. */
+  /** The maximum of open connections; more are closed at once. 20000 unless given. */
   readonly connectionsMax?: number
-  /** Of these, connections that have not sent anything; beyond it the oldest are closed. 15000 unless given. */
+  /**
+   * The maximum of connections that have sent nothing; beyond it the oldest are closed. 15000
+   * unless given.
+   */
   readonly silentMax?: number
 }
 
 /** A look at 20,000 connections takes some 2 ms. */
 const lookEveryMsMax = 500
 /**
- * Most balancers keep an idle connection for 60 s. The server has to keep it longer: one that closes first
- * resets the request that the balancer sends at the same moment.
+ * Most balancers keep an idle connection for 60 s. The server has to keep it longer: one that
+ * closes first resets the request that the balancer sends at the same moment.
  */
 const keepAliveMsDefault = 65_000
-/** Whoever reads nothing is closed after once to twice that. */
+/** A connection that reads nothing is closed after once to twice this time. */
 const closeStuckEveryMs = 30_000
 
 /**
- * Listens. A stop says not ready first and goes on serving for `drainDelayMs`, so that a balancer sees it and
- * sends nothing more; then it answers what has come, and closes. It cannot be started again.
+ * Listens. A stop says not ready first and goes on serving for `drainDelayMs`, so that a balancer
+ * sees it and sends nothing more; then it answers what has come, and closes. It cannot be started
+ * again.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, fastPath, readiness, clock, defer, host, port } = options
@@ -68,11 +74,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     headersTimeout: 0,
     requestTimeout: 0,
     keepAliveTimeout: keepAliveMs,
-    // Node would refuse it with an empty answer; `serve` does it with a problem.
+    // Without this Node refuses a missing Host header with an empty answer; `serve` answers a
+    // problem.
     requireHostHeader: false,
   }
   const server = createServer(serverOptions, serve)
-  // Else Node throws the answers away of whoever sends its requests and then its end, as `nc -N` does.
+  // Without this Node drops the answers of clients that close their side after sending, as `nc -N`
+  // does.
   Object.assign(server, { httpAllowHalfOpen: true })
   const connections = trackConnections(server)
   const lookEveryMs = Math.min(lookEveryMsMax, headersTimeoutMs)
@@ -89,11 +97,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   })
   server.maxConnections = connectionsMax
-  // The code alone: the error has the bytes that could not be read, and may be kept for a while.
+  // Only the code is passed on, because the error holds the unreadable bytes and may live for a
+  // while.
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
     refuseAfterAnswers(code, socket)
   })
-  // An expectation nobody knows may be ignored; Node would refuse it with an empty answer.
+  // An unknown expectation may be ignored; Node would refuse it with an empty answer.
   server.on('checkExpectation', serve)
 
   function refuseAfterAnswers(code: string | undefined, socket: Socket): void {
@@ -143,7 +152,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
-/** RFC 9112: none is wrong in HTTP/1.1, and two are wrong always; whoever is in front took the other. */
+/**
+ * Tells whether the Host header is right by RFC 9112: none is wrong in HTTP/1.1, and two are always
+ * wrong, because a proxy in front may have used the other one.
+ */
 function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   let hosts = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -156,13 +168,13 @@ function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
 function refuse(response: ServerResponse): void {
   const { status, headers, body } = problem('bad_request', 'one Host header is needed')
   const text = JSON.stringify(body)
-  // Nothing behind it is served either.
+  // Later requests on this connection are not served either.
   response.shouldKeepAlive = false
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
 }
 
 function serveWithExpress(app: Express, request: IncomingMessage, response: ServerResponse): void {
-  // Express's own type wants its extended request; it extends this very object.
+  // Express's type requires its extended request, but it extends this object itself.
   const listener: (request: IncomingMessage, response: ServerResponse) => void = app
   listener(request, response)
 }
@@ -178,7 +190,7 @@ const unreadable: Readonly<Record<string, ProblemCode>> = {
   [requestTimedOut]: 'request_timeout',
 }
 
-/** What is no HTTP at all, or comes too slowly, never reaches the app. */
+/** Answers requests that are no valid HTTP or arrive too slowly; they never reach the app. */
 function refuseUnreadable(code: string | undefined, socket: Socket): void {
   if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()

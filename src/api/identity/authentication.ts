@@ -9,14 +9,16 @@ export interface Authentication {
    * @throws IdentityUnavailableError when the issuer's keys cannot be read now.
    */
   shopper(authorization: string | undefined): Promise<Shopper | undefined>
-  /** The same, from memory only, for the hot route: a header that this process has verified before. */
+  /**
+   * The same, from memory only, for the hot route: a header that this process has verified before.
+   */
   knownShopper(authorization: string | undefined): Shopper | undefined
   isAdmin(authorization: string | undefined): boolean
 }
 
 export interface Shopper {
   readonly userId: number
-  /** The name that a restored copy gives to nobody else. Messages carry it beside the id. */
+  /** The uid, which no restored copy gives to another user. Messages carry it beside the id. */
   readonly userUid: string
 }
 
@@ -34,7 +36,9 @@ export interface IdentifiedToken extends Shopper {
   readonly goodUntil: number
 }
 
-/** The keys of the external issuer cannot be read, so nobody can say whether a token is good. */
+/**
+ * Thrown when the keys of the external issuer cannot be read, so that a token cannot be checked.
+ */
 export class IdentityUnavailableError extends Error {
   override readonly name = 'IdentityUnavailableError'
 }
@@ -52,8 +56,9 @@ const knownCharactersMax = 64_000_000
 const countedCharactersMin = 640
 
 /**
- * Verifies each token once and remembers its header for as long as it is good: a signature takes longer
- * than the rest of a refusal. The memory ends with the process, and a restore needs all of them stopped.
+ * Verifies each token once and remembers its header for as long as it is good: a signature takes
+ * longer than the rest of a refusal. The memory ends with the process, and a restore needs all of
+ * them stopped.
  */
 export function createAuthentication(options: AuthenticationOptions): Authentication {
   const { issuer, clock } = options
@@ -94,7 +99,10 @@ function bearer(authorization: string): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1]
 }
 
-/** Makes digests of one length, so that the time of the comparison does not tell how long the token is. */
+/**
+ * Makes digests of one length, so that the time of the comparison does not tell how long the token
+ * is.
+ */
 function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }

@@ -12,7 +12,7 @@ import { createRemoteKeys } from './remote-keys.ts'
 /** Recognises shoppers by tokens of our own or by those of an external issuer, as configured. */
 export interface Identity {
   readonly authentication: Authentication
-  /** Absent with an external issuer; then nobody can register here. */
+  /** The local issuer; undefined with an external one, when shoppers cannot register here. */
   readonly localIssuer: LocalIssuer | undefined
   readonly services: readonly Service[]
   readonly checks: Readonly<Record<string, ReadinessCheck>>

@@ -31,7 +31,10 @@ type NsqdRequest = (nsqd: NsqdHttp) => Promise<void>
 /** The maximum of requests that wait for one nsqd in the background. */
 const waitingMax = 1_000
 
-/** Sends requests to one nsqd one by one, without a caller that waits. After a failure it drops the rest. */
+/**
+ * Sends requests to one nsqd one by one, without a caller that waits. After a failure it drops the
+ * rest.
+ */
 function createBackgroundRequests(nsqd: NsqdHttp): { add(request: NsqdRequest): void } {
   let waiting: NsqdRequest[] = []
   let isRunning = false
@@ -71,7 +74,7 @@ export function createNsqChannels(
 
   /**
    * Waits only for the nsqd that is published to: when another one was silent, every channel took a
-   * second. Whatever fails at the others is created by `ensure` before the first publish there.
+   * second. `ensure` repeats a failure at the others before the first publish there.
    */
   async function onEveryNsqd(action: NsqdRequest): Promise<void> {
     const position = publishedTo()

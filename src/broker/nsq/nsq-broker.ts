@@ -140,12 +140,14 @@ function assertAddresses(options: NsqBrokerOptions): void {
 
 /** The messages by topic and by topic and channel, over all nsqds that answered. */
 interface Depths {
-  /** Whether any nsqd answered. */
+  /** True when any nsqd answered. */
   readonly isKnown: boolean
   readonly byName: ReadonlyMap<string, number>
 }
 
-/** Reads the depths of all channels at once: callers that ask together share one answer per nsqd. */
+/**
+ * Reads the depths of all channels at once: callers that ask together share one answer per nsqd.
+ */
 function createDepthReader(nsqds: readonly NsqdHttp[], clock: Clock): () => Promise<Depths> {
   let answeredAt = -Infinity
   let answer: Promise<Depths> = Promise.resolve({ isKnown: false, byName: new Map() })
@@ -189,7 +191,9 @@ async function readDepth(
   return (byName.get(topic) ?? 0) + (byName.get(`${topic}/${channel}`) ?? 0)
 }
 
-/** The nsqds given are always asked: nobody else makes a topic that only its consumer knows of. */
+/**
+ * The given nsqds are always asked, because a node's result topic is created by its own consumer.
+ */
 function createLocate({ tcpAddresses, lookupdHttpAddresses, clock }: NsqBrokerOptions) {
   const lookUp = createTopicLookup(lookupdHttpAddresses, clock)
   return async (topic: string): Promise<readonly string[]> => [
