@@ -47,7 +47,9 @@ export interface NsqProcess {
   readonly httpAddress: string
   readonly dataPath: string
   readonly pid: number
-  /** What it logged since its last start; at `--log-level=warn` these are complaints. */
+  /**
+   * Returns the log since its last start; at `--log-level=warn` it has only warnings and errors.
+   */
   log(): string
   /** Sends SIGTERM: nsqd writes its queues to disk. */
   stop(): Promise<void>

@@ -69,7 +69,7 @@ export interface Adapters {
   readonly metrics: Metrics
 }
 
-/** What every role has. */
+/** The parts that every role has. */
 export interface Application extends Runtime {
   readonly config: Config
   readonly database: Database

@@ -10,8 +10,8 @@ import { createPaymentSettlement } from '../../src/payments/pay.ts'
 import { createSimulatedProvider } from '../../src/payments/simulator/simulated-provider.ts'
 
 /**
- * Checkout and payment of `easy`: Holdfast's own code. Neither goes through the queue there, so there
- * is nothing to compare but how well they get through beside the rush.
+ * Checkout and payment of `easy` use Holdfast's own code. They do not go through the queue in
+ * Holdfast either, so the comparison only shows how fast they are beside the rush.
  */
 export interface Orders {
   checkOut(userId: number, idempotencyKey: string): Promise<Answer>

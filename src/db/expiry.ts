@@ -2,11 +2,11 @@ import { all, padded, placeholders, type Script } from './database.ts'
 import { endedHoldColumns, returnToStock, type EndedHold } from './holds.ts'
 
 /**
- * One batch of the sweep. Every update names the status it leaves, so two sweepers at once are harmless, and
- * none touches an invoice that is being paid.
+ * One batch of the sweep. Every update names the status it leaves, so two sweepers at once are
+ * harmless, and none touches an invoice that is being paid.
  */
 export interface Swept {
-  /** Holds or invoices that were ended; fewer than `limit` means nothing is left. */
+  /** The number of ended holds or invoices; fewer than `limit` means that none is left. */
   readonly ended: number
   /** Products that have stock again. */
   readonly productIds: readonly number[]

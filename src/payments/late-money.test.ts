@@ -18,7 +18,7 @@ import {
 import { ProviderUnavailableError } from './provider.ts'
 import type { Offer } from '../../test/support/sale-fixture.ts'
 
-/** Money that comes when its attempt is over: nobody who paid is cancelled, nobody is paid back. */
+/** Tests money that comes after its attempt has ended: it is never lost and never paid back. */
 let fixture: PaymentFixture
 let offer: Offer
 let user: number
@@ -45,7 +45,7 @@ const stranded = async () =>
     ({ paymentId, reason }) => `${paymentId} ${reason}`,
   )
 
-/** A push payment, pending at the provider. */
+/** Begins a push payment, which is pending at the provider. */
 async function push(of = invoice): Promise<Payment> {
   const payment = await fixture.pay(of, { method: 'pm_push' })
   await fixture.settlement.settle(orderOf(payment))
@@ -63,7 +63,7 @@ async function expire(): Promise<void> {
   await fixture.run(expireInvoices(now(), 10))
 }
 
-/** A push payment given up at its due date, and its invoice expired. */
+/** Makes a push payment that was given up at its due date, with an expired invoice. */
 async function pushed(of = invoice): Promise<Payment> {
   const payment = await push(of)
   fixture.clock.advance(300_000)
@@ -257,7 +257,7 @@ describe('money for an invoice that ended otherwise', () => {
 })
 
 describe('money that comes while another card is tried', () => {
-  /** The first payment's money is here, the second one has begun. */
+  /** Makes two payments: the money of the first has arrived, and the second has begun. */
   async function waiting(method: string): Promise<readonly [Payment, Payment]> {
     const first = await push()
     fixture.clock.advance(300_000)

@@ -17,7 +17,7 @@ const tokens = {
   suite: 'src/api/identity/ownership.test.ts',
 }
 
-/** The user in every `where`, and who is a user. */
+/** Mutants of the user id in every `where`, and of the checks of tokens. */
 export const ownershipMutants: readonly Mutant[] = [
   {
     id: 'own-cart',

@@ -131,7 +131,7 @@ function compare(ours: readonly OurPayment[], books: SqliteDatabase): readonly s
   for (const { id, invoiceId, amountMinor } of captured) {
     const our = oursById.get(id)
     const agreed = our?.invoiceId === invoiceId && our.amountMinor === amountMinor
-    // Money that pays nothing stands on the list for a person.
+    // Stranded money is on the attention list, so it needs no paid invoice.
     if (agreed && our.status === 'stranded') continue
     if (!agreed || our.invoiceStatus !== 'paid') found.push(`${id} captured, invoice not paid`)
     if (invoices.has(invoiceId)) found.push(`invoice ${invoiceId} captured twice`)

@@ -13,23 +13,25 @@ import { startProcess, untilReady, type TestProcess } from './start-process.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 import { until } from './until.ts'
 
-/** The program and the payment provider as two processes, and what the books of both say. */
+/** The program and the payment provider as two processes, with access to both ledgers. */
 export interface PaymentScene {
   readonly simulator: SimulatorProcess
-  /** The one that runs now. */
+  /** Returns the process that runs now. */
   shop(): TestProcess
-  /** SIGKILL, `meanwhile`, and a new one on the same files and port. */
+  /** Kills the program, calls `meanwhile`, and starts it again on the same files and port. */
   killAndRestart(meanwhile?: () => void): Promise<void>
-  /** Holds, checks out and pays. */
+  /** Lets a new shopper hold, check out and pay. */
   buy(sale: TestSale, method: string): Promise<Buyer>
   pay(buyer: Buyer): Promise<Buyer>
   statusOf(buyer: Buyer): Promise<string>
-  /** The newest attempt. */
+  /** Reads the newest attempt of the buyer. */
   paymentOf(buyer: Buyer): { readonly id: string; readonly status: string }
   query(of: 'shop' | 'provider', sql: string, ...values: readonly string[]): readonly Row[]
-  /** No attempt is under way any more, every capture is confirmed. */
+  /** Waits until no attempt is under way and every capture is confirmed. */
   untilSettled(): Promise<void>
-  /** What the two books say that cannot both be true (I8, I12, I13), and what else the audit finds. */
+  /**
+   * Returns the contradictions between both ledgers (I8, I12, I13) and all findings of the audit.
+   */
   disagreements(): Promise<readonly unknown[]>
   close(): Promise<void>
 }
@@ -42,11 +44,14 @@ export interface Buyer {
   readonly told: number
 }
 
-/** Answers are waited for 5 s, attempts are taken up after 15 s, in rounds of 5 s. */
+/** A call may take 5 s, and the resolver takes attempts up after 15 s, in rounds of 5 s. */
 export const resolvedMs = 60_000
 const webhookSecret = 'webhook-secret-of-the-tests-0123456789'
 
-/** `shopFolder` is where the program's own database goes; not the provider's, who is somebody else. */
+/**
+ * Starts both processes. `shopFolder` is the folder of the program's database, not of the
+ * provider's ledger.
+ */
 export async function openPaymentScene(shopFolder?: string): Promise<PaymentScene> {
   const folder = createTemporaryFolder()
   const paths = {
@@ -148,7 +153,7 @@ const oursAccountedFor = `
 const theirsCaptured = `
   select invoice_id || ' ' || amount_minor as line from payments where status = 'captured'`
 
-/** The same again without a line of the program's: each capture with its invoice and amount. */
+/** Compares each capture with its invoice and amount, without code of the program. */
 function compareCaptures(query: PaymentScene['query']): readonly string[] {
   const lines = (rows: readonly Row[]) => rows.map(({ line }) => String(line)).sort()
   const [ours, theirs] = [query('shop', oursAccountedFor), query('provider', theirsCaptured)]

@@ -12,28 +12,28 @@ import { openDatabaseFixture, type DatabaseFixture } from './database-fixture.ts
 import type { TemporaryFolder } from './temporary-folder.ts'
 import { nobodysUid } from './tokens.ts'
 
-/** Shoppers, sales and what becomes of them, made through the scripts of `src/db`. */
+/** Makes shoppers, sales, holds, invoices and payments by the scripts of `src/db`. */
 export interface SaleFixture extends DatabaseFixture {
   user(): Promise<number>
   users(count: number): Promise<readonly number[]>
   /** The uid of a user made here; one that nobody has for any other id. */
   uidOf(userId: number): string
-  /** A running sale with one product. */
+  /** Makes a running sale with one product. */
   sale(options?: SaleOptions): Promise<Offer>
-  /** One more product in the same sale. */
+  /** Adds a product to the same sale. */
   product(flashSaleId: number, options?: ProductOptions): Promise<Offer>
-  /** A first delivery with a key of its own. */
+  /** Makes a request as a first delivery with a key of its own. */
   wish(userId: number, offer: Offer, changes?: Partial<ReserveRequest>): ReserveRequest
   reserve(...requests: readonly ReserveRequest[]): Promise<readonly AddToCartOutcome[]>
   hold(userId: number, offer: Offer, quantity?: number): Promise<Reservation>
-  /** A hold, checked out. */
+  /** Makes a hold and checks it out. */
   invoice(userId: number, offer: Offer, quantity?: number): Promise<Invoice>
-  /** Checks out whatever is in the cart. */
+  /** Checks out all that is in the cart. */
   checkOut(userId: number): Promise<Invoice>
   pay(invoice: Invoice, changes?: { idempotencyKey?: string; method?: string }): Promise<Payment>
-  /** Begun and authorised: the invoice is paid, the payment to be captured. */
+  /** Makes a paid invoice whose payment is authorised and not captured yet. */
   paid(userId: number, offer: Offer, quantity?: number): Promise<Paid>
-  /** `available/held/sold` */
+  /** Reads the stock as `available/held/sold`. */
   stock(offer: Offer): Promise<string>
   status(of: 'reservations' | 'invoices' | 'payments' | 'carts', id: string): Promise<string>
 }
@@ -57,7 +57,7 @@ export interface ProductOptions {
 
 export interface SaleOptions extends ProductOptions {
   readonly holdSeconds?: number
-  /** From now, ms. */
+  /** The start of the sale from now, ms. */
   readonly startsIn?: number
   readonly endsIn?: number
 }

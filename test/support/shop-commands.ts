@@ -18,14 +18,14 @@ import { moneyCommands } from './shop-commands-money.ts'
 import { chosen, command, index, isOwner, key, rarely, type ComparedShop } from './shop-command.ts'
 import type { ModelWish } from './shop-model-rows.ts'
 
-/** Everything that may happen to a shop, drawn by fast-check. */
+/** A request drawn by fast-check. This file has the commands without money. */
 const wish = fc.record({
   user: index,
   product: index,
   key,
   quantity: fc.integer({ min: 1, max: 3 }),
   refuseUnlessRecorded: rarely(fc.constantFrom('too_late' as const, 'sold_out' as const)),
-  /** The message of this earlier request once more. */
+  /** The position of an earlier request whose message is delivered again. */
   again: rarely(index),
 })
 type DrawnWish = typeof wish extends fc.Arbitrary<infer T> ? T : never
@@ -61,7 +61,8 @@ export const reserve = fc
         return { ...rest, userUid: fixture.uidOf(rest.userId), idempotencyKey, flashSaleId }
       })
       const real = await fixture.run(reserveBatch(requests, { now: model.now, newId }))
-      // Product by product, as a batch does it; within a product in the order of arrival.
+      // The model decides product by product, as a batch does, and in the order of arrival within a
+      // product.
       const sorted = [...all].sort((a, b) => a.productId - b.productId)
       const modelled = new Map(sorted.map((each) => [each, model.reserve(each)]))
       return [real.map(outcomeOf), all.map((each) => modelled.get(each))]
@@ -160,7 +161,7 @@ const changeState = (states: fc.Arbitrary<FlashSaleState>) =>
 export const pauseOrResume = changeState(fc.constantFrom('paused', 'open', 'open'))
 export const cancelSale = changeState(fc.constant('cancelled'))
 
-/** The weights make a shop where something is under way most of the time. */
+/** Draws a command. With these weights something is under way most of the time. */
 export const shopCommand = fc.oneof(
   { weight: 14, arbitrary: reserve },
   { weight: 2, arbitrary: remove },

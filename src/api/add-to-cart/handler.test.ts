@@ -100,7 +100,7 @@ describe('an API node adding to cart', () => {
     return bodies.map((body) => JSON.parse(body.toString('utf8')) as AddToCart)
   }
 
-  /** What the consumer would have answered to the request sent last. */
+  /** Settles the latest request with an outcome, as the consumer would. */
   async function settle(outcome: AddToCartOutcome): Promise<void> {
     await tick()
     expect(pendingReplies.settle(sent().at(-1)?.requestId ?? '', outcome)).toBe(true)

@@ -21,8 +21,8 @@ import { reservationView } from '../routes/views.ts'
 
 /**
  * Add-to-cart as the API node sees it, free of any framework: receives an authenticated, parsed
- * request, publishes it to the product's queue, holds the shopper until the outcome arrives, answers
- * 202 when it does not. It never touches stock itself.
+ * request, publishes it to the product's queue, holds the shopper until the outcome arrives,
+ * answers 202 when it does not. It never touches stock itself.
  */
 export interface AddToCartHandler {
   handle(request: AddToCartRequest): Promise<Reply>
@@ -51,8 +51,8 @@ const isRowId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 
 /**
- * The body as the schema would give it, when it is plainly right: that takes a twentieth of the schema's
- * time. Undefined: ask the schema, it has the last word and says what is wrong.
+ * The body as the schema would give it, when it is plainly right: that takes a twentieth of the
+ * schema's time. Undefined: ask the schema, it has the last word and says what is wrong.
  */
 export function readPlainBody(body: object): AddToCartBody | undefined {
   for (const name in body) {
@@ -79,7 +79,7 @@ export interface AddToCartHandlerOptions {
   readonly defer: (task: () => void) => void
 }
 
-/** What deciding needs beside the request. */
+/** Everything that deciding needs besides the request. */
 interface AddToCartContext extends AddToCartHandlerOptions {
   readonly recall: Lookup<KeyedWish, AddToCartOutcome | undefined>
 }
@@ -91,7 +91,7 @@ interface Try extends AddToCartRequest {
 interface InFlight {
   readonly wish: string
   readonly reply: Promise<Reply>
-  /** Who wait for the same reply. */
+  /** The number of requests that wait for the same reply. */
   waiting: number
 }
 

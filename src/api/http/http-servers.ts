@@ -26,7 +26,7 @@ export interface HttpServers extends Service {
 export interface HttpServersOptions {
   readonly config: HttpServersConfig
   readonly routes: readonly AnyRoute[]
-  /** Absent where no add-to-cart is served. */
+  /** The fast path; undefined where no add-to-cart is served. */
   readonly fastPath: FastPath | undefined
   readonly authentication: Authentication
   readonly readiness: Readiness

@@ -5,7 +5,7 @@ import type { NsqAddress } from './address.ts'
 import { endSocket } from './nsqjs-internals.ts'
 
 const handshakeTimeoutMs = 1_000
-/** How long nsqd may take to close its half of a connection; a stopped one never does. */
+/** nsqd may take this long to close its half of a connection; a stopped nsqd never does. */
 export const endTimeoutMs = 500
 
 /** One nsqjs Writer from connect to close; it is never used twice. */
@@ -59,7 +59,9 @@ export class NsqLink {
     throw new Error(await this.closed)
   }
 
-  /** Ends the connection in order: resolves when nsqd has closed its half, or after half a second. */
+  /**
+   * Ends the connection in order: resolves when nsqd has closed its half, or after half a second.
+   */
   async end(reason: string): Promise<void> {
     if (endSocket(this.#writer)) {
       let cancel: Cancel = () => undefined

@@ -57,7 +57,7 @@ interface ConsumerStats {
   }[]
 }
 
-/** How many messages each consumer of an nsqd has asked for. */
+/** Reads how many messages each consumer of an nsqd has asked for. */
 async function readyCounts(nsqd: Pick<NsqProcess, 'httpAddress'>): Promise<readonly number[]> {
   const response = await fetch(`http://${nsqd.httpAddress}/stats?format=json`)
   const { topics } = (await response.json()) as ConsumerStats

@@ -28,9 +28,9 @@ export interface NsqReaderOptions {
 }
 
 export interface NsqReader {
-  /** Whether nsqd has accepted the subscription. */
+  /** Tells whether nsqd has accepted the subscription. */
   connected(): boolean
-  /** Whether nsqd refused the last attempt because another consumer has the channel. */
+  /** Tells whether nsqd refused the last attempt because another consumer has the channel. */
   isStandby(): boolean
   /** Changes the maximum of messages handed out, without a new connection. */
   resize(inFlightMax: number): void

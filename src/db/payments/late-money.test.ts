@@ -14,7 +14,10 @@ import { dropLate, placeEnded, placeMoved } from './late-money.ts'
 import { endPayment } from './decline.ts'
 import { settleAuthorized } from './settle-authorized.ts'
 
-/** What each step does with a payment that is not where it should be; the way as a whole is in `payments`. */
+/**
+ * Tests each step with a payment in the wrong state; `src/payments/late-money.test.ts` tests the
+ * whole way.
+ */
 let fixture: SaleFixture
 let offer: Offer
 let user: number
@@ -36,14 +39,14 @@ const context = () => ({ now: fixture.clock.now(), newId: fixture.newId })
 const place = (paymentId: string) => fixture.run(placeEnded(paymentId, context()))
 const voided = { status: 'voided', code: null } as const
 
-/** An attempt that was voided, its invoice unpaid again. */
+/** Makes a voided attempt whose invoice is unpaid again. */
 async function ended(): Promise<string> {
   const { id } = await fixture.pay(invoice)
   await fixture.run(endPayment(id, voided, fixture.clock.now()))
   return id
 }
 
-/** Money for an invoice that was cancelled. */
+/** Makes stranded money: its invoice was cancelled. */
 async function stranded(): Promise<string> {
   const id = await ended()
   await fixture.run(cancelInvoice(user, invoice.id, fixture.clock.now()))

@@ -5,12 +5,11 @@ import { payExpiredInvoice, type LateMoneyContext } from './pay-expired-invoice.
 import { payInvoice } from './pay-invoice.ts'
 
 /**
- * Late money is money that comes after its attempt had ended: a shopper's bank moves a push payment by itself,
- * days later if it likes. Late money pays its invoice when that is still possible; otherwise it waits for a
- * person. The program never gives it back.
- *
- * What became of it. `capture`: its invoice is paid with it. `waits`: another attempt is under way, ask again
- * later. `stranded`: it pays nothing, a person decides. `settled`: there was nothing to do.
+ * Late money is money that comes after its attempt had ended: a shopper's bank moves a push payment
+ * by itself, days later if it likes. Late money pays its invoice when that is still possible;
+ * otherwise it waits for a person. The program never gives it back. The results are: `capture`: its
+ * invoice is paid with it. `waits`: another attempt is under way, ask again later. `stranded`: it
+ * pays nothing, a person decides. `settled`: there was nothing to do.
  */
 export type Placement = 'capture' | 'waits' | 'stranded' | 'settled'
 
@@ -20,8 +19,8 @@ const markLate = `
   returning id`
 
 /**
- * Places money that the provider has for an attempt which had ended before the provider was asked. An answer
- * from before that end must not come here: the attempt may have been voided since.
+ * Places money that the provider has for an attempt which had ended before the provider was asked.
+ * An answer from before that end must not come here: the attempt may have been voided since.
  */
 export function* placeEnded(paymentId: string, context: LateMoneyContext): Script<Placement> {
   yield* first(markLate, context.now, paymentId)
@@ -34,8 +33,8 @@ const markMoved = `
   returning invoice_id as "invoiceId"`
 
 /**
- * Places money that has moved. An attempt that we had given up pays all the same: until its void is confirmed
- * its hold is still there to be sold.
+ * Places money that has moved. An attempt that we had given up pays all the same: until its void is
+ * confirmed its hold is still there to be sold.
  */
 export function* placeMoved(paymentId: string, context: LateMoneyContext): Script<Placement> {
   const moved = yield* first<{ invoiceId: string }>(markMoved, context.now, paymentId)
@@ -82,7 +81,9 @@ function* settledBefore(paymentId: string): Script<Placement> {
   return (yield* first(selectToCapture, paymentId)) === undefined ? 'settled' : 'capture'
 }
 
-/** An invoice that lost a called-off line since has a smaller total: the money is too much for it. */
+/**
+ * An invoice that lost a called-off line since has a smaller total: the money is too much for it.
+ */
 const isWholeTotal = ({ amountMinor, totalMinor }: Late): boolean => amountMinor === totalMinor
 
 /** Pays the invoice; returns the reason when the money cannot pay it. */
@@ -116,7 +117,9 @@ const needAttention = `
   update invoices set status = 'needs_attention'
   where id = ? and status in ('expired', 'cancelled')`
 
-/** Puts the money on the list for a person, and an ended invoice with it. A paid invoice stays paid. */
+/**
+ * Puts the money on the list for a person, and an ended invoice with it. A paid invoice stays paid.
+ */
 function* strand(
   paymentId: string,
   { invoiceId, reason }: Late & { readonly reason: StrandedReason },
@@ -130,7 +133,9 @@ function* strand(
 const dropLateSql = `
   update payments set status = 'voided', updated_at = ? where id = ? and status = 'late'`
 
-/** Forgets late money that the provider no longer has: somebody gave it back there before it was placed. */
+/**
+ * Ends late money that the provider no longer has: it was given back there before it was placed.
+ */
 export function* dropLate(paymentId: string, now: number): Script<void> {
   yield* run(dropLateSql, now, paymentId)
 }

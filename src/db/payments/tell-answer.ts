@@ -27,7 +27,7 @@ export function* tellAnswer(paymentId: string): Script<AttemptAnswer> {
   return { ...attempt, answer }
 }
 
-/** How the key of an attempt is answered, as far as is known now. */
+/** Returns the answer for the key of an attempt, as far as it is known now. */
 export function answerOf({
   invoice,
   payment,
