@@ -7,13 +7,11 @@ export type { Logger } from 'pino'
 export type Redact = (text: string) => string
 
 export interface LoggerOptions {
-  /**
-   * Removes the secrets of this process; without it only texts that look like secrets are removed.
-   */
+  /** Removes the secrets of this process; without it only texts that look like secrets are removed. */
   readonly redact?: Redact
   /**
-   * Standard output unless given, by Node's own stream: pino's flushes when the process ends, and
-   * tries for ever when nobody reads.
+   * Standard output unless given, by Node's own stream: pino's flushes when the process ends, and tries
+   * for ever when nobody reads.
    */
   readonly destination?: DestinationStream
   /** Turns a finished line into what a terminal shows; JSON stays JSON unless given. */
@@ -23,9 +21,7 @@ export interface LoggerOptions {
 /** The values under these names are removed from every line, at the top or one level down. */
 const names = ['authorization', 'cookie', 'token', 'email', 'idempotencyKey', 'paymentMethod']
 
-/**
- * Makes a logger that writes one JSON object per line with `bindings`; `level` is one of pino's.
- */
+/** Makes a logger that writes one JSON object per line with `bindings`; `level` is one of pino's. */
 export function createLogger(
   level: string,
   bindings: Readonly<Record<string, string>>,
@@ -67,13 +63,9 @@ const encoded = '%[89a-f][0-9a-f]'
 const looks: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]+\.[\w-]*\.?[\w-]*/g, '[token]'],
   [/\bBearer +[^\s"\\]+/gi, 'Bearer [token]'],
-<<<<<<< HEAD
-  // Bounded, or a long line without an @ would cost its square. The @ of a URL may be encoded, even again.
+  // The lengths are bounded, or a long line without an @ would take quadratic time. The @ of a URL may be
+  // encoded, even twice.
   // Characters beyond ASCII are all taken for letters: classes by script (`\p{L}`) take fifteen times as long.
-=======
-  // The lengths are bounded, or a long line without an @ would take quadratic time. The @ of a URL
-  // may be encoded, even twice.
->>>>>>> 439fca4 (docs: comments of routes, config and the log; the test of first words covers more folders)
   [
     new RegExp(
       `[\\w.+%'${letters}${dots}-]{1,64}(?:@|%(?:25){0,3}40)` +
@@ -85,10 +77,7 @@ const looks: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/**
- * Makes the redaction of these secrets and of every text that looks like a token or an e-mail
- * address.
- */
+/** Makes the redaction of these secrets and of every text that looks like a token or an e-mail address. */
 export function createRedact(secrets: readonly string[]): Redact {
   const known = secrets
     .filter((secret) => secret.length >= secretLengthMin)
@@ -108,10 +97,7 @@ const escaped = (text: string): string => JSON.stringify(text).slice(1, -1)
 
 const causesMax = 5
 
-/**
- * Returns the message and the stack of an error without attached data: parsers attach the whole
- * input.
- */
+/** Returns the message and the stack of an error without attached data: parsers attach the whole input. */
 export function describeError(error: unknown): unknown {
   return describe(error, 0)
 }

@@ -9,7 +9,7 @@ export interface ReadinessReport {
   readonly ready: boolean
   /** The result of each check: `ok` or the reason. */
   readonly checks: Readonly<Record<string, string>>
-  /** What is wrong and does not make the process unready, by its name; absent when nothing is. */
+  /** Warnings that do not make the process unready, by name; absent when there are none. */
   readonly warnings?: Readonly<Record<string, string>>
 }
 
