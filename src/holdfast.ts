@@ -94,7 +94,7 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
     broker,
     ...janitors,
     ...roles.services,
-    // And it stops first: what was begun is answered while everything else still works.
+    // It also stops first, so that requests under way are answered while everything else still works.
     { name: servers.name, start: () => Promise.resolve(), stop: () => servers.stop() },
   ]
   const lifecycle = createLifecycle({

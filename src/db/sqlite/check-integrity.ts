@@ -1,10 +1,10 @@
 import { all, one, type Script } from '../database.ts'
 import type { DatabaseReader } from './sqlite-reader.ts'
 
-/** How far a check has come. */
+/** The progress of a check. */
 export interface CheckProgress {
   readonly table: string
-  /** Of all rows, before this table; 0 to 100. */
+  /** The share of all rows before this table, percent. */
   readonly percent: number
 }
 
