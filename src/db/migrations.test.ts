@@ -41,7 +41,12 @@ async function migrateTo(number: string): Promise<void> {
   )
 }
 
-describe('0008_email_keys', () => {
+it('the migrations of this program have every number once, without a gap', () => {
+  const numbers = readMigrations(migrationsFolder).map(({ name }) => Number(name.slice(0, 4)))
+  expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+})
+
+describe('0009_email_keys', () => {
   const upTo = async (name: string): Promise<void> => {
     const migrations = readMigrations(migrationsFolder)
     const end = migrations.findIndex((each) => each.name.startsWith(name))
@@ -49,7 +54,7 @@ describe('0008_email_keys', () => {
   }
 
   it('leaves every account of an address that is there twice; the oldest one has the address', async () => {
-    await upTo('0008')
+    await upTo('0009')
     raw.exec(`insert into users (id, name, email, created_at) values
       (2, 'A', 'Ann@example.com', 7), (3, 'A', 'ann@Example.com', 5), (4, 'A', 'ANN@EXAMPLE.COM', 5),
       (5, 'B', 'Bob@Example.com', 9)`)
@@ -120,16 +125,16 @@ describe('0002_late_money', () => {
   })
 })
 
-describe('0004_what_a_restore_cannot_repeat', () => {
+describe('0006_what_a_restore_cannot_repeat', () => {
   it('gives every user a random uid of their own, and keeps them and what refers to them', async () => {
-    await migrateTo('0003')
+    await migrateTo('0005')
     raw.exec(`
       insert into users values (2, 'A', 'a@example.com', 5), (9, 'B', 'b@example.com', 6);
       insert into shops values (2, 2, 'A', 5);
       insert into carts values ('c1', 9, 'active', 0);
       insert into user_identities values ('https://id', 'sub', 9, 0);`)
     const users = rowsOf('users', 'id, name, email, created_at')
-    await migrateTo('0004')
+    await migrateTo('0006')
     expect(rowsOf('users', 'id, name, email, created_at')).toEqual(users)
     const uids = raw.prepare<[], string>('select uid from users').pluck().all()
     expect(new Set(uids).size).toBe(3)
@@ -142,9 +147,9 @@ describe('0004_what_a_restore_cannot_repeat', () => {
   })
 })
 
-describe('0005_invoice_lines', () => {
+describe('0007_invoice_lines', () => {
   it('keeps every invoice with its lines, and finds the first reservations of late money', async () => {
-    await migrateTo('0004')
+    await migrateTo('0006')
     raw.exec(`
       insert into products (id, shop_id, name, price_minor, currency, created_at)
         values (1, 1, 'P', 5, 'EUR', 0);
@@ -170,7 +175,7 @@ describe('0005_invoice_lines', () => {
         ('d1', 1, 'd1', 1, 1, 'c2', 'i2', 1, 5, 'EUR', 'held', 0, 1, null);
       insert into invoice_details values ('b1', 'i1', 1, 'P', 1, 5, 5), ('b2', 'i1', 1, 'P', 1, 5, 5),
         ('b3', 'i1', 1, 'P', 3, 5, 15), ('d1', 'i2', 1, 'P', 1, 5, 5);`)
-    await migrateTo('0005')
+    await migrateTo('0007')
     expect(
       rowsOf('invoices', 'id, status, total_minor, checkout_due_at, due_at, confirmed'),
     ).toEqual([

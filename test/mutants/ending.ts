@@ -12,7 +12,7 @@ const twice =
   'The inner select bounds the batch; the outer one is what guards where rows are locked one by one.'
 
 const transitions = {
-  file: 'migrations/sqlite/0005_invoice_lines.sql',
+  file: 'migrations/sqlite/0007_invoice_lines.sql',
   find: `when old.status <> new.status and old.status <> 'paid'`,
   replace: 'when false',
 }
@@ -157,7 +157,7 @@ export const endingMutants: readonly Mutant[] = [
     where r.status = 'held' and i.status in ('unpaid', 'paying')`,
     also: [
       {
-        file: 'migrations/sqlite/0005_invoice_lines.sql',
+        file: 'migrations/sqlite/0007_invoice_lines.sql',
         find: `when old.total_minor <> new.total_minor and old.status <> 'paid'`,
         replace: `when false and old.status <> 'paid'`,
       },

@@ -13,7 +13,7 @@ export const httpMutants: readonly Mutant[] = [
     id: 'email-key-is-unique',
     breaks:
       'I14: one person has two accounts, and twice the purchase limit, by writing their address otherwise',
-    file: 'migrations/sqlite/0008_email_keys.sql',
+    file: 'migrations/sqlite/0009_email_keys.sql',
     suite: 'src/api/routes/users.test.ts',
     find: 'create unique index users_by_email_key',
     replace: 'create index users_by_email_key',

@@ -186,7 +186,7 @@ export const lateMoneyMutants: readonly Mutant[] = [
         replace: 'from reservations where id = ?',
       },
       {
-        file: 'migrations/sqlite/0005_invoice_lines.sql',
+        file: 'migrations/sqlite/0007_invoice_lines.sql',
         find: `when old.status <> new.status and old.status <> 'paid'`,
         replace: 'when false',
       },

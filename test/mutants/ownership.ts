@@ -189,7 +189,7 @@ export const ownershipMutants: readonly Mutant[] = [
   {
     id: 'uid-stays',
     breaks: 'I32: the uid of a user changes and their tokens with it',
-    file: 'migrations/sqlite/0004_what_a_restore_cannot_repeat.sql',
+    file: 'migrations/sqlite/0006_what_a_restore_cannot_repeat.sql',
     suite: 'src/db/users.test.ts',
     find: 'when new.uid <> old.uid',
     replace: 'when false',

@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.ts'
 const suite = 'src/db/schema.test.ts'
 const first = { file: 'migrations/sqlite/0001_initial.sql', suite }
 const second = { file: 'migrations/sqlite/0002_late_money.sql', suite }
-const invoiceLines = { file: 'migrations/sqlite/0005_invoice_lines.sql', suite }
+const invoiceLines = { file: 'migrations/sqlite/0007_invoice_lines.sql', suite }
 const third = { file: 'migrations/sqlite/0003_identities_and_admin_actions.sql', suite }
 
 /** Mutants of the rules that the schema enforces by itself. */
