@@ -136,6 +136,7 @@ async function pay(database: Database, provider: PaymentProvider, due: Due): Pro
     case 'not_found':
     case 'cancelled':
     case 'needs_attention':
+    case 'nothing_to_pay':
       throw new Error(`not a way to answer here: ${begun.kind}`)
   }
   const { newId } = fixture
