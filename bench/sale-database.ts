@@ -1,7 +1,8 @@
 import { copyFile, open } from 'node:fs/promises'
 import { systemClock } from '../src/clock.ts'
 import { createProduct } from '../src/db/catalogue.ts'
-import { addProductToSale, createFlashSale } from '../src/db/flash-sales.ts'
+import { createFlashSale } from '../src/db/flash-sales.ts'
+import { addProductToSale } from '../src/db/products-in-sale.ts'
 import { openSqlite } from '../src/db/sqlite/sqlite-database.ts'
 import { Sqlite } from '../src/db/sqlite/driver.ts'
 

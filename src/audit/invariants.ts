@@ -180,7 +180,8 @@ const invariants: readonly Invariant[] = [
   },
   {
     id: 'I14',
-    title: 'nobody holds or bought more of a product than the sale they last took it in allows',
+    title:
+      'nobody holds or bought more of a product than the sale they last took it in allowed then',
     violations: `
       with taken as (
         select user_id, product_id, sum(quantity) as taken, max(created_at) as last_at
@@ -192,7 +193,8 @@ const invariants: readonly Invariant[] = [
         and r.created_at = t.last_at and r.status in ('held', 'sold')
       join flash_sale_details d
         on d.flash_sale_id = r.flash_sale_id and d.product_id = r.product_id
-      where d.purchase_limit < t.taken`,
+      where d.purchase_limit < t.taken
+        and (d.limit_changed_at is null or t.last_at > d.limit_changed_at)`,
   },
   {
     id: 'I15',

@@ -1,13 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FlashSaleState } from '../domain/flash-sale.ts'
 import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
-import {
-  addProductToSale,
-  changeFlashSaleState,
-  createFlashSale,
-  findFlashSale,
-  type AddProduct,
-} from './flash-sales.ts'
+import { changeFlashSaleState, createFlashSale, findFlashSale } from './flash-sales.ts'
+import { addProductToSale, type AddProduct } from './products-in-sale.ts'
 
 const hourMs = 3_600_000
 

@@ -1,5 +1,5 @@
 import type { FlashSaleState } from '../domain/flash-sale.ts'
-import { all, first, one, padded, placeholders, run, type Script } from './database.ts'
+import { all, first, one, padded, placeholders, type Script } from './database.ts'
 
 export interface FlashSaleRow {
   readonly id: number
@@ -103,63 +103,4 @@ export function* changeFlashSaleState(
   const sale = yield* findFlashSale(id)
   if (sale === undefined) return { kind: 'not_found' }
   return changed === undefined ? { kind: 'over' } : { kind: 'changed', sale }
-}
-
-export interface AddProduct {
-  readonly flashSaleId: number
-  readonly productId: number
-  /** The price in the sale; the product's own price unless given. */
-  readonly salePriceMinor: number | undefined
-  readonly purchaseLimit: number | undefined
-  readonly now: number
-}
-
-export type AddProductResult =
-  | { readonly kind: 'added'; readonly sale: FlashSaleRow; readonly product: ProductInSale }
-  | {
-      readonly kind:
-        | 'sale_not_found'
-        | 'product_not_found'
-        | 'over'
-        | 'full'
-        | 'already_in_sale'
-        | 'in_another_sale'
-    }
-
-const selectPrice = `select price_minor as "priceMinor" from products where id = ?`
-const selectOverlapping = `
-  select s.id from flash_sale_details d
-  join flash_sales s on s.id = d.flash_sale_id
-  where d.product_id = ? and s.id <> ? and s.state <> 'cancelled'
-    and s.starts_at < ? and s.ends_at > ?
-  limit 1`
-const insertProductInSale = `
-  insert into flash_sale_details (flash_sale_id, product_id, price_minor, purchase_limit, created_at)
-  values (?, ?, ?, ?, ?)`
-
-/** Adds a product to a sale. A product is in one sale at a time, because it has one consumer. */
-export function* addProductToSale(add: AddProduct, productsMax: number): Script<AddProductResult> {
-  const { flashSaleId, productId, now } = add
-  const sale = yield* findFlashSale(flashSaleId)
-  if (sale === undefined) return { kind: 'sale_not_found' }
-  if (sale.state === 'cancelled' || sale.endsAt <= now) return { kind: 'over' }
-  const price = yield* first<{ priceMinor: number }>(selectPrice, productId)
-  if (price === undefined) return { kind: 'product_not_found' }
-  if (sale.products.some((each) => each.productId === productId)) return { kind: 'already_in_sale' }
-  if (sale.products.length >= productsMax) return { kind: 'full' }
-  const other = yield* first(selectOverlapping, productId, flashSaleId, sale.endsAt, sale.startsAt)
-  if (other !== undefined) return { kind: 'in_another_sale' }
-  const priceMinor = add.salePriceMinor ?? price.priceMinor
-  yield* run(
-    insertProductInSale,
-    flashSaleId,
-    productId,
-    priceMinor,
-    add.purchaseLimit ?? null,
-    now,
-  )
-  const changed = yield* findFlashSale(flashSaleId)
-  const product = changed?.products.find((each) => each.productId === productId)
-  if (changed === undefined || product === undefined) throw new Error('the product was not added')
-  return { kind: 'added', sale: changed, product }
 }

@@ -86,6 +86,40 @@ describe('0009_email_keys', () => {
   })
 })
 
+describe('0011_prices', () => {
+  it('keeps every product, its place in a sale, the holds of it, and its triggers', async () => {
+    await migrateTo('0010')
+    raw.exec(`
+      insert into users (id, name, email, created_at) values (2, 'A', 'a@example.com', 0);
+      insert into products values (1, 1, 'P', 5, 'EUR', 7);
+      insert into flash_sales (id, name, starts_at, ends_at, hold_seconds, created_at)
+        values (1, 'S', 0, 1, 300, 0);
+      insert into flash_sale_details values (1, 1, 4, 2, 8);
+      insert into carts values ('c1', 2, 'active', 0);
+      insert into reservations values
+        ('r1', 2, 'k1', 1, 1, 'c1', null, 1, 4, 'EUR', 'held', 0, 1, null)`)
+    const tables = ['products', 'reservations', 'flash_sales']
+    const before = tables.map((table) => rowsOf(table, '*'))
+    await migrate(database, readMigrations(migrationsFolder), 0)
+    expect(tables.map((table) => rowsOf(table, '*'))).toEqual(before)
+    expect(rowsOf('flash_sale_details', '*')).toEqual([
+      {
+        flash_sale_id: 1,
+        product_id: 1,
+        price_minor: 4,
+        purchase_limit: 2,
+        limit_changed_at: null,
+        created_at: 8,
+      },
+    ])
+    expect(raw.prepare('pragma foreign_key_check').all()).toEqual([])
+    const revision = rowsOf('flash_sales', 'products_revision as at') as [{ at: number }]
+    raw.exec('update flash_sale_details set price_minor = 90000000000000')
+    expect(rowsOf('flash_sales', 'products_revision as at')).toEqual([{ at: revision[0].at + 1 }])
+    expect(() => raw.exec('update products set price_minor = 90000000000001')).toThrow('CHECK')
+  })
+})
+
 describe('0002_late_money', () => {
   const invoiceColumns =
     'id, user_id, cart_id, idempotency_key, status, total_minor, currency, hold_seconds, due_at, created_at, paid_at, ended_at'

@@ -32,7 +32,8 @@ export const schemaMutants: readonly Mutant[] = [
   {
     id: 'unique-product-in-sale',
     breaks: 'a product has two prices in one sale',
-    ...first,
+    file: 'migrations/sqlite/0011_prices.sql',
+    suite,
     find: 'primary key (flash_sale_id, product_id)\n) strict;',
     replace: 'check (created_at is not null)\n) strict;',
     also: [

@@ -21,6 +21,7 @@ const bodies: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   },
   'POST /v1/admin/products': { name: 'x', priceMinor: 1, currency: 'EUR', stock: 1, shopId: 1 },
   'POST /v1/admin/flash-sales/{id}/products': { productId: 1, salePriceMinor: 1, purchaseLimit: 1 },
+  'PATCH /v1/admin/flash-sales/{id}/products/{productId}': { purchaseLimit: 1 },
   'PATCH /v1/admin/products/{id}/stock': { adjustBy: 1, reason: 'x' },
   'POST /v1/admin/users/batch': { count: 1 },
 }

@@ -1,6 +1,7 @@
 import { checkOut } from '../../src/db/checkout.ts'
 import { createProduct, readStock } from '../../src/db/catalogue.ts'
-import { addProductToSale, createFlashSale } from '../../src/db/flash-sales.ts'
+import { createFlashSale } from '../../src/db/flash-sales.ts'
+import { addProductToSale } from '../../src/db/products-in-sale.ts'
 import { beginPayment } from '../../src/db/payments/begin-payment.ts'
 import { settleAuthorized } from '../../src/db/payments/settle-authorized.ts'
 import { reserveBatch } from '../../src/db/reserve/reserve-batch.ts'

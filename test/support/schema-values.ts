@@ -15,6 +15,7 @@ export interface JsonSchema {
   readonly required?: readonly string[]
   readonly items?: JsonSchema
   readonly maxItems?: number
+  readonly anyOf?: readonly JsonSchema[]
 }
 
 /**
@@ -23,7 +24,12 @@ export interface JsonSchema {
  */
 export function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
+  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map(fitting))
   switch (schema.type) {
+    case 'boolean':
+      return fc.boolean()
+    case 'null':
+      return fc.constant(null)
     case 'object':
       return fittingObject(schema)
     case 'array':

@@ -151,7 +151,7 @@ const encode = (text: string): string => encodeURIComponent(Buffer.from(text).to
 
 function fire(operation: Operation, shot: Shot): Promise<Answer> {
   const { method, path, access, parameters } = operation
-  const url = path.replace(/\{\w+\}/, shot.id) + (shot.query === '' ? '' : `?${shot.query}`)
+  const url = path.replaceAll(/\{\w+\}/g, shot.id) + (shot.query === '' ? '' : `?${shot.query}`)
   const token = access === 'admin' ? testAdminToken : shopperToken
   const isSigned = parameters.some(({ name }) => name === signatureHeader)
   const headers = {

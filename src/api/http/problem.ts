@@ -40,6 +40,11 @@ const kinds = {
   invoice_paid: { status: 409, title: 'The invoice is paid' },
   payment_in_progress: { status: 409, title: 'A payment of this invoice is under way' },
   flash_sale_over: { status: 409, title: 'The flash sale has ended or was cancelled' },
+  flash_sale_running: { status: 409, title: 'The flash sale has begun: its prices stay' },
+  price_above_list: {
+    status: 409,
+    title: 'The sale price is above the list price; allowAboveList takes it',
+  },
   flash_sale_full: { status: 409, title: 'The flash sale cannot take another product' },
   product_already_in_sale: { status: 409, title: 'The flash sale has this product already' },
   product_in_another_sale: {

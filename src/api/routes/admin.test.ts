@@ -23,6 +23,7 @@ const token = testAdminToken
 const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
   app.call(method, path, { token, body })
 const post = (path: string, body?: unknown) => send('POST', `/v1/admin${path}`, body)
+const patch = (path: string, body: unknown) => send('PATCH', `/v1/admin${path}`, body)
 
 const goodSale = { name: '12.12', startsAt: '2026-12-12T12:12:00Z', endsAt: '2026-12-12T13:00:00Z' }
 const goodProduct = { name: 'Earbuds', priceMinor: 4_999, currency: 'EUR', stock: 10 }
@@ -191,6 +192,15 @@ describe('creating a product', () => {
   })
 })
 
+/** A sale that has not begun, and a product of 49.99 EUR that is not in it yet. */
+async function saleToCome(): Promise<{ path: string; productId: number }> {
+  const times = { startsAt: '2099-12-12T12:12:00Z', endsAt: '2099-12-12T13:00:00Z' }
+  const sale = await post('/flash-sales', { ...goodSale, ...times })
+  const product = await post('/products', goodProduct)
+  const path = `/flash-sales/${Number(sale.body['id'])}/products`
+  return { path, productId: Number(product.body['id']) }
+}
+
 describe('putting a product into a sale', () => {
   it('takes a price and a limit of its own, else the product’s price and none', async () => {
     const sale = await post('/flash-sales', goodSale)
@@ -222,6 +232,35 @@ describe('putting a product into a sale', () => {
       409,
       'flash_sale_over',
     )
+  })
+
+  it('refuses a price above the list price, written out, unless it is meant', async () => {
+    const { path, productId } = await saleToCome()
+    const high = { productId, salePriceMinor: 5_000 }
+    const refused = await post(path, high)
+    expectProblem(refused, 409, 'price_above_list')
+    expect(refused.body['detail']).toBe('50.00 EUR is above the list price of 49.99 EUR')
+    const taken = await post(path, { ...high, allowAboveList: true })
+    expect(taken).toMatchObject({ status: 201, body: { priceMinor: 5_000 } })
+  })
+
+  it('changes a product in a sale: the price before the start, the limit at any time', async () => {
+    const { path, productId } = await saleToCome()
+    await post(path, { productId, purchaseLimit: 2 })
+    const one = `${path}/${productId}`
+    const changed = await patch(one, { salePriceMinor: 4_000, purchaseLimit: null })
+    expect(changed).toMatchObject({ status: 200, body: { priceMinor: 4_000, purchaseLimit: null } })
+    expectProblem(await patch(one, { salePriceMinor: 5_000 }), 409, 'price_above_list')
+    expectProblem(await patch(`${path}/999999`, { purchaseLimit: 1 }), 404, 'not_found')
+    const running = await createSale(app.call)
+    const there = `/flash-sales/${running.flashSaleId}/products/${running.productId}`
+    expectProblem(await patch(there, { salePriceMinor: 1 }), 409, 'flash_sale_running')
+    expect(await patch(there, { purchaseLimit: 3 })).toMatchObject({
+      status: 200,
+      body: { purchaseLimit: 3 },
+    })
+    await post(`/flash-sales/${running.flashSaleId}/cancel`)
+    expectProblem(await patch(there, { purchaseLimit: 4 }), 409, 'flash_sale_over')
   })
 
   const changes: Change[] = [

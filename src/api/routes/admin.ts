@@ -1,9 +1,15 @@
 import type { Clock } from '../../clock.ts'
 import { adjustStock, createProduct, type AdjustResult } from '../../db/catalogue.ts'
 import type { Database } from '../../db/database.ts'
-import { addProductToSale, changeFlashSaleState, createFlashSale } from '../../db/flash-sales.ts'
+import { changeFlashSaleState, createFlashSale } from '../../db/flash-sales.ts'
+import {
+  addProductToSale,
+  changeProductInSale,
+  type PriceAboveList,
+} from '../../db/products-in-sale.ts'
 import { listInvoices } from '../../db/invoices.ts'
 import type { FlashSaleState } from '../../domain/flash-sale.ts'
+import { formatMoney } from '../../domain/currency.ts'
 import { limits } from '../../domain/limits.ts'
 import type { AnnounceStockReleased } from '../../messaging/stock-released.ts'
 import type { ProblemCode } from '../http/problem.ts'
@@ -27,6 +33,7 @@ export function adminRoutes(options: AdminRoutesOptions) {
   return [
     createSale(options),
     addProduct(options),
+    changeProduct(options),
     changeState(options, 'pause', 'paused'),
     changeState(options, 'resume', 'open'),
     changeState(options, 'cancel', 'cancelled'),
@@ -85,6 +92,7 @@ const whyNotAdded = {
   full: 'flash_sale_full',
   already_in_sale: 'product_already_in_sale',
   in_another_sale: 'product_in_another_sale',
+  price_above_list: 'price_above_list',
 } as const satisfies Record<string, ProblemCode>
 
 const productInSaleLinks = {
@@ -115,15 +123,64 @@ function addProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) {
     },
     problems: Object.values(whyNotAdded),
     async handle(input) {
-      const { productId, salePriceMinor, purchaseLimit } = input.body
-      const add = { flashSaleId: input.params.id, productId, salePriceMinor, purchaseLimit }
+      const { productId, salePriceMinor, purchaseLimit, allowAboveList } = input.body
+      const terms = { salePriceMinor, purchaseLimit, allowAboveList, now: clock.now() }
+      const add = { flashSaleId: input.params.id, productId, ...terms }
       const { outcome, reply } = await operatorActions.perform(
         input,
-        () => addProductToSale({ ...add, now: clock.now() }, limits.productsPerSaleMax),
+        () => addProductToSale(add, limits.productsPerSaleMax),
         (result) => {
           if (result.kind === 'added') return done(json(201, result.product))
+          if (result.kind === 'price_above_list') return tooHigh(result)
           const detail = result.kind === 'product_not_found' ? 'no such product' : undefined
           return refused(whyNotAdded[result.kind], detail)
+        },
+      )
+      if (outcome === 'done') await catalog.refresh()
+      return reply
+    },
+  })
+}
+
+/** Amounts are written out: a price in a currency without cents is easily sent a hundred times too high. */
+function tooHigh({ priceMinor, list }: PriceAboveList): ActionAnswer {
+  const price = formatMoney(priceMinor, list.currency)
+  const listPrice = formatMoney(list.priceMinor, list.currency)
+  return refused('price_above_list', `${price} is above the list price of ${listPrice}`)
+}
+
+const whyNotChangedInSale = {
+  not_found: 'not_found',
+  over: 'flash_sale_over',
+  running: 'flash_sale_running',
+  price_above_list: 'price_above_list',
+} as const satisfies Record<string, ProblemCode>
+
+function changeProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) {
+  return defineRoute({
+    method: 'patch',
+    path: '/v1/admin/flash-sales/{id}/products/{productId}',
+    access: 'admin',
+    tag: 'admin',
+    summary: 'Change a product in a flash sale',
+    description:
+      'Changes the price, before the start only, or the purchase limit, at any time. Holds keep the terms they were taken under.',
+    params: schemas.productInSaleParams,
+    body: schemas.productInSaleChange,
+    idempotent: true,
+    responses: { 200: { description: 'Changed', schema: schemas.productInSale } },
+    problems: Object.values(whyNotChangedInSale),
+    async handle(input) {
+      const { id: flashSaleId, productId } = input.params
+      const { salePriceMinor, purchaseLimit, allowAboveList } = input.body
+      const terms = { salePriceMinor, purchaseLimit, allowAboveList, now: clock.now() }
+      const { outcome, reply } = await operatorActions.perform(
+        input,
+        () => changeProductInSale({ flashSaleId, productId, ...terms }),
+        (result) => {
+          if (result.kind === 'changed') return done(json(200, result.product))
+          if (result.kind === 'price_above_list') return tooHigh(result)
+          return refused(whyNotChangedInSale[result.kind])
         },
       )
       if (outcome === 'done') await catalog.refresh()

@@ -136,6 +136,12 @@ export const product = z
   })
   .meta({ id: 'Product' })
 
+const allowAboveList = z
+  .boolean()
+  .optional()
+  .describe('Takes a price above the list price, which is refused otherwise')
+  .meta({ examples: [false] })
+
 export const newProductInSale = z.strictObject({
   productId: rowId,
   salePriceMinor: price.optional().describe('The price of the product unless given'),
@@ -146,6 +152,20 @@ export const newProductInSale = z.strictObject({
     .optional()
     .describe('Units that one shopper may hold and buy; no limit unless given')
     .meta({ examples: [2] }),
+  allowAboveList,
+})
+export const productInSaleParams = z.strictObject({ id: idText, productId: idText })
+export const productInSaleChange = z.strictObject({
+  salePriceMinor: price.optional().describe('Unchanged unless given'),
+  purchaseLimit: z
+    .int()
+    .min(1)
+    .max(limits.purchaseLimitMax)
+    .nullable()
+    .optional()
+    .describe('Unchanged unless given; null lifts it')
+    .meta({ examples: [2] }),
+  allowAboveList,
 })
 export const productInSale = z
   .object({
