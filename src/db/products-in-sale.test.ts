@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSaleFixture, type Offer, type SaleFixture } from '../../test/support/sale-fixture.ts'
+import { limits } from '../domain/limits.ts'
 import { addProductToSale, changeProductInSale, type ChangeProduct } from './products-in-sale.ts'
 
 let fixture: SaleFixture
@@ -86,5 +87,18 @@ describe('changing a product in a sale', () => {
     expect(await change({ ...offer, productId: 999 }, {})).toEqual({ kind: 'not_found' })
     fixture.clock.advance(1)
     expect(await change(offer, { purchaseLimit: 1 })).toEqual({ kind: 'over' })
+  })
+})
+
+describe('the highest price', () => {
+  it('is sold one by one, so that the total of a cart stays exact', async () => {
+    const offer = await fixture.sale({ priceMinor: limits.priceMinorMax })
+    const user = await fixture.user()
+    const two = fixture.wish(user, offer, { quantity: 2 })
+    expect(await fixture.reserve(two)).toEqual([{ kind: 'refused', refusal: 'cart_full' }])
+    await fixture.hold(user, offer)
+    expect(await fixture.checkOut(user)).toMatchObject({ totalMinor: limits.priceMinorMax })
+    const full = limits.lineTotalMinorMax * limits.cartLinesMax
+    expect(Number.isSafeInteger(full)).toBe(true)
   })
 })

@@ -4,8 +4,9 @@
 export const limits = {
   quantityMax: 1_000,
   stockMax: 1_000_000_000,
-  /** The total of a full cart of the largest quantity at this price is still an exact number. */
-  priceMinorMax: 10_000_000_000,
+  priceMinorMax: 90_000_000_000_000,
+  /** The worth of one line of a cart. A hundred such lines, a full cart, are still an exact number. */
+  lineTotalMinorMax: 90_000_000_000_000,
   purchaseLimitMax: 1_000_000,
   holdSecondsMin: 1,
   holdSecondsMax: 86_400,

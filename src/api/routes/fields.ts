@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { emailKey } from '../../db/email-key.ts'
+import { currencies } from '../../domain/currency.ts'
 import { limits } from '../../domain/limits.ts'
 
 /**
@@ -22,7 +23,7 @@ export const exampled = <T extends z.ZodType>(schema: T, ...examples: readonly u
 export const minor = z
   .int()
   .min(0)
-  .describe('Minor units of the currency: 1999 is 19.99')
+  .describe('Minor units of the currency by ISO 4217: 1999 is 19.99 EUR, 1999 JPY, 1.999 BHD')
   .meta({ examples: [1999] })
 /** Units of a product. */
 export const units = (example: number) =>
@@ -33,6 +34,11 @@ export const units = (example: number) =>
 export const currency = z
   .string()
   .regex(/^[A-Z]{3}$/, 'three capital letters, ISO 4217')
+  .meta({ examples: ['EUR'] })
+/** A currency that a new product may have. Products of before keep theirs, so answers have `currency`. */
+export const isoCurrency = z
+  .enum(currencies)
+  .describe('ISO 4217, in capital letters')
   .meta({ examples: ['EUR'] })
 const mailbox = "(?:[A-Za-z0-9_'+-]+[.])*[A-Za-z0-9_'+-]*[A-Za-z0-9_+-]"
 const domainLabel = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'

@@ -12,6 +12,7 @@ import {
   exampled,
   idText,
   instant,
+  isoCurrency,
   limit,
   lineOfText,
   minor,
@@ -117,7 +118,7 @@ const price = minor.max(limits.priceMinorMax)
 export const newProduct = z.strictObject({
   name: productName,
   priceMinor: exampled(price, 4_999),
-  currency,
+  currency: isoCurrency,
   stock: z
     .int()
     .min(0)

@@ -173,6 +173,8 @@ function refuseShopper(shopper: Shopper, terms: Terms, quantity: number): Refusa
   if (shopper.cartCurrency !== null && shopper.cartCurrency !== terms.currency) {
     return 'currency_mismatch'
   }
+  // Otherwise the total of a full cart might not be an exact number.
+  if (quantity * terms.priceMinor > limits.lineTotalMinorMax) return 'cart_full'
   return shopper.cartLines >= limits.cartLinesMax ? 'cart_full' : undefined
 }
 
