@@ -129,7 +129,7 @@ describe('every route', () => {
 })
 
 describe('paths that lead nowhere', () => {
-  it.each(['/', '/v1', '/v1/', '/v2/cart', '/v1/invoices/1/2/3', '/favicon.ico', '/docs/x', '/..'])(
+  it.each(['/v1', '/v1/', '/v2/cart', '/v1/invoices/1/2/3', '/favicon.ico', '/docs/x', '/../x'])(
     'are a problem, too: %s',
     async (path) => {
       for (const method of ['GET', 'POST', 'DELETE']) {
