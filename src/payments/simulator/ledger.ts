@@ -11,7 +11,7 @@ import { classified, createGroupCommit } from '../../db/sqlite/group-commit.ts'
 import { explain, isBusy, isUnavailable, openTransactions } from '../../db/sqlite/transactions.ts'
 import { capturedPageMax, type CapturedPayment, type LedgerPage } from '../ledger.ts'
 import { ProviderUnavailableError } from '../provider.ts'
-import { schemaVersion, stepsFrom } from './schema.ts'
+import { schema, schemaVersion } from './schema.ts'
 
 /** SQLite's own wait blocks the event loop, so it only bridges the length of one commit. */
 const busyTimeoutMs = 20
@@ -101,7 +101,7 @@ function openReadonly(path: string): SqliteDatabase {
   return checkedOrClosed(database, () => {
     if (readApplicationId(database) !== applicationId) throw notOurs(database)
     const version = database.pragma('user_version', { simple: true })
-    if (version !== schemaVersion) throw otherVersion(version)
+    if (version !== schemaVersion) throw otherVersion(database, version)
   })
 }
 
@@ -121,13 +121,13 @@ function openConnection(path: string): SqliteDatabase {
     assertOursOrEmpty(database)
     database.pragma('journal_mode = wal')
     database.pragma('synchronous = full')
-    migrate(database)
+    createSchema(database)
     assertDurable(database)
   })
 }
 
 /**
- * Checks `synchronous=FULL` once more after `migrate` has read: better-sqlite3 falls back to NORMAL
+ * Checks `synchronous=FULL` once more after `createSchema` has read: better-sqlite3 falls back to NORMAL
  * at the first read of a WAL file, and a power cut would then lose answers that were given.
  */
 function assertDurable(database: SqliteDatabase): void {
@@ -147,8 +147,10 @@ const readApplicationId = (database: SqliteDatabase): unknown =>
 const notOurs = ({ name }: SqliteDatabase): Error =>
   new Error(`${name} is not the ledger of a payment simulator`)
 
-const otherVersion = (version: unknown): Error =>
-  new Error(`ledger has schema ${String(version)}, not ${schemaVersion}`)
+const otherVersion = ({ name }: SqliteDatabase, version: unknown): Error =>
+  new Error(
+    `the simulator's ledger has schema ${String(version)}, not ${schemaVersion}: remove ${name}, and a new one is made`,
+  )
 
 /**
  * Checks, before anything is written, that the file is empty or a ledger, so that no other file is
@@ -164,17 +166,16 @@ function assertOursOrEmpty(database: SqliteDatabase): void {
 }
 
 /** Creates the schema; the second of several starters finds it there. */
-function migrate(database: SqliteDatabase): void {
-  const upgrade = database.transaction(() => {
+function createSchema(database: SqliteDatabase): void {
+  const create = database.transaction(() => {
     const version = database.pragma('user_version', { simple: true })
     if (version === schemaVersion) return
-    const step = typeof version === 'number' ? stepsFrom[version] : undefined
-    if (step === undefined) throw otherVersion(version)
-    database.exec(step)
-    if (version === 0) database.pragma(`application_id = ${applicationId}`)
+    if (version !== 0) throw otherVersion(database, version)
+    database.exec(schema)
+    database.pragma(`application_id = ${applicationId}`)
     database.pragma(`user_version = ${schemaVersion}`)
   })
-  upgrade.immediate()
+  create.immediate()
 }
 
 function prepareOnce(database: SqliteDatabase): LedgerConnection {

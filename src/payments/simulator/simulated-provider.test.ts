@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Sqlite, type SqliteDatabase } from '../../db/sqlite/driver.ts'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { until } from '../../../test/support/until.ts'
-import { ledgerVersion1 } from '../../../test/support/ledger-version-1.ts'
 import { testPaymentProvider } from '../provider.contract.ts'
 import { ProviderUnavailableError, type PaymentOrder } from '../provider.ts'
 import { testMethods } from './methods.ts'
@@ -241,36 +240,13 @@ describe('start and stop', () => {
     await expect(after.void('paid')).rejects.toThrow('captured')
   })
 
-  it('bring a file of the first version along, with everything in it', async () => {
-    path = join(folder, 'old.db')
-    const old = openBeside()
-    old.exec(ledgerVersion1)
-    old.exec(`
-      insert into payments values ('a', 'i', 500, 'EUR', 'pm_ok', 'authorized', null, 1, 1);
-      update payments set status = 'captured', updated_at = 2;
-      insert into payments values ('b', null, null, null, null, 'voided', null, 3, 3);
-      insert into operations values (7, 'a', 'authorize', 'authorized', 1), (8, 'a', 'capture', 'captured', 2);`)
-    old.pragma('application_id = 1212567635')
-    old.pragma('user_version = 1')
-
-    const provider = await startProvider()
-    expect((await provider.readLedger()).captured).toMatchObject([
-      { paymentId: 'a', invoiceId: 'i', amountMinor: 500, capturedAt: 2 },
-    ])
-    expect(await provider.find('b')).toMatchObject({ status: 'voided' })
-    expect(await provider.undeliveredEvents(10)).toEqual([])
-    await provider.void('c')
-    expect(await provider.undeliveredEvents(10)).toMatchObject([{ sequence: 9, paymentId: 'c' }])
-    expect(() =>
-      openBeside().exec(`update payments set status = 'voided' where payment_id = 'a'`),
-    ).toThrow('final')
-  })
-
-  it('refuse a file that belongs to somebody else or to a newer program', async () => {
+  it('refuse a file of somebody else, or of another version and say to remove it', async () => {
     await (await startProvider()).stop()
     const beside = openBeside()
-    beside.pragma('user_version = 3')
-    await expect(startProvider()).rejects.toThrow('schema 3')
+    for (const version of [1, 3]) {
+      beside.pragma(`user_version = ${version}`)
+      await expect(startProvider()).rejects.toThrow(`schema ${version}, not 2: remove ${path}`)
+    }
     beside.pragma('application_id = 7')
     await expect(startProvider()).rejects.toThrow('not the ledger')
   })
