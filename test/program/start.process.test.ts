@@ -65,10 +65,17 @@ describe('a start that cannot succeed says in one sentence why, and what to do',
     mkdirSync(join(folder.path, 'folder'))
     for (const path of ['/proc/nowhere/shop.db', 'file/shop.db', 'folder']) {
       await expectSentence(
-        start({ [name]: path }),
+        start({ [name]: path, ADMIN_TOKEN: 'given-so-none-is-kept', JWT_SECRET: 'given-likewise' }),
         new RegExp(`^The .* ${path} can be neither opened nor made .*: set ${name} to a file`),
       )
     }
+  })
+
+  it('when development can keep no secrets beside the database', async () => {
+    await expectSentence(
+      start({ DATABASE_PATH: '/proc/nowhere/shop.db' }),
+      /^The secrets that development makes .* set DATABASE_PATH to a file in a folder/,
+    )
   })
 
   it('when the database is no database', async () => {
