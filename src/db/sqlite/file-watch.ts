@@ -37,12 +37,28 @@ export function watchFile(path: string): FileWatch {
   }
 
   return {
-    findLoss,
+    findLoss: () => unlessUnreadable(findLoss),
     findReplacement: () =>
-      findLoss() ?? (isInWalMode(file) ? undefined : `the database file was overwritten: ${path}`),
+      unlessUnreadable(
+        () =>
+          findLoss() ??
+          (isInWalMode(file) ? undefined : `the database file was overwritten: ${path}`),
+      ),
     close() {
       closeSync(file)
     },
+  }
+}
+
+/**
+ * A disk that fails says nothing about the file: SQLite reports the failure itself, and the same file may be
+ * back when the disk is.
+ */
+function unlessUnreadable(look: () => string | undefined): string | undefined {
+  try {
+    return look()
+  } catch {
+    return undefined
   }
 }
 
