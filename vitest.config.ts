@@ -2,10 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 const processSuites = ['{src,test,scripts,functional_test,bench}/**/*.process.test.ts']
 
-/**
- * Time limits only catch what hangs: the slowest unit test takes 6 s, and 40 s on two cores with a load of 8
- * beside it.
- */
+/** Time limits only catch what hangs. */
 const hangMs = 180_000
 
 export default defineConfig({

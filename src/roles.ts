@@ -73,6 +73,7 @@ export interface Adapters {
 export interface Application extends Runtime {
   readonly config: Config
   readonly database: Database
+  readonly reader: Pick<Database, 'read'>
   readonly broker: Broker
   readonly codec: MessageCodec
   readonly park: Park
@@ -94,6 +95,7 @@ export function createApplication(
     ...runtime,
     config,
     database,
+    reader,
     broker,
     codec,
     metrics,

@@ -42,7 +42,7 @@ function createAuditOf(
 ) {
   const { settlement } = fixture
   const audit = createAudit({ database, provider, clock: fixture.clock })
-  return createAuditStock({ database, audit, settlement, clock, metrics, logger })
+  return createAuditStock({ database, reader: database, audit, settlement, clock, metrics, logger })
 }
 
 describe('the audit by the clock', () => {

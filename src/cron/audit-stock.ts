@@ -11,6 +11,8 @@ import type { PaymentSettlement } from '../payments/pay.ts'
 
 export interface AuditStockOptions {
   readonly database: Database
+  /** For sums over all products, which take longer than the event loop may wait. */
+  readonly reader: Pick<Database, 'read'>
   readonly audit: RunAudit
   readonly settlement: Pick<PaymentSettlement, 'learn'>
   readonly clock: Clock
@@ -34,7 +36,7 @@ const restFactor = 100
  * payments that the provider has captured and whose webhook was lost.
  */
 export function createAuditStock(options: AuditStockOptions): () => Promise<void> {
-  const { database, audit, clock, metrics, logger } = options
+  const { reader, audit, clock, metrics, logger } = options
   const shown = new Map<string, number>()
   let restUntil = -Infinity
   let wholeAt = clock.monotonic()
@@ -73,9 +75,9 @@ export function createAuditStock(options: AuditStockOptions): () => Promise<void
     setViolationGauges(report)
     logViolations(report)
     for (const stray of report.strays) await placeStrayPayment(stray, options)
-    const units = await database.read(countUnits)
+    const units = await reader.read(countUnits)
     for (const [state, count] of Object.entries(units)) metrics.units.set({ state }, count)
-    metrics.strandedPayments.set(await database.read(countAttention))
+    metrics.strandedPayments.set(await reader.read(countAttention))
   }
 }
 

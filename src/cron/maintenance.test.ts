@@ -31,6 +31,7 @@ describe('maintenance', () => {
     const config = { nodeId: 'worker-1' }
     const options = {
       ...fixture,
+      reader: fixture.database,
       config,
       audit,
       announceStockReleased,

@@ -15,6 +15,7 @@ import { createScheduler, type Job, type Timetable } from './scheduler.ts'
 export interface MaintenanceOptions {
   readonly config: { readonly nodeId: string }
   readonly database: Database
+  readonly reader: Pick<Database, 'read'>
   readonly announceStockReleased: AnnounceStockReleased
   readonly settlement: PaymentSettlement
   readonly audit: RunAudit

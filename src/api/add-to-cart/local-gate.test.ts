@@ -95,6 +95,14 @@ describe('the gate of an API node', () => {
     expect(gate.refuses(1, 1)).toBe(false)
   })
 
+  it('remembers 10,000 products, and forgets the oldest beyond', () => {
+    const { gate } = open()
+    for (let productId = 1; productId <= 10_001; productId += 1) gate.close(productId, 1)
+    expect(gate.refuses(1, 1)).toBe(false)
+    expect(gate.refuses(2, 1)).toBe(true)
+    expect(gate.refuses(10_001, 1)).toBe(true)
+  })
+
   it('does not care when the wall clock steps', () => {
     const { clock, gate } = open()
     gate.close(1, 1)

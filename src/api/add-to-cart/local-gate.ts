@@ -23,6 +23,9 @@ const asksEveryMs = 250
 /** A refusal that was not confirmed for this long is forgotten. */
 const forgetsAfterMs = 500
 
+/** Far more products than sell out within half a second; beyond it the oldest is asked for again. */
+const closedMax = 10_000
+
 interface Closed {
   readonly from: number
   toldAt: number
@@ -40,6 +43,15 @@ export function createLocalGate(clock: Clock): LocalGate {
     return undefined
   }
 
+  /** A map keeps the order of insertion, so the first entry is the oldest. */
+  function forgetOldest(): void {
+    if (closed.size < closedMax) return
+    for (const productId of closed.keys()) {
+      closed.delete(productId)
+      return
+    }
+  }
+
   return {
     refuses(productId, quantity) {
       const now = clock.monotonic()
@@ -55,6 +67,7 @@ export function createLocalGate(clock: Clock): LocalGate {
       const entry = known(productId, quantity, now)
       // A refusal that was under way must not delay the next request that is let through.
       if (entry === undefined) {
+        forgetOldest()
         closed.set(productId, { from: quantity, toldAt: now, asksAgainAt: now + asksEveryMs })
       } else if (entry.from === quantity) entry.toldAt = now
     },
