@@ -84,6 +84,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'POST /v1/admin/flash-sales/{id}/cancel': 'operator',
   'POST /v1/admin/flash-sales/{id}/pause': 'operator',
   'POST /v1/admin/flash-sales/{id}/products': 'operator',
+  'PATCH /v1/admin/flash-sales/{id}/products/{productId}': 'operator',
   'POST /v1/admin/flash-sales/{id}/resume': 'operator',
   'POST /v1/admin/products': 'operator',
   'PATCH /v1/admin/products/{id}/stock': 'operator',

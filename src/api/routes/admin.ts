@@ -173,10 +173,11 @@ function changeProduct({ operatorActions, clock, catalog }: AdminRoutesOptions) 
     async handle(input) {
       const { id: flashSaleId, productId } = input.params
       const { salePriceMinor, purchaseLimit, allowAboveList } = input.body
-      const terms = { salePriceMinor, purchaseLimit, allowAboveList, now: clock.now() }
+      const terms = { salePriceMinor, purchaseLimit, allowAboveList }
       const { outcome, reply } = await operatorActions.perform(
         input,
-        () => changeProductInSale({ flashSaleId, productId, ...terms }),
+        // The time is read under the lock: a hold that was committed while this waited is older than the change.
+        () => changeProductInSale({ flashSaleId, productId, ...terms, now: clock.now() }),
         (result) => {
           if (result.kind === 'changed') return done(json(200, result.product))
           if (result.kind === 'price_above_list') return tooHigh(result)

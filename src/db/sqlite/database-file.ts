@@ -86,15 +86,16 @@ export function createDatabaseFile(options: DatabaseFileOptions): DatabaseFile {
       giveUp()
     },
     async start() {
+      // Before the check: a file that is put in place meanwhile is not the one that was checked.
+      if (path !== ':memory:') watch = watchFile(path)
       const startedAt = clock.monotonic()
       await Promise.race([check(), whenAbandoned])
       if (abandoned) return
       logger.info({ ms: Math.round(clock.monotonic() - startedAt) }, 'the database file is checked')
+      // Requests are served by now: none may meet the schema of an older version.
+      await afterCheck(options.database)
       database.admit()
-      await afterCheck(database)
-      if (path === ':memory:') return
-      watch = watchFile(path)
-      lookAgain()
+      if (watch !== undefined) lookAgain()
     },
     async stop() {
       cancelWatch()

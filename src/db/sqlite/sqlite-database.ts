@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { wait, type Clock } from '../../clock.ts'
 import { makeFolder } from '../../make-folder.ts'
@@ -150,8 +151,13 @@ function createConnection(connection: SqliteDatabase, onStatements: (count: numb
 function connect({ path, check }: Pick<SqliteOptions, 'path' | 'check'>): SqliteDatabase {
   try {
     if (path !== ':memory:') makeFolder(dirname(path))
+    const before = inodeOf(path)
     const connection = new Sqlite(path, { timeout: busyTimeoutMs })
     configure(connection)
+    if (before !== undefined && inodeOf(path) !== before) {
+      connection.close()
+      throw new Error('the file was replaced while it was opened')
+    }
     if (check === 'now') quickCheck(connection)
     return connection
   } catch (error) {
@@ -160,6 +166,10 @@ function connect({ path, check }: Pick<SqliteOptions, 'path' | 'check'>): Sqlite
     })
   }
 }
+
+/** The number of the file; undefined when there is none. */
+const inodeOf = (path: string): number | undefined =>
+  path === ':memory:' ? undefined : statSync(path, { throwIfNoEntry: false })?.ino
 
 const synchronousFull = 2
 
