@@ -79,7 +79,7 @@ function issuerProblems(values: Values): string[] {
 
 function portProblems({ PORT, ADMIN_PORT }: Values): string[] {
   return ADMIN_PORT === PORT && PORT !== 0
-    ? ['ADMIN_PORT: it is PORT; leave it away to serve everything on one port']
+    ? ['ADMIN_PORT: it is PORT; leave it out to serve everything on one port']
     : []
 }
 

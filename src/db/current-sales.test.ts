@@ -4,6 +4,7 @@ import {
   archiveCancelled,
   archiveEnded,
   archiveSales,
+  restoreRunning,
   cancelledSaleIds,
   decideRouting,
   findOffers,
@@ -191,14 +192,20 @@ describe('archiving', () => {
     expect(await cancelled()).toEqual([])
   })
 
-  it('is for ever', async () => {
-    const offer = await fixture.sale()
-    await cancel(offer.flashSaleId)
+  it('is taken back when the clock that archived a sale was ahead, but not for a cancelled one', async () => {
+    const early = await fixture.sale({ endsIn: 6 * hourMs })
+    const cancelled = await fixture.sale({ endsIn: 6 * hourMs })
+    await cancel(cancelled.flashSaleId)
+    const ahead = now() + 8 * hourMs
+    await fixture.run(archiveSales(ahead, ahead - hourMs, 100))
+    expect(await currentIds()).not.toContain(early.flashSaleId)
     await archive()
-    const raw = fixture.openRaw()
-    expect(() => raw.exec(`update flash_sales set archived_at = null`)).toThrow(
-      'an archived sale stays archived',
-    )
+    expect(await currentIds()).toContain(early.flashSaleId)
+    expect(await currentIds()).not.toContain(cancelled.flashSaleId)
+  })
+
+  it('F30: what is taken back is found by an index that ends with the present', () => {
+    expect(planOf(restoreRunning)).toContain('flash_sales_archived_by_end (ends_at>?)')
   })
 
   it.each([

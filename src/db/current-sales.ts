@@ -149,11 +149,18 @@ export const archiveCancelled = `
 export const cancelledSaleIds = `
   select id from flash_sales where state = 'cancelled' and archived_at is null`
 
+export const restoreRunning = `
+  update flash_sales set archived_at = null
+  where archived_at is not null and ends_at > ? and state <> 'cancelled'
+  returning id`
+
 /**
  * Takes sales that ended at `endedBy` or were called off, and have no hold left, out of what is
- * polled. Returns how many, at most `limit` of each kind.
+ * polled. Returns how many, at most `limit` of each kind. A sale that is not over at `now` comes back: the
+ * clock of the process that archived it was ahead.
  */
 export function* archiveSales(now: number, endedBy: number, limit: number): Script<number> {
+  yield* all(restoreRunning, now)
   const ended = yield* all(archiveEnded, now, endedBy, limit)
   const cancelled = yield* all(archiveCancelled, now, limit)
   return Math.max(ended.length, cancelled.length)

@@ -115,6 +115,25 @@ describe('an API node adding to cart', () => {
     expect(pendingReplies.size()).toBe(0)
   })
 
+  it('waits a second at most for a queue that a silent nsqd does not make', async () => {
+    let goOn = (): void => undefined
+    broker.answer = () =>
+      new Promise((resolve) => {
+        goOn = resolve
+      })
+    const another = await fixture.sale()
+    await catalog.refresh()
+    const reply = ask(undefined, another)
+    await tick()
+    expect(pendingReplies.size()).toBe(1)
+    fixture.clock.advance(1_000)
+    const { status, headers, body } = await reply
+    expect([status, body]).toMatchObject([503, { code: 'broker_unavailable' }])
+    expect(headers['retry-after']).toBeDefined()
+    expect(pendingReplies.size()).toBe(0)
+    goOn()
+  })
+
   it('does not tell a hold whose deadline has passed here, nor that it failed', async () => {
     const reservation = {
       id: fixture.newId(),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BrokerUnavailableError } from '../../broker/broker.ts'
-import type { Clock } from '../../clock.ts'
+import { wait, type Clock } from '../../clock.ts'
 import { DatabaseUnavailableError, type Database } from '../../db/database.ts'
 import { findRecordedHolds } from '../../db/reserve/recorded-outcomes.ts'
 import { limits } from '../../domain/limits.ts'
@@ -97,6 +97,8 @@ interface InFlight {
 
 /** One shopper must not take the places of all. */
 const sameRequestMax = 100
+/** A queue is made within milliseconds, unless its nsqd is silent; then the answer is 503 with Retry-After. */
+const firstTryMsMax = 1_000
 
 export function createAddToCartHandler(options: AddToCartHandlerOptions): AddToCartHandler {
   const { clock, newId, metrics, database, defer, pendingReplies } = options
@@ -194,9 +196,20 @@ async function sellOnceMade(
   firstTry: Promise<void> | undefined,
   context: AddToCartContext,
 ): Promise<Reply> {
-  await firstTry
+  if (firstTry !== undefined && !(await hasEnded(firstTry, context))) return problem('overloaded')
   const route = context.catalog.route(request.flashSaleId, request.productId)
   return route.kind === 'open' ? sell(request, route.topic, context) : problem('broker_unavailable')
+}
+
+/** Waits for the first try to make a queue, for a second at most; false when too many wait already. */
+async function hasEnded(
+  firstTry: Promise<void>,
+  { pendingReplies, clock }: AddToCartContext,
+): Promise<boolean> {
+  const waiting = pendingReplies.share(Promise.race([firstTry, wait(clock, firstTryMsMax)]))
+  if (waiting === undefined) return false
+  await waiting
+  return true
 }
 
 function sell(request: Try, topic: string, context: AddToCartContext): Promise<Reply> {
@@ -251,7 +264,10 @@ async function askQueue(request: Try, topic: string, context: AddToCartContext):
   return present(outcome)
 }
 
-/** The consumer looks at the shopper before the stock, but at its own gate before either. */
+/**
+ * A refusal for one of these reasons shows that stock was left: the consumer refuses by its own gate first, then
+ * by the shopper, and by the stock last.
+ */
 const shoppersOwn: readonly Refusal[] = ['purchase_limit_reached', 'cart_full', 'currency_mismatch']
 
 function learn({ productId, quantity }: Try, outcome: AddToCartOutcome, gate: LocalGate): void {

@@ -40,6 +40,7 @@ interface ProductChannel {
   /** The answer of `find` in this state of the channel; all requests share the object. */
   route: ChannelRoute
   state: 'missing' | 'making' | 'made'
+  tries: number
   endFirstTry: () => void
 }
 
@@ -57,12 +58,11 @@ export function createSaleChannels(options: SaleChannelsOptions): SaleChannels {
     bySale = new Map(sales.map((sale) => [sale.flashSaleId, channelsOf(sale)]))
     productIdsBySale = new Map(sales.map((sale) => [sale.flashSaleId, sale.productIds]))
     forgetTopicsOf(before)
-    missing = []
-    for (const channels of bySale.values()) {
-      for (const channel of channels.values()) {
-        if (channel.state === 'missing') missing.push(channel)
-      }
-    }
+    endFirstTriesOfGone(before, bySale)
+    // The last is made first: a channel that was never tried does not wait for those that have failed.
+    missing = missingOf(bySale)
+      .sort((one, other) => one.tries - other.tries)
+      .reverse()
     while (making.size < makingMax && missing.length > 0) makeNext()
   }
 
@@ -92,6 +92,7 @@ export function createSaleChannels(options: SaleChannelsOptions): SaleChannels {
     const channel = missing.pop()
     if (channel === undefined || isStopped) return
     channel.state = 'making'
+    channel.tries += 1
     const made = make(channel).finally(() => {
       making.delete(made)
       makeNext()
@@ -123,8 +124,27 @@ export function createSaleChannels(options: SaleChannelsOptions): SaleChannels {
       bySale.get(flashSaleId)?.get(productId)?.route ?? stillMissing,
     async stop() {
       isStopped = true
+      for (const { endFirstTry } of missingOf(bySale)) endFirstTry()
       await Promise.all(making)
     },
+  }
+}
+
+type ChannelsBySale = ReadonlyMap<number, ReadonlyMap<number, ProductChannel>>
+
+const missingOf = (bySale: ChannelsBySale): ProductChannel[] =>
+  [...bySale.values()]
+    .flatMap((channels) => [...channels.values()])
+    .filter(({ state }) => state === 'missing')
+
+/** Nobody makes a channel that is no longer wanted, so nobody may wait for it. */
+function endFirstTriesOfGone(before: ChannelsBySale, after: ChannelsBySale): void {
+  for (const [flashSaleId, channels] of before) {
+    const kept = after.get(flashSaleId)
+    if (kept === channels) continue
+    for (const [productId, channel] of channels) {
+      if (kept?.get(productId) !== channel) channel.endFirstTry()
+    }
   }
 }
 
@@ -140,6 +160,7 @@ function newChannel(sale: SaleWithProducts, productId: number): ProductChannel {
     channel: addToCartChannel(sale, productId),
     route: { kind: 'no_channel', firstTry },
     state: 'missing',
+    tries: 0,
     endFirstTry,
   }
 }
