@@ -13,6 +13,7 @@ import {
   createTemporaryFolder,
   type TemporaryFolder,
 } from '../../../test/support/temporary-folder.ts'
+import { until } from '../../../test/support/until.ts'
 import { createLogger } from '../../logger.ts'
 import { all, DatabaseUnavailableError, run } from '../database.ts'
 import { createDatabaseFile, type DatabaseFile } from './database-file.ts'
@@ -101,6 +102,30 @@ describe('a database file that is checked at the start', () => {
     file.abandon()
     await started
     await expect(read(file)).rejects.toThrow(says)
+  })
+
+  it('is checked again when it could not be read, and is not called damaged', async () => {
+    const real = openSqliteReader(path)
+    let failures = 1
+    const reader: DatabaseReader = {
+      close: () => real.close(),
+      read(script) {
+        if (failures === 0) return real.read(script)
+        failures -= 1
+        return Promise.reject(new DatabaseUnavailableError('disk I/O error'))
+      },
+    }
+    const file = open(reader)
+    const started = file.start()
+    await until(
+      () => file.database.refusal()?.includes('disk I/O error') === true,
+      5_000,
+      'the try',
+    )
+    expect(file.database.refusal()).toContain('could not be checked')
+    clock.advance(1_000)
+    await started
+    expect(file.database.refusal()).toBeUndefined()
   })
 
   it('ends a check that is under way when the process is to stop', async () => {

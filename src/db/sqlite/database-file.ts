@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { wait, type Clock } from '../../clock.ts'
 import type { Service } from '../../lifecycle.ts'
 import type { Logger } from '../../logger.ts'
 import type { Database } from '../database.ts'
@@ -29,6 +29,9 @@ export interface DatabaseFileOptions {
 }
 
 const watchEveryMs = 500
+const checkRetryMs = 1_000
+/** The messages of SQLITE_CORRUPT and SQLITE_NOTADB. */
+const damagePattern = /malformed|not a database/
 /** A check that takes longer is told in the log, once for each of these. */
 const progressEveryMs = 1_000
 
@@ -56,13 +59,26 @@ export function createDatabaseFile(options: DatabaseFileOptions): DatabaseFile {
 
   /** Returns only when nothing is damaged, or when the process is to stop. */
   async function check(): Promise<void> {
-    const damage = await checkIntegrity(reader, showProgress(), () => !abandoned).catch(
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    )
+    const damage = await findDamage()
     if (damage === undefined || abandoned) return
     database.refuse(`the database file is damaged: ${damage}`)
     logger.fatal({ path, damage }, 'the database file is damaged: stop, and restore a backup')
     await whenAbandoned
+  }
+
+  /** Tries again when the file cannot be read: only SQLite's own word makes it damaged. */
+  async function findDamage(): Promise<string | undefined> {
+    for (;;) {
+      try {
+        return await checkIntegrity(reader, showProgress(), () => !abandoned)
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        if (abandoned || damagePattern.test(reason)) return reason
+        database.refuse(`the database file could not be checked: ${reason}`)
+        logger.warn({ path, err: error }, 'the database file could not be checked, trying again')
+      }
+      await Promise.race([wait(clock, checkRetryMs), whenAbandoned])
+    }
   }
 
   function lookAgain(): void {
