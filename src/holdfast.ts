@@ -109,6 +109,7 @@ export function createHoldfast(config: Config, runtime: Runtime): Holdfast {
     async start() {
       await lifecycle.start()
       isStarted = true
+      readiness.markStarted()
     },
     stop() {
       file.abandon()

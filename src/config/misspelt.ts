@@ -13,16 +13,20 @@ export function misspeltVariables(environment: Environment): string[] {
   const set = Object.keys(environment).filter((name) => (environment[name] ?? '').trim() !== '')
   return set.flatMap((name) => {
     const meant = nearestVariable(name)
-    if (meant === undefined || set.includes(meant)) return []
+    if (meant === undefined || set.includes(meant) || wellKnown.test(name)) return []
     return [
-      `${name}: this program has no such variable, ${meant} is probably meant; unset it if it belongs to another program`,
+      `${name}: this program has no such variable, ${meant} is probably meant; unset it, or set ${meant} as well if it belongs to another program`,
     ]
   })
 }
 
+/** Names that platforms and images set for others, and that are one or two letters from ours. */
+const wellKnown =
+  /^(NODE_IP|NODE_OS|ADMIN_HOST|ADMIN_PASS|DATABASE_(PASS|HOST|PORT)|LOGLEVEL|HOSTS|ROLES)$/i
+
 /** Docker Compose reads the same file; Node, npm and our scripts read the environment it ends in. */
 const forOthers =
-  /^(COMPOSE_|DOCKER_|NODE_OPTIONS$|NODE_EXTRA_CA_CERTS$|NODE_DEBUG$|NO_COLOR$|FORCE_COLOR$|UV_THREADPOOL_SIZE$|TZ$|NSQD_BIN$|NSQLOOKUPD_BIN$|REQUIRE_NSQD$|HOLDFAST_)/
+  /^(COMPOSE_|DOCKER_|NODE_OPTIONS$|NODE_EXTRA_CA_CERTS$|NODE_DEBUG$|NO_COLOR$|FORCE_COLOR$|UV_THREADPOOL_SIZE$|TZ$|NSQD_BIN$|NSQLOOKUPD_BIN$|REQUIRE_|DEBUG$|SSL_CERT_|(HTTPS?|NO|ALL)_PROXY$|HOLDFAST_)/
 
 /** One sentence for each name of a `.env` file that no program reads. */
 export function unknownInFile(names: readonly string[]): string[] {

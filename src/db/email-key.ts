@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 
 /** RFC 5321; mail to a longer one goes nowhere. */
 const localBytesMax = 64
@@ -23,8 +23,15 @@ export function emailKey(address: string): string | undefined {
   if (Buffer.byteLength(local) > localBytesMax) return undefined
   if (!localForm.test(local) || !typedDomain.test(typed)) return undefined
   const domain = domainToASCII(typed)
-  return asciiDomain.test(domain) ? `${withoutCase(local)}@${domain}` : undefined
+  if (!asciiDomain.test(domain) || hasUndecodable(domain)) return undefined
+  return `${withoutCase(local)}@${domain}`
 }
+
+/** Node 24 lets an `xn--` label pass that stands for nothing; Node 20 does not. */
+const hasUndecodable = (domain: string): boolean =>
+  domainToUnicode(domain)
+    .split('.')
+    .some((label) => label.startsWith('xn--'))
 
 /** Upper and lower, so that `ß` and `ss`, and both small sigmas, are the same, as Unicode's case folding has it. */
 const withoutCase = (text: string): string => text.toUpperCase().toLowerCase().normalize('NFC')

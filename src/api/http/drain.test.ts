@@ -40,6 +40,16 @@ it('a stop serves on for DRAIN_DELAY_MS, on new connections too, and says that i
   await app.stop()
 })
 
+it('a start that fails does not wait for DRAIN_DELAY_MS', async () => {
+  const holder = await startApp({ clock: createFakeClock() })
+  const port = new URL(holder.url).port
+  const environment = { DRAIN_DELAY_MS: String(delayMs), ADMIN_PORT: port }
+  await expect(startApp({ clock: createFakeClock(), environment })).rejects.toThrow('EADDRINUSE')
+  const stopped = holder.stop()
+  await until(isClosed(holder), 5_000, 'closed')
+  await stopped
+})
+
 it('a stop without DRAIN_DELAY_MS closes the port at once', async () => {
   const app = await startApp({ clock: createFakeClock() })
   const stopped = app.stop()

@@ -3,6 +3,9 @@ export interface Readiness {
   check(): Promise<ReadinessReport>
   /** Makes the process not ready for good, because it is about to stop. */
   drain(): void
+  /** Says that every service has started. */
+  markStarted(): void
+  isStarted(): boolean
 }
 
 export interface ReadinessReport {
@@ -21,6 +24,7 @@ export function createReadiness(
   warnings: Readonly<Record<string, ReadinessCheck>> = {},
 ): Readiness {
   let draining = false
+  let started = false
 
   async function check(): Promise<ReadinessReport> {
     const results: Record<string, string> = {}
@@ -38,6 +42,10 @@ export function createReadiness(
 
   return {
     check,
+    isStarted: () => started,
+    markStarted: () => {
+      started = true
+    },
     drain: () => {
       draining = true
     },

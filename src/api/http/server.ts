@@ -119,7 +119,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 
   async function stop(): Promise<void> {
-    if (drainDelayMs > 0 && server.listening) await wait(clock, drainDelayMs)
+    // No balancer sends requests before the start has ended, and a start that fails must not wait for one.
+    if (drainDelayMs > 0 && readiness.isStarted()) await wait(clock, drainDelayMs)
     cancelStuck()
     await drain({ server, connections, clock, defer })
     cancelLook()
