@@ -19,9 +19,7 @@ export type OfferRefusal = 'sale_not_open' | 'product_not_in_sale'
 
 /** With the catalog's quarter of a second, a change made by another node shows within a second. */
 const keptMs = 500
-/**
- * A crowd asks for few offers. A caller who tries out numbers displaces only other such entries.
- */
+/** A crowd asks for few offers. A caller who tries out numbers can only make the database be asked again. */
 const offersMax = 10_000
 
 /** `undefined` as product means every product of the sale. */

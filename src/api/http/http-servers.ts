@@ -57,10 +57,10 @@ export function createHttpServers(options: HttpServersOptions): HttpServers {
   const health = healthRoutes(options)
   const internal = metricsRoutes({ metrics })
 
-  function open(at: number, some: readonly AnyRoute[], lane: FastPath | undefined) {
+  function open(at: number, some: readonly AnyRoute[], fastPath: FastPath | undefined) {
     const app = createApp({ ...options, routes: some, callerLimit, trustedProxies })
     const connections = { drainDelayMs, keepAliveMs }
-    return createHttpServer({ ...options, ...connections, app, fastPath: lane, host, port: at })
+    return createHttpServer({ ...options, ...connections, app, fastPath, host, port: at })
   }
 
   if (adminPort === undefined) {

@@ -113,7 +113,7 @@ export function createSharedPages({ database, clock, defer }: SharedPagesOptions
     const known = pages.get(key)
     if (known !== undefined && (await isCurrent(known))) return known
     const reading = coming.get(key) ?? readSoon(key, page)
-    // Set once more, which is harmless, by everybody who found it there.
+    // Those who found a reading there set the same one again, which changes nothing.
     coming.set(key, reading)
     return reading
   }

@@ -209,7 +209,7 @@ describe('another shopper', () => {
     expect(theirs.text).not.toBe(first.text)
   })
 
-  it('is told 403 in the operator’s rooms, where nothing happens', async () => {
+  it('is told 403 on every route of operators, and nothing happens', async () => {
     for (const operation of under('operator')) {
       expectProblem(await ask(operation, owner.token), 403, 'forbidden')
     }

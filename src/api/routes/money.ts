@@ -59,7 +59,7 @@ function webhook({ database, settlement, clock, metrics, webhookSecrets }: Money
     body: webhookEvent,
     signed: true,
     responses: {
-      200: { description: 'Heard', schema: z.object({ received: z.literal(true) }) },
+      200: { description: 'Received', schema: z.object({ received: z.literal(true) }) },
     },
     problems: ['webhook_signature_invalid', 'provider_unavailable'],
     async handle({ body, signed: { bytes, signature } }) {

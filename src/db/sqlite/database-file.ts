@@ -8,12 +8,12 @@ import { guardDatabase, type GuardedDatabase } from './guarded-database.ts'
 import type { DatabaseReader } from './sqlite-reader.ts'
 
 /**
- * The database file through the life of a process: nobody may use it before it is checked, and nobody after it is
- * no longer the file that was opened. Only a restart recovers from that.
+ * The database file through the life of a process. Every read and write is refused until the file has been checked,
+ * and again from the moment it is found removed or replaced; only a restart recovers from that.
  */
 export interface DatabaseFile extends Service {
   readonly database: GuardedDatabase
-  /** Gives a check that is under way, or that has found damage, up: the process is to stop. */
+  /** Ends a check that is under way, or that has found damage, because the process is to stop. */
   abandon(): void
 }
 
