@@ -147,7 +147,7 @@ describe.skipIf(connectionsMax < 1)('one process', () => {
       const sale = await createSale(shop.call, { stock: 10 })
       const shoppers = await createShoppers(shop.call, 20)
       const filesBefore = countFiles(shop.pid)
-      await collectGarbage()
+      const heapBefore = await collectGarbage()
       const memoryBefore = residentMb(shop.pid)
       const sockets = await openSockets(shop, connectionsMax)
       const areAllIn = () => countFiles(shop.pid) >= connectionsMax
@@ -156,8 +156,8 @@ describe.skipIf(connectionsMax < 1)('one process', () => {
       for (const socket of sockets) socket.destroy()
       await until(() => countFiles(shop.pid) <= filesBefore + 10, 20_000, 'the files being closed')
       const isFreed = async (): Promise<boolean> => {
-        await collectGarbage()
-        return residentMb(shop.pid) - memoryBefore < grownMbMax
+        const heap = await collectGarbage()
+        return heap - heapBefore < keptMbMax && residentMb(shop.pid) - memoryBefore < grownMbMax
       }
       await until(isFreed, 20_000, 'the memory being freed')
       expect((await shop.call('GET', '/readyz')).status).toBe(200)
@@ -171,11 +171,13 @@ describe.skipIf(connectionsMax < 1)('one process', () => {
   })
 })
 
+/** 1 kB of heap for each connection; 1.9 MB were measured for all 10,000 on Node 24. */
+const keptMbMax = 10
 /**
- * The bound on additional memory. Measured: 237 MB while the connections are open, 18 MB
- * afterwards. A leak of 12 kB per connection would be 120 MB.
+ * The bound on additional memory. Measured: 237 MB while the connections are open; afterwards 18 MB on Node 20
+ * and 87 MB on Node 24, whose allocator gives less back.
  */
-const grownMbMax = 80
+const grownMbMax = 120
 const openedAtOnce = 500
 const request = 'GET /v1/flash-sales HTTP/1.1\r\nhost: shop\r\n\r\n'
 
